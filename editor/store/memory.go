@@ -1,0 +1,67 @@
+package store
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+// Memory is an image in memory, for tests and for samples. It is its own
+// writer.
+type Memory struct {
+	mu   sync.RWMutex
+	data []byte
+}
+
+// NewMemory returns an image that holds data, which it keeps.
+func NewMemory(data []byte) *Memory { return &Memory{data: data} }
+
+// Bytes returns a copy of what the image holds.
+func (m *Memory) Bytes() []byte {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return append([]byte(nil), m.data...)
+}
+
+// ReadAt reads as a file does: short at the end, with io.EOF.
+func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if off < 0 {
+		return 0, errors.New("negative offset")
+	}
+	if off >= int64(len(m.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, m.data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// WriteAt writes within the image. It does not grow.
+func (m *Memory) WriteAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if off < 0 || off+int64(len(p)) > int64(len(m.data)) {
+		return 0, errors.New("write outside the image")
+	}
+	return copy(m.data[off:], p), nil
+}
+
+// Size returns the length in bytes.
+func (m *Memory) Size() (int64, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return int64(len(m.data)), nil
+}
+
+// OpenWriter returns the image itself.
+func (m *Memory) OpenWriter() (Writer, error) { return m, nil }
+
+// Sync has nothing to wait for.
+func (m *Memory) Sync() error { return nil }
+
+// Close has nothing to close.
+func (m *Memory) Close() error { return nil }
