@@ -178,7 +178,7 @@ func (a *Area) addFlags(n *Node) {
 // featureName returns what the image itself calls a bit.
 func (a *Area) featureName(mask *Field, bit uint8) string {
 	for _, f := range a.Header.featureNames() {
-		if f.Bit == bit && f.Type <= Autoclear && mask == fieldNamed(strings.ToLower(f.Type.String())+"_features") {
+		if f.Bit == bit && mask.Name == strings.ToLower(f.Type.String())+"_features" {
 			return f.Name
 		}
 	}
@@ -200,7 +200,7 @@ func (a *Area) extensionsNode(r *reader) *Node {
 		at := HostOffset(r.fixed)
 		for i, e := range a.Header.Extensions {
 			nodes = append(nodes, extensionNode(i, e, at))
-			at += HostOffset(e.size())
+			at += HostOffset(e.Size())
 		}
 		if rest := all.Length - int(at) + r.fixed; rest > 0 {
 			nodes = append(nodes, tailNode(len(nodes), at, rest, all.Broken))
@@ -214,7 +214,7 @@ func (a *Area) extensionsNode(r *reader) *Node {
 // that cannot be read.
 func tailNode(i int, at HostOffset, length int, broken string) *Node {
 	n := &Node{
-		Path: extensionPath(i), Title: "end of extensions", Role: RoleExtension, Bit: -1,
+		Path: ExtensionPath(i), Title: "end of extensions", Role: RoleExtension, Bit: -1,
 		Offset: at, Length: length, Meaning: extensionKind(ExtensionEnd).Meaning, Broken: broken,
 	}
 	if broken != "" {
@@ -236,8 +236,8 @@ func headNodes(n *Node) []*Node {
 
 func extensionNode(i int, e Extension, at HostOffset) *Node {
 	n := &Node{
-		Path: extensionPath(i), Title: fmt.Sprintf("unknown %v", e.Type), Role: RoleExtension, Bit: -1,
-		Offset: at, Length: e.size(), Meaning: "An extension of a type that is not known here. It is kept as it is.",
+		Path: ExtensionPath(i), Title: fmt.Sprintf("unknown %v", e.Type), Role: RoleExtension, Bit: -1,
+		Offset: at, Length: e.Size(), Meaning: "An extension of a type that is not known here. It is kept as it is.",
 	}
 	kind := extensionKind(e.Type)
 	if kind != nil {
@@ -342,7 +342,7 @@ func (a *Area) textPath(t ExtensionType) string {
 	if i < 0 || len(a.Header.Extensions[i].Data) == 0 {
 		return ""
 	}
-	return extensionPath(i) + "." + extensionKind(t).Fields[0].Name
+	return ExtensionPath(i) + "." + extensionKind(t).Fields[0].Name
 }
 
 func lookup(nodes []*Node, path string) *Node {
@@ -405,6 +405,27 @@ func (a *Area) Value(n *Node) string {
 	return hex.EncodeToString(a.bytes(n))
 }
 
+// Get returns the value of the field or bit at the path, as Value has it. What
+// the specification assumes for fields that are not stored counts as their
+// value, and a name that is not there as "". The error is a *PathError.
+func (a *Area) Get(path string) (string, error) {
+	path = strings.TrimPrefix(path, PathHeader+".")
+	if n := a.Lookup(path); n != nil && n.Field != nil {
+		return a.Value(n), nil
+	}
+	if path == PathBackingFile || path == PathBackingFormat || path == PathDataFile {
+		return "", nil
+	}
+	if f, bit := headerField(path); f != nil && f.Numeric() {
+		v := f.Of(a.Header)
+		if bit != nil {
+			return onOff(v>>bit.Bit&1 != 0), nil
+		}
+		return strconv.FormatUint(v, 10), nil
+	}
+	return "", a.missing(path)
+}
+
 // Describe returns what a field holds as people read it, and a few words for a
 // structure.
 func (a *Area) Describe(n *Node) string {
@@ -456,4 +477,22 @@ func onOff(on bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+// Summary says in a line what the header describes.
+func (h *Header) Summary() string {
+	if h.Magic != Magic {
+		return "not a qcow2 image: the magic is missing"
+	}
+	s := fmt.Sprintf("qcow2 v%d · %s", h.Version, FormatSize(h.Size))
+	if cs, ok := h.ClusterSize(); ok {
+		s += " · " + FormatSize(cs) + " clusters"
+	}
+	if h.NbSnapshots > 0 {
+		s += " · " + count(int(h.NbSnapshots), "snapshot")
+	}
+	if h.BackingFile != "" {
+		s += " · backing " + Printable(h.BackingFile)
+	}
+	return s
 }

@@ -103,16 +103,9 @@ func (d *Draft) Set(path, text string) error {
 
 // missing explains why the area has no field of that path.
 func (a *Area) missing(path string) error {
-	if f := fieldNamed(path); f != nil {
+	if f, _ := headerField(path); f != nil {
 		return &PathError{path, fmt.Sprintf("this header has version %d and header_length %d; the field needs %s",
 			a.Header.Version, a.Header.HeaderLength, f.Since())}
-	}
-	for i := range headerFields {
-		for _, flag := range headerFields[i].Flags {
-			if flag.Name == path {
-				return &PathError{path, "the flag needs " + headerFields[i].Since()}
-			}
-		}
 	}
 	if n := a.Lookup(path); n != nil {
 		return &PathError{path, "this is a structure; name one of its fields"}
@@ -310,15 +303,15 @@ func (d *Draft) AddExtension(e Extension) error {
 // ReplaceExtension puts e in the place of extension i, counted from 0.
 func (d *Draft) ReplaceExtension(i int, e Extension) error {
 	if i < 0 || i >= len(d.area.Header.Extensions) {
-		return d.area.missing(extensionPath(i))
+		return d.area.missing(ExtensionPath(i))
 	}
-	return d.layOut(fmt.Sprintf("replace %s", extensionPath(i)), func(h *Header) { h.Extensions[i] = e })
+	return d.layOut(fmt.Sprintf("replace %s", ExtensionPath(i)), func(h *Header) { h.Extensions[i] = e })
 }
 
 // DeleteExtension removes extension i, counted from 0.
 func (d *Draft) DeleteExtension(i int) error {
 	if i < 0 || i >= len(d.area.Header.Extensions) {
-		return d.area.missing(extensionPath(i))
+		return d.area.missing(ExtensionPath(i))
 	}
 	title := fmt.Sprintf("remove extension %v", d.area.Header.Extensions[i].Type)
 	return d.layOut(title, func(h *Header) { h.Extensions = append(h.Extensions[:i], h.Extensions[i+1:]...) })
@@ -327,7 +320,7 @@ func (d *Draft) DeleteExtension(i int) error {
 // growForCompressionType makes room for compression_type in a header of 104
 // bytes, and sets it.
 func (d *Draft) growForCompressionType(text string) error {
-	f := fieldNamed("compression_type")
+	f, _ := headerField("compression_type")
 	v, err := f.Parse(text, 0)
 	if err != nil || v == 0 {
 		return err // without the field its value is 0

@@ -158,7 +158,7 @@ func TestDraftRefuses(t *testing.T) {
 		{"v3_default", "extensions", "1", &path, "this is a structure"},
 		{"v3_default", "header", "1", &path, "this is a structure"},
 		{"v3_default", "extensions[7].type", "1", &path, "no such field"},
-		{"v2_default", "corrupt", "on", &path, "the flag needs version 3"},
+		{"v2_default", "corrupt", "on", &path, "the field needs version 3"},
 		{"v2_default", "refcount_order", "4", &path, "the field needs version 3"},
 		{"v3_cs512", "backing_file", strings.Repeat("n", 400), &space, "8 bytes are missing"},
 		{"v3_lazy", "version", "2", &rule, "version 2, which has no feature bits"},

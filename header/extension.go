@@ -40,8 +40,8 @@ type Extension struct {
 	Padding []byte
 }
 
-// size is the number of bytes the extension takes in the header area.
-func (e Extension) size() int { return extensionHeadLength + pad8(len(e.Data)) }
+// Size returns the number of bytes that the extension takes in the header area.
+func (e Extension) Size() int { return extensionHeadLength + pad8(len(e.Data)) }
 
 // Payload is the meaning of an extension's data: BackingFormat,
 // FeatureNameTable, Bitmaps, LUKSPointer, DataFile or Unknown.

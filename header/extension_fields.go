@@ -272,18 +272,19 @@ func (h *Header) extensionViolations() []Violation {
 				}
 			}
 		}
-		at += e.size()
+		at += e.Size()
 	}
 	return vs
 }
 
-func extensionPath(i int) string { return fmt.Sprintf("extensions[%d]", i) }
+// ExtensionPath returns the path of extension i, counted from 0.
+func ExtensionPath(i int) string { return fmt.Sprintf("extensions[%d]", i) }
 
 // violation returns the violation of r by extension number i, which lies at
 // the offset at.
 func (e Extension) violation(i, at int, r *Rule) Violation {
 	return Violation{
-		Offset: HostOffset(at), Length: e.size(), Field: extensionPath(i),
+		Offset: HostOffset(at), Length: e.Size(), Field: ExtensionPath(i),
 		Value: fmt.Sprintf("%v, %d bytes", e.Type, len(e.Data)),
 	}.of(r, uint64(len(e.Data)))
 }

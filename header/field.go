@@ -146,6 +146,14 @@ func (f *Field) put(b []byte, v uint64) {
 	copy(b[:f.Width], buf[len(buf)-f.Width:])
 }
 
+// Of returns the number that a field of the header table holds in h, stored or
+// assumed.
+func (f *Field) Of(h *Header) uint64 {
+	b := make([]byte, f.Width)
+	f.store(h, b)
+	return f.uint(b)
+}
+
 // Numeric reports whether the field's value is a number.
 func (f *Field) Numeric() bool { return f.Kind != Text && f.Kind != Opaque }
 

@@ -157,4 +157,27 @@ func TestPrintable(t *testing.T) {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}
+	if got := header.Harmless("open \x1b[2J: not\nfound \\x"); got != `open \x1b[2J: not`+"\n"+`found \x` {
+		t.Errorf("Harmless: %q", got)
+	}
+	for _, bad := range []string{`\`, `\q`, `\x1`, `\xzz`, `\u12`} {
+		if got, err := header.ParsePrintable(bad); err == nil {
+			t.Errorf("%s is taken for %q", bad, got)
+		}
+	}
+}
+
+func FuzzPrintable(f *testing.F) {
+	f.Add("a\x1b[31m\\ \u202e\xff")
+	f.Fuzz(func(t *testing.T, s string) {
+		shown := header.Printable(s)
+		for _, r := range shown {
+			if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x202e {
+				t.Errorf("%q shows as %q", s, shown)
+			}
+		}
+		if back, err := header.ParsePrintable(shown); err != nil || back != s {
+			t.Errorf("%q shows as %q, which reads as %q, %v", s, shown, back, err)
+		}
+	})
 }

@@ -12,14 +12,21 @@ var be = binary.BigEndian
 // file order. The table is shared; do not change it.
 func Fields() []Field { return headerFields }
 
-// fieldNamed returns the header field of that name, nil if there is none.
-func fieldNamed(name string) *Field {
+// headerField returns the header field of that name, or the mask that has a
+// flag of that name, and the flag.
+func headerField(name string) (*Field, *Flag) {
 	for i := range headerFields {
-		if headerFields[i].Name == name {
-			return &headerFields[i]
+		f := &headerFields[i]
+		if f.Name == name {
+			return f, nil
+		}
+		for j := range f.Flags {
+			if f.Flags[j].Name == name {
+				return f, &f.Flags[j]
+			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // The bits of the feature masks.

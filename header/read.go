@@ -227,7 +227,7 @@ func (h *Header) extensionsStart() int { return h.fixedLength() }
 func (h *Header) extensionsEnd() int {
 	at := h.extensionsStart()
 	for i := range h.Extensions {
-		at += h.Extensions[i].size()
+		at += h.Extensions[i].Size()
 	}
 	return at
 }

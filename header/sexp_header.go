@@ -1,6 +1,7 @@
 package header
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -427,4 +428,56 @@ func parseOCamlInt(s string, bits int) (uint64, bool) {
 		v = -v
 	}
 	return v, true
+}
+
+// FilterSexp returns the part of the header's s-expression that a path of
+// ocaml-qcow's qcow-tool leads to, in the human form. Steps of a path are .NAME,
+// the value of that name in a record; .[N], item N of a list, counted from 0;
+// and .TAG[N], argument N of a variant.
+func (h *Header) FilterSexp(path string) (string, error) {
+	s := h.sexp()
+	rest := path
+	for rest != "" && rest != "." {
+		var step string
+		if rest[0] != '.' {
+			return "", fmt.Errorf("path %s: a step starts with a dot", Quote(path))
+		}
+		rest = rest[1:]
+		if end := strings.IndexByte(rest, '.'); end >= 0 {
+			step, rest = rest[:end], rest[end:]
+		} else {
+			step, rest = rest, ""
+		}
+		next, ok := s.step(step)
+		if !ok {
+			return "", fmt.Errorf("path %s: there is no %s", Quote(path), Quote(step))
+		}
+		s = next
+	}
+	return s.human(), nil
+}
+
+// step returns the part of a list that one step leads to.
+func (s sexp) step(step string) (sexp, bool) {
+	name, index, indexed := strings.Cut(step, "[")
+	if !indexed {
+		for _, item := range s.list {
+			if len(item.list) == 2 && item.list[0].atom != nil && *item.list[0].atom == name {
+				return item.list[1], true
+			}
+		}
+		return sexp{}, false
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
+	items := s.list
+	if name != "" {
+		if len(items) == 0 || items[0].atom == nil || *items[0].atom != name {
+			return sexp{}, false
+		}
+		items = items[1:]
+	}
+	if err != nil || n < 0 || n >= len(items) || !strings.HasSuffix(index, "]") {
+		return sexp{}, false
+	}
+	return items[n], true
 }

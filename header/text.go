@@ -7,11 +7,36 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns text from an image so that it can be shown anywhere:
-// control characters, bytes that are not UTF-8, and characters that change how
-// other text is laid out or are not seen at all come out as escapes (\n, \x1b,
-// \u202e), a backslash as two.
+// Printable returns text from an image so that it can be shown anywhere, on one
+// line: a backslash comes out as two, and as an escape (\n, \x1b, \u202e) what
+// controls a terminal, is no UTF-8, is not seen, or changes how other text is
+// laid out. ParsePrintable is its inverse.
 func Printable(s string) string {
+	if plain(s) {
+		return s
+	}
+	s = strings.ReplaceAll(s, `\`, `\\`)
+	return escapeHidden(strings.ReplaceAll(s, "\n", `\n`))
+}
+
+// Harmless returns text of our own that may have parts from elsewhere, such as
+// an error with a file's name, with the same escapes but for line breaks and
+// backslashes, which stay.
+func Harmless(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = escapeHidden(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Quote returns Printable text between double quotes; quotes inside are
+// escaped.
+func Quote(s string) string {
+	return `"` + strings.ReplaceAll(Printable(s), `"`, `\"`) + `"`
+}
+
+func escapeHidden(s string) string {
 	if plain(s) {
 		return s
 	}
@@ -21,10 +46,6 @@ func Printable(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case r == '\\':
-			b.WriteString(`\\`)
-		case r == '\n':
-			b.WriteString(`\n`)
 		case r == '\t':
 			b.WriteString(`\t`)
 		case r == '\r':
@@ -43,12 +64,7 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// Quote returns Printable text between double quotes; quotes inside are
-// escaped.
-func Quote(s string) string {
-	return `"` + strings.ReplaceAll(Printable(s), `"`, `\"`) + `"`
-}
-
+// plain reports whether all bytes are visible ASCII, and none a backslash.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] >= 0x7f || s[i] == '\\' {
@@ -64,4 +80,60 @@ func plain(s string) bool {
 func visible(r rune) bool {
 	return r == ' ' || unicode.IsGraphic(r) && !unicode.Is(unicode.Zs, r) &&
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) && !unicode.Is(unicode.Variation_Selector, r)
+}
+
+// ParsePrintable returns the text that Printable shows as s. It fails on an
+// escape that Printable does not make.
+func ParsePrintable(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		if i == len(s) {
+			return "", fmt.Errorf(`a lone \ at the end; write \\ for a backslash`)
+		}
+		digits := 0
+		switch s[i] {
+		case '\\':
+			b.WriteByte('\\')
+		case 'n':
+			b.WriteByte('\n')
+		case 't':
+			b.WriteByte('\t')
+		case 'r':
+			b.WriteByte('\r')
+		case 'x':
+			digits = 2
+		case 'u':
+			digits = 4
+		case 'U':
+			digits = 8
+		default:
+			return "", fmt.Errorf(`\%c is no escape; write \\ for a backslash`, s[i])
+		}
+		if digits == 0 {
+			continue
+		}
+		var v rune
+		if len(s) < i+1+digits {
+			return "", fmt.Errorf(`\%c needs %d hexadecimal digits`, s[i], digits)
+		}
+		for _, c := range []byte(s[i+1 : i+1+digits]) {
+			d := strings.IndexByte("0123456789abcdef", c|0x20)
+			if d < 0 {
+				return "", fmt.Errorf(`\%c needs %d hexadecimal digits`, s[i], digits)
+			}
+			v = v<<4 | rune(d)
+		}
+		if digits == 2 {
+			b.WriteByte(byte(v))
+		} else {
+			b.WriteRune(v)
+		}
+		i += digits
+	}
+	return b.String(), nil
 }

@@ -66,7 +66,7 @@ func (h *Header) encode(buf []byte) {
 		be.PutUint32(buf[at+4:], uint32(len(e.Data)))
 		copy(buf[at+extensionHeadLength:], e.Data)
 		copy(buf[at+extensionHeadLength+len(e.Data):], e.Padding)
-		at += e.size()
+		at += e.Size()
 	}
 	if nameAt, ok := h.nameOffset(); ok {
 		if n := len(h.Unclaimed); n <= nameAt-at {
@@ -104,10 +104,10 @@ func (h *Header) contradictions() []Violation {
 	}
 	for i, e := range h.Extensions {
 		if e.Type == ExtensionEnd {
-			refuse(extensionPath(i), "type 0", "have another type: 0 is the end marker, which is written unasked")
+			refuse(ExtensionPath(i), "type 0", "have another type: 0 is the end marker, which is written unasked")
 		}
 		if pad := pad8(len(e.Data)) - len(e.Data); e.Padding != nil && len(e.Padding) != pad {
-			refuse(extensionPath(i), count(len(e.Padding), "byte")+" of padding", fmt.Sprintf("have %d", pad))
+			refuse(ExtensionPath(i), count(len(e.Padding), "byte")+" of padding", fmt.Sprintf("have %d", pad))
 		}
 	}
 	if end := h.Sizeof(); h.validCluster() && uint64(end) > 1<<h.ClusterBits {

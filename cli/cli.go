@@ -1,0 +1,186 @@
+// Package cli is the command line of qedit: the commands, their output as text
+// for people and as JSON for programs, and their exit codes.
+//
+// Results go to standard output, everything else to standard error. Text that
+// comes from an image is escaped.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"qedit/editor"
+	"qedit/header"
+)
+
+// Exit codes.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // something failed, or an image breaks rules
+	ExitUsage  = 2 // the words of the command line make no sense
+)
+
+// Env is what a run of the program has to do with the world.
+type Env struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	// Sample is the damaged image that --demo copies.
+	Sample []byte
+	// Edit runs the editor on an open session and returns the exit code.
+	Edit func(EditOptions) (int, error)
+}
+
+// EditOptions are what the editor is started with.
+type EditOptions struct {
+	Session *editor.Session
+	Path    string
+	Theme   string // auto, dark, light, contrast or mono
+	Notice  string // to be shown at the start, "" for none
+}
+
+// usageError is a mistake in the words of the command line.
+type usageError struct {
+	err error
+	cmd *cobra.Command
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// exitError ends the program with a code after everything has been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Main runs the command line and returns the exit code.
+func Main(args []string, env Env) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	cmd, err := root.ExecuteC()
+	var (
+		code  exitError
+		usage *usageError
+	)
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &usage):
+		fmt.Fprintf(env.Stderr, "qedit: %s\n\n%s", header.Harmless(err.Error()), cmd.UsageString())
+		return ExitUsage
+	}
+	fmt.Fprintf(env.Stderr, "qedit: %s\n", header.Harmless(err.Error()))
+	return ExitFailed
+}
+
+func newRoot(env Env) *cobra.Command {
+	var demo bool
+	var theme string
+	root := &cobra.Command{
+		Use:   "qedit FILE",
+		Short: "See, check and mend QEMU's qcow2 disk images",
+		Long: `qedit opens a qcow2 image, however damaged, shows its bytes and what they mean,
+and lets you edit fields instead of bytes. Nothing is written before you save.
+
+Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
+		Version: version(),
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case demo && len(args) > 0:
+				return errors.New("--demo brings its own image; leave FILE out")
+			case !demo && len(args) == 0:
+				return errors.New("which image? Name a FILE, or try --demo")
+			case len(args) > 1:
+				return fmt.Errorf("one FILE at a time; %s is too many, or no command", header.Quote(args[1]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runEditor(env, args, demo, theme)
+		},
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.Flags().BoolVar(&demo, "demo", false, "open a copy of a built-in damaged image")
+	root.Flags().StringVar(&theme, "theme", "auto", "colours: auto, dark, light, contrast, mono")
+	root.SetVersionTemplate("qedit {{.Version}}\n")
+	root.AddCommand(newInfo(env), newGet(env), newSet(env))
+	asUsage(root)
+	return root
+}
+
+// asUsage makes mistakes in flags and arguments usage errors.
+func asUsage(cmd *cobra.Command) {
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err, c} })
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &usageError{err, c}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		asUsage(sub)
+	}
+}
+
+// version returns the version that the binary was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(unknown version)"
+	}
+	return info.Main.Version
+}
+
+// output is the -o flag: one of a few formats.
+type output struct {
+	format string
+	known  []string
+}
+
+func addOutput(cmd *cobra.Command, formats ...string) *output {
+	o := &output{format: formats[0], known: formats}
+	cmd.Flags().VarP(o, "output", "o", "output format: "+strings.Join(formats, ", "))
+	return o
+}
+
+// String returns the chosen format.
+func (o *output) String() string { return o.format }
+
+// Type returns what help calls the value.
+func (o *output) Type() string { return "FORMAT" }
+
+// Set chooses a format.
+func (o *output) Set(s string) error {
+	for _, k := range o.known {
+		if s == k {
+			o.format = s
+			return nil
+		}
+	}
+	return fmt.Errorf("formats are %s", strings.Join(o.known, ", "))
+}
+
+// violations prints what a header breaks, and returns the exit code for it.
+func violations(env Env, path string, a *header.Area) error {
+	if len(a.Violations) == 0 {
+		return nil
+	}
+	for _, v := range a.Violations {
+		fmt.Fprintf(env.Stderr, "qedit: %s: %s\n", header.Printable(path), v)
+	}
+	return exitError(ExitFailed)
+}

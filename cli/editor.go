@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"qedit/editor"
+)
+
+// runEditor opens the image, or a copy of the sample, in the editor.
+func runEditor(env Env, args []string, demo bool, theme string) error {
+	opts := EditOptions{Theme: theme}
+	if demo {
+		path, err := copySample(env.Sample)
+		if err != nil {
+			return err
+		}
+		opts.Path = path
+		opts.Notice = "a practice copy: " + path
+		defer fmt.Fprintf(env.Stderr, "The practice copy is %s\n", path)
+	} else {
+		opts.Path = args[0]
+	}
+	s, err := editor.Open(opts.Path)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	opts.Session = s
+	code, err := env.Edit(opts)
+	if err != nil {
+		return err
+	}
+	if code != ExitOK {
+		return exitError(code)
+	}
+	return nil
+}
+
+// copySample writes the sample into a new folder for temporary files.
+func copySample(sample []byte) (path string, err error) {
+	dir, err := os.MkdirTemp("", "qedit-demo-")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "demo.qcow2")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", err
+	}
+	if _, err := f.Write(sample); err != nil {
+		_ = f.Close() // the first error tells more
+		return "", err
+	}
+	return path, f.Close()
+}

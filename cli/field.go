@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"qedit/editor"
+	"qedit/header"
+)
+
+func newGet(env Env) *cobra.Command {
+	var out *output
+	cmd := &cobra.Command{
+		Use:   "get FILE FIELD...",
+		Short: "Print values of fields, one a line",
+		Long: `Print values of fields, one a line: numbers in decimal, flags as on and off,
+text with control characters escaped. Fields are named as in the specification
+(size, l1_table_offset), flags as dirty, corrupt, external_data_file,
+compression_type_set, extended_l2, lazy_refcounts, bitmaps_valid and
+raw_external_data, texts as backing_file, backing_format and data_file, and
+fields of extensions as extensions[0].length.
+
+Rules that the header breaks go to standard error, and the exit code is 1 then.`,
+		Args: atLeast(2, "FILE and at least one FIELD"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := editor.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			values := object{}
+			for _, path := range args[1:] {
+				v, err := s.Area().Get(path)
+				if err != nil {
+					return err
+				}
+				if out.format == "json" {
+					addValue(&values, s.Area(), path, v)
+				} else {
+					values.add(path, v)
+				}
+			}
+			if out.format == "json" {
+				if err := encodeJSON(env.Stdout, values, "  "); err != nil {
+					return err
+				}
+			} else {
+				for _, m := range values {
+					fmt.Fprintln(env.Stdout, m.value)
+				}
+			}
+			return violations(env, args[0], s.Area())
+		},
+	}
+	out = addOutput(cmd, "text", "json")
+	return cmd
+}
+
+func atLeast(n int, names string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < n {
+			return fmt.Errorf("expected %s", names)
+		}
+		return nil
+	}
+}
+
+// addValue adds the value of a field as JSON has it: numbers as numbers, flags
+// as booleans, text with its bytes.
+func addValue(o *object, a *header.Area, path, text string) {
+	if n := a.Lookup(path); n != nil && n.Field.Kind == header.Text {
+		o.addText(path, a.Raw(n))
+		return
+	}
+	switch v, err := strconv.ParseUint(text, 10, 64); {
+	case text == "on" || text == "off":
+		o.add(path, text == "on")
+	case text == "":
+		o.add(path, nil)
+	case err == nil && (a.Lookup(path) == nil || a.Lookup(path).Field.Numeric()):
+		o.add(path, v)
+	default:
+		o.add(path, text)
+	}
+}
+
+func newSet(env Env) *cobra.Command {
+	var out *output
+	var dryRun, raw bool
+	cmd := &cobra.Command{
+		Use:   "set FILE FIELD=VALUE...",
+		Short: "Change fields, checked, and save",
+		Long: `Change fields of the header area in one transaction and save it. Numbers are
+decimal or 0x, sizes and offsets may have a unit (64K, 10G) or be "cluster N",
+flags are on or off. An empty backing_file, backing_format or data_file removes
+it. Nothing is written when anything is refused: a value that does not fit, or
+one that breaks a rule that holds now.`,
+		Example: "  qedit set disk.qcow2 corrupt=off\n  qedit set disk.qcow2 backing_file=base.qcow2 backing_format=qcow2",
+		Args:    atLeast(2, "FILE and at least one FIELD=VALUE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, a := range args[1:] {
+				if !strings.Contains(a, "=") {
+					return &usageError{fmt.Errorf("expected FIELD=VALUE, got %s", header.Quote(a)), cmd}
+				}
+			}
+			s, err := editor.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if err := applySettings(s, args[1:], raw); err != nil {
+				return err
+			}
+			plan, err := s.Plan()
+			if err != nil {
+				return err
+			}
+			if !dryRun {
+				if err := s.Save(); err != nil {
+					return err
+				}
+			}
+			if out.format == "json" {
+				return encodeJSON(env.Stdout, planJSON(args[0], plan, !dryRun && len(plan.Writes) > 0), "  ")
+			}
+			fmt.Fprint(env.Stdout, plan)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "print the plan, write nothing")
+	cmd.Flags().BoolVar(&raw, "raw", false, "allow values that break rules")
+	out = addOutput(cmd, "text", "json")
+	return cmd
+}
+
+// applySettings makes one transaction of FIELD=VALUE words.
+func applySettings(s *editor.Session, settings []string, raw bool) error {
+	d := s.Draft()
+	for _, a := range settings {
+		path, text, _ := strings.Cut(a, "=")
+		if err := d.Set(path, text); err != nil {
+			return err
+		}
+	}
+	t := s.Commit(d)
+	t.Raw = raw
+	return s.Apply(t)
+}

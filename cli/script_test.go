@@ -1,0 +1,99 @@
+package cli_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"qedit/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"qedit": func() {
+			os.Exit(cli.Main(os.Args[1:], cli.Env{
+				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+				Edit: func(cli.EditOptions) (int, error) { return 0, errors.New("no screen in a script") },
+			}))
+		},
+	})
+}
+
+// The scripts are transcripts of commands, each in a folder with copies of the
+// test images.
+func TestScripts(t *testing.T) {
+	images, err := filepath.Glob("../testdata/images/*.qcow2")
+	if err != nil || len(images) == 0 {
+		t.Fatal("no images", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       updating(),
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			for _, path := range images {
+				if err := copyFile(filepath.Join(env.WorkDir, filepath.Base(path)), path); err != nil {
+					return err
+				}
+			}
+			env.Setenv("ESC", "\x1b")
+			env.Setenv("LONG", strings.Repeat("n", 16))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"same": same},
+	})
+}
+
+// same compares two files byte for byte: same A B; with ! they must differ.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: same A B")
+	}
+	a, b := ts.ReadFile(args[0]), ts.ReadFile(args[1])
+	if (a == b) == neg {
+		ts.Fatalf("%s and %s: same is %v", args[0], args[1], a == b)
+	}
+}
+
+func copyFile(to, from string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o600)
+}
+
+// updating is asked for by the environment: -update belongs to the goldens.
+func updating() bool { return os.Getenv("UPDATE_SCRIPTS") != "" }
+
+func TestExitCodes(t *testing.T) {
+	const images = "../testdata/images/"
+	for _, c := range []struct {
+		args []string
+		want int
+	}{
+		{[]string{"info", images + "plain.qcow2"}, cli.ExitOK},
+		{[]string{"info", images + "many.qcow2"}, cli.ExitFailed},
+		{[]string{"info", images + "nothing"}, cli.ExitFailed},
+		{[]string{"get", images + "plain.qcow2", "size"}, cli.ExitOK},
+		{[]string{"get", images + "plain.qcow2", "colour"}, cli.ExitFailed},
+		{[]string{"set", "-n", images + "plain.qcow2", "dirty=on"}, cli.ExitOK},
+		{[]string{"set", "-n", images + "plain.qcow2", "cluster_bits=1"}, cli.ExitFailed},
+		{[]string{"--help"}, cli.ExitOK},
+		{[]string{"--version"}, cli.ExitOK},
+		{[]string{}, cli.ExitUsage},
+		{[]string{"info"}, cli.ExitUsage},
+		{[]string{"info", "--nonsense", "x"}, cli.ExitUsage},
+		{[]string{"set", images + "plain.qcow2", "size"}, cli.ExitUsage},
+		{[]string{"one", "two"}, cli.ExitUsage},
+	} {
+		if got := cli.Main(c.args, cli.Env{Stdout: io.Discard, Stderr: io.Discard}); got != c.want {
+			t.Errorf("qedit %q: exit code %d, want %d", c.args, got, c.want)
+		}
+	}
+}
