@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"qedit/cli"
+	"qedit/tui"
 )
 
 //go:embed testdata/images/demo.qcow2
@@ -17,5 +18,15 @@ func main() {
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
 		Sample: sample,
+		Edit:   edit,
 	}))
+}
+
+// edit runs the editor on the screen.
+func edit(o cli.EditOptions) (int, error) {
+	theme, err := tui.ParseTheme(o.Theme)
+	if err != nil {
+		return cli.ExitUsage, err
+	}
+	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: theme, Notice: o.Notice})
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"qedit/editor"
+	"qedit/header"
 )
 
 // runEditor opens the image, or a copy of the sample, in the editor.
@@ -29,13 +30,13 @@ func runEditor(env Env, args []string, demo bool, theme string) error {
 	defer s.Close()
 	opts.Session = s
 	code, err := env.Edit(opts)
-	if err != nil {
+	if code == ExitOK {
 		return err
 	}
-	if code != ExitOK {
-		return exitError(code)
+	if err != nil {
+		fmt.Fprintf(env.Stderr, "qedit: %s\n", header.Harmless(err.Error()))
 	}
-	return nil
+	return exitError(code)
 }
 
 // copySample writes the sample into a new folder for temporary files.

@@ -114,10 +114,7 @@ one that breaks a rule that holds now.`,
 			if err := applySettings(s, args[1:], raw); err != nil {
 				return err
 			}
-			plan, err := s.Plan()
-			if err != nil {
-				return err
-			}
+			plan := s.Plan()
 			if !dryRun {
 				if err := s.Save(); err != nil {
 					return err

@@ -41,21 +41,17 @@ func (p Plan) Bytes() int {
 	return n
 }
 
-// Plan returns what Save would do now. It reads the header on disk.
-func (s *Session) Plan() (Plan, error) {
+// Plan returns what Save would do now.
+func (s *Session) Plan() Plan {
 	p := Plan{Transactions: s.Pending()}
 	for _, piece := range s.overlay {
 		p.Writes = append(p.Writes, differences(piece.Offset, piece.Old, piece.New)...)
 	}
 	if len(p.Writes) == 0 {
-		return p, nil
+		return p
 	}
-	base, err := s.readArea(nil)
-	if err != nil {
-		return p, err
-	}
-	p.Changes = fieldChanges(base, s.area)
-	end := max(base.End(), s.area.End())
+	p.Changes = fieldChanges(s.base, s.area)
+	end := max(s.base.End(), s.area.End())
 	for _, w := range p.Writes {
 		if w.End() > end {
 			if w.Offset < end {
@@ -64,7 +60,7 @@ func (s *Session) Plan() (Plan, error) {
 			p.Changes = append(p.Changes, Change{Offset: w.Offset, Old: hexBytes(w.Old), New: hexBytes(w.New)})
 		}
 	}
-	return p, nil
+	return p
 }
 
 // hexBytes returns the start of some bytes as digits, and how many there are
@@ -79,65 +75,68 @@ func hexBytes(b []byte) string {
 
 // fieldChanges compares two header areas field by field.
 func fieldChanges(before, after *header.Area) []Change {
+	return compareNodes(before, after, before.Nodes, after.Nodes)
+}
+
+// compareNodes compares the parts of a structure by path. What has the same
+// bytes is not looked into.
+func compareNodes(before, after *header.Area, old, new []*header.Node) []Change {
 	var changes []Change
-	seen := map[string]bool{}
-	visitFields(after.Nodes, func(n *header.Node) {
-		seen[n.Path] = true
-		old := before.Lookup(n.Path)
-		c := Change{Path: n.Path, Offset: n.Offset, New: after.Describe(n)}
-		if old != nil {
-			c.Old = before.Describe(old)
-			if old.Field == n.Field && before.Raw(old) == after.Raw(n) {
-				return
+	was := map[string]*header.Node{}
+	for _, n := range old {
+		was[n.Path] = n
+	}
+	for _, n := range new {
+		o := was[n.Path]
+		delete(was, n.Path)
+		switch {
+		case o != nil && o.Field == n.Field && before.Raw(o) == after.Raw(n):
+		case n.Field == nil && o != nil:
+			changes = append(changes, compareNodes(before, after, o.Children(), n.Children())...)
+		case n.Field == nil:
+			changes = append(changes, compareNodes(before, after, nil, n.Children())...)
+		case n.Field.Kind == header.Mask && o != nil:
+			changes = append(changes, bitChanges(o, n, before, after)...)
+		default:
+			c := Change{Path: n.Path, Offset: n.Offset, New: after.Describe(n)}
+			if o != nil {
+				c.Old = before.Describe(o)
 			}
+			changes = append(changes, c)
 		}
-		if n.Field.Kind == header.Mask {
-			changes = append(changes, bitChanges(n, before, after)...)
-			return
+	}
+	for _, o := range old {
+		if was[o.Path] == nil {
+			continue
 		}
-		changes = append(changes, c)
-	})
-	visitFields(before.Nodes, func(n *header.Node) {
-		if !seen[n.Path] {
-			changes = append(changes, Change{Path: n.Path, Offset: n.Offset, Old: before.Describe(n)})
+		if o.Field == nil {
+			changes = append(changes, compareNodes(before, after, o.Children(), nil)...)
+		} else {
+			changes = append(changes, Change{Path: o.Path, Offset: o.Offset, Old: before.Describe(o)})
 		}
-	})
+	}
 	return changes
 }
 
-// visitFields calls visit for the fields below the nodes, in file order.
-func visitFields(nodes []*header.Node, visit func(*header.Node)) {
-	for _, n := range nodes {
-		if n.Field != nil {
-			visit(n)
-		} else {
-			visitFields(n.Children(), visit)
-		}
-	}
-}
-
-// bitChanges returns the bits of a mask that differ.
-func bitChanges(mask *header.Node, before, after *header.Area) []Change {
-	old := map[string]string{}
-	var order []*header.Node
-	if m := before.Lookup(mask.Path); m != nil {
-		for _, bit := range m.Children() {
-			old[bit.Path] = before.Describe(bit)
-			order = append(order, bit)
-		}
-	}
+// bitChanges returns the bits of a mask that differ. Bits without a name are
+// parts of a mask only while they are set.
+func bitChanges(before, after *header.Node, was, is *header.Area) []Change {
 	var changes []Change
-	for _, bit := range mask.Children() {
-		was, ok := old[bit.Path]
+	old := map[string]string{}
+	for _, bit := range before.Children() {
+		old[bit.Path] = was.Describe(bit)
+	}
+	for _, bit := range after.Children() {
+		o, ok := old[bit.Path]
 		if !ok {
-			was = "off"
+			o = "off"
 		}
 		delete(old, bit.Path)
-		if now := after.Describe(bit); now != was {
-			changes = append(changes, Change{Path: bit.Path, Offset: bit.Offset, Old: was, New: now})
+		if now := is.Describe(bit); now != o {
+			changes = append(changes, Change{Path: bit.Path, Offset: bit.Offset, Old: o, New: now})
 		}
 	}
-	for _, bit := range order { // bits without a name are listed while they are set
+	for _, bit := range before.Children() {
 		if old[bit.Path] == "on" {
 			changes = append(changes, Change{Path: bit.Path, Offset: bit.Offset, Old: "on", New: "off"})
 		}

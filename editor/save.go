@@ -59,56 +59,73 @@ func (e *ConflictError) Error() string {
 // errReadBack says that the system gave back other bytes than it took.
 var errReadBack = errors.New("the image does not hold what was written")
 
-// Save writes the edits to the image: only the bytes that differ, in place,
-// after comparing what they replace with what is on disk; then it waits for
-// stable storage and reads them back. It fails with a *ConflictError or a
-// *SaveError and then keeps the edits.
+// Save is one save under way: the bytes to write, and where. It does not use
+// the session, so Write may run while the session is looked at.
+type Save struct {
+	image  store.Image
+	writes []Replacement
+	to     *revision
+}
+
+// Begin returns the save of all edits there are. The session must not be edited
+// before Done takes it, or the save has failed.
+func (s *Session) Begin() *Save {
+	return &Save{s.image, s.Plan().Writes, s.current}
+}
+
+// Done tells the session that a save has been written.
+func (s *Session) Done(v *Save) {
+	s.overlay, s.base, s.saved = nil, s.area, v.to
+}
+
+// Save writes the edits to the image: see Save.Write.
 func (s *Session) Save() error {
-	plan, err := s.Plan()
-	if err != nil {
-		return &SaveError{Step: "reading the image", Err: err}
+	v := s.Begin()
+	if err := v.Write(); err != nil {
+		return err
 	}
-	if len(plan.Writes) > 0 {
-		if err := s.write(plan.Writes); err != nil {
-			return err
-		}
-	}
-	s.overlay, s.saved = nil, s.current
+	s.Done(v)
 	return nil
 }
 
-func (s *Session) write(writes []Replacement) (err error) {
-	fail := func(step string, at header.HostOffset, written int, err error) error {
-		return &SaveError{step, at, written, len(writes), err}
+// Write writes to the image only the bytes that differ, in place, after
+// comparing what they replace with what is on disk; then it waits for stable
+// storage and reads them back. It fails with a *ConflictError or a *SaveError.
+func (v *Save) Write() (err error) {
+	if len(v.writes) == 0 {
+		return nil
 	}
-	w, err := s.image.OpenWriter()
+	fail := func(step string, at header.HostOffset, written int, err error) error {
+		return &SaveError{step, at, written, len(v.writes), err}
+	}
+	w, err := v.image.OpenWriter()
 	if err != nil {
 		return fail("opening the image for writing", 0, 0, err)
 	}
 	defer func() {
 		if closeErr := w.Close(); err == nil && closeErr != nil {
-			err = fail("closing the image", 0, len(writes), closeErr)
+			err = fail("closing the image", 0, len(v.writes), closeErr)
 		}
 	}()
-	if err := compare(w, writes); err != nil {
+	if err := compare(w, v.writes); err != nil {
 		return err
 	}
-	for i, r := range writes {
+	for i, r := range v.writes {
 		if _, err := w.WriteAt(r.New, int64(r.Offset)); err != nil {
 			return fail("writing", r.Offset, i+1, err)
 		}
 	}
 	if err := w.Sync(); err != nil {
-		return fail("waiting for stable storage", 0, len(writes), err)
+		return fail("waiting for stable storage", 0, len(v.writes), err)
 	}
-	for _, r := range writes {
+	for _, r := range v.writes {
 		got := make([]byte, len(r.New))
 		_, err := readFull(w, got, int64(r.Offset))
 		if err == nil && !bytes.Equal(got, r.New) {
 			err = errReadBack
 		}
 		if err != nil {
-			return fail("reading back", r.Offset, len(writes), err)
+			return fail("reading back", r.Offset, len(v.writes), err)
 		}
 	}
 	return nil

@@ -26,6 +26,7 @@ type Session struct {
 	overlay overlay
 	current *revision
 	saved   *revision
+	base    *header.Area // on disk, as it was read last
 	area    *header.Area // of the edited view
 	typing  uint64       // the last group that was given out
 }
@@ -64,9 +65,10 @@ func New(image store.Image) (*Session, error) {
 	}
 	root := &revision{}
 	s := &Session{image: image, size: size, current: root, saved: root}
-	if s.area, err = s.readArea(s.overlay); err != nil {
+	if s.base, err = s.readArea(nil); err != nil {
 		return nil, err
 	}
+	s.area = s.base
 	return s, nil
 }
 
@@ -289,6 +291,9 @@ func newViolations(before, after []header.Violation) []header.Violation {
 	return brought
 }
 
+// CanUndo reports whether there is an edit to take back.
+func (s *Session) CanUndo() bool { return s.current.parent != nil }
+
 // Undo takes back the last edit and returns its title; false when there is
 // none. It goes on past a save: what is on disk then differs again.
 func (s *Session) Undo() (title string, ok bool, err error) {
@@ -330,14 +335,9 @@ func (s *Session) move(t Transaction) error {
 }
 
 // Discard drops all edits that are not saved. They cannot be done again.
-func (s *Session) Discard() error {
-	area, err := s.readArea(nil)
-	if err != nil {
-		return err
-	}
-	s.overlay, s.area, s.current = nil, area, s.saved
+func (s *Session) Discard() {
+	s.overlay, s.area, s.current = nil, s.base, s.saved
 	s.saved.latest = nil
-	return nil
 }
 
 // Modified reports whether the session is at another revision than the saved

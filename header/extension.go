@@ -2,8 +2,10 @@ package header
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // ExtensionType is the type number of a header extension.
@@ -266,3 +268,37 @@ func (h *Header) featureNames() FeatureNameTable {
 }
 
 func pad8(n int) int { return (n + 7) &^ 7 }
+
+// ParseExtension returns an extension from how a person writes it: the type as
+// a name of the field table or a number, the data as text between quotes or as
+// hexadecimal digits. Types whose data is text take it without quotes.
+func ParseExtension(typ, data string) (Extension, error) {
+	e := Extension{}
+	text := false
+	for _, k := range extensionKinds {
+		if k.Name == typ && k.Type != ExtensionEnd {
+			e.Type = k.Type
+			text = len(k.Fields) == 1 && k.Fields[0].Kind == Text
+		}
+	}
+	if e.Type == ExtensionEnd {
+		n, ok := parseNumber(typ)
+		if !ok || n == 0 || n > 1<<32-1 {
+			return e, &ValueError{"type", typ, "a name (backing_format, feature_names, bitmaps, luks, data_file) or a number from 1 to 0xffffffff"}
+		}
+		e.Type = ExtensionType(n)
+	}
+	if quoted, ok := strings.CutPrefix(data, `"`); ok {
+		data, text = strings.TrimSuffix(quoted, `"`), true
+	}
+	if text {
+		s, err := ParsePrintable(data)
+		e.Data = []byte(s)
+		return e, err
+	}
+	var err error
+	if e.Data, err = hex.DecodeString(strings.Join(strings.Fields(data), "")); err != nil {
+		return e, &ValueError{"data", data, `hexadecimal digits, two for each byte, or "text"`}
+	}
+	return e, nil
+}

@@ -113,11 +113,11 @@ func (s Scope) term(term string) (Place, error) {
 	if term == "end" {
 		return Place{Offset: header.HostOffset(s.Size)}, nil
 	}
-	if number, ok := strings.CutPrefix(term, "cluster"); ok {
-		return s.cluster(strings.TrimSpace(number))
-	}
 	if n := s.Area.Lookup(term); n != nil {
 		return Place{n.Offset, n.Length, n.Path}, nil
+	}
+	if number, ok := strings.CutPrefix(term, "cluster"); ok && !strings.HasPrefix(number, "_") {
+		return s.cluster(strings.TrimSpace(number))
 	}
 	if strings.HasPrefix(term, "guest:") {
 		return Place{}, fmt.Errorf("guest offsets cannot be followed yet")

@@ -37,6 +37,7 @@ func TestFind(t *testing.T) {
 		{"-0x10", 0xff0, 0},
 		{"l1_table_offset", 40, 8},
 		{"header.l1_table_offset", 40, 8},
+		{"cluster_bits", 20, 4},
 		{"corrupt", 72, 8},
 		{"header", 0, 112},
 		{"extensions[1].nb_bitmaps", 0x200, 4},

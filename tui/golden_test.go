@@ -1,0 +1,45 @@
+package tui
+
+import (
+	"fmt"
+	"testing"
+)
+
+// Screens as they are meant to be. Each file has the text, then a letter for
+// the ink of each cell (see inkName).
+func TestScreens(t *testing.T) {
+	for _, c := range []struct {
+		name, image   string
+		width, height int
+		keys          []string
+	}{
+		{"start", "demo", 80, 24, nil},
+		{"start", "demo", 120, 36, nil},
+		{"start", "demo", 200, 60, nil},
+		{"edited", "demo", 120, 36, []string{"space"}},
+		{"structure", "overlay", 80, 24, []string{"g1"}},
+		{"problems", "many", 120, 36, []string{"f8", "f8"}},
+		{"pointer", "overlay", 80, 24, []string{":l1_table_offset", "enter"}},
+		{"table", "full", 80, 24, []string{":l1_table_offset", "enter", "enter"}},
+		{"typing", "plain", 80, 24, []string{":0x2000", "enter", "i", "a1b"}},
+		{"review", "corrupt", 80, 24, []string{"space", ":set backing_file", "enter", "2", "enter", "ctrl+s"}},
+		{"quit", "corrupt", 80, 24, []string{"space", "q"}},
+		{"help", "plain", 80, 24, []string{"?"}},
+		{"palette", "plain", 80, 24, []string{":", "save"}},
+		{"value", "plain", 80, 24, []string{":cluster_bits", "enter", "f2", "backspace", "backspace", "40"}},
+		{"narrow", "demo", 40, 12, nil},
+		{"tiny", "demo", 20, 5, nil},
+		{"empty", "", 80, 24, nil},
+	} {
+		t.Run(fmt.Sprintf("%s-%dx%d", c.name, c.width, c.height), func(t *testing.T) {
+			var s *screen
+			if c.image == "" {
+				s = openBytes(t, nil, "empty.qcow2", c.width, c.height)
+			} else {
+				s = openScreen(t, c.image, c.width, c.height)
+			}
+			s.keys(c.keys...)
+			s.golden()
+		})
+	}
+}

@@ -1,0 +1,132 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// Scope says where a key is bound. A scope of a pane comes before Everywhere.
+type Scope int
+
+// The scopes.
+const (
+	Everywhere Scope = iota // in every pane, outside edit mode
+	InTree
+	InHex
+	InInspector
+	InProblems
+	InEdits
+	InEditMode // while bytes are typed over
+)
+
+var scopeNames = []string{"everywhere", "structure", "hex", "inspector", "problems", "edits", "edit mode"}
+
+// String returns what the scope is called in the key reference.
+func (s Scope) String() string { return scopeNames[s] }
+
+// paneScopes are the scopes of the panes.
+var paneScopes = [paneCount]Scope{InTree, InHex, InInspector, InProblems, InEdits}
+
+// Action is something a person can do: its name in the command palette, its
+// keys, a line of help, and what it does. All keys there are stand in one table
+// of these.
+type Action struct {
+	Name  string
+	Group string // heading in the help
+	Scope Scope
+	// Keys are the keys and the help text for them. A key may be a sequence:
+	// "g g".
+	Keys key.Binding
+	// Short is the word in the help line, "" to keep it out of there. Those of
+	// lower Rank come first; what does not fit is left out.
+	Short string
+	Rank  int
+	run   func(*Model) tea.Cmd
+	// hint says whether the help line has it now; nil: always.
+	hint func(*Model) bool
+}
+
+// bind makes a binding; help is shown for the first keys, as they are written
+// in the help.
+func bind(help string, keys ...string) key.Binding {
+	return key.NewBinding(key.WithKeys(keys...), key.WithHelp(keyLabels(keys), help))
+}
+
+// keyLabels returns keys as the help writes them.
+func keyLabels(keys []string) string {
+	labels := make([]string, len(keys))
+	for i, k := range keys {
+		labels[i] = keyLabel(k)
+	}
+	return strings.Join(labels, " ")
+}
+
+var keyWords = map[string]string{
+	"up": "↑", "down": "↓", "left": "←", "right": "→", "pgup": "PgUp", "pgdown": "PgDn", "home": "Home", "end": "End",
+	"enter": "Enter", "esc": "Esc", "tab": "Tab", "space": "Space", "backspace": "Backspace", "delete": "Del", "insert": "Ins",
+}
+
+// keyLabel writes one key: ^S for ctrl+s, S-F6 for shift+f6, gg for "g g".
+func keyLabel(k string) string {
+	if strings.Contains(k, " ") {
+		parts := strings.Fields(k)
+		for i, p := range parts {
+			parts[i] = keyLabel(p)
+		}
+		return strings.Join(parts, "")
+	}
+	if rest, ok := strings.CutPrefix(k, "ctrl+"); ok {
+		if len(rest) == 1 {
+			return "^" + strings.ToUpper(rest)
+		}
+		return "^" + keyLabel(rest)
+	}
+	if rest, ok := strings.CutPrefix(k, "shift+"); ok {
+		return "S-" + keyLabel(rest)
+	}
+	if rest, ok := strings.CutPrefix(k, "alt+"); ok {
+		return "M-" + keyLabel(rest)
+	}
+	if w, ok := keyWords[k]; ok {
+		return w
+	}
+	if len(k) > 1 && k[0] == 'f' {
+		return strings.ToUpper(k)
+	}
+	return k
+}
+
+// matchKey finds what a key sequence means in the scopes, the first one first.
+// more reports that a longer sequence begins like this.
+func matchKey(sequence string, scopes ...Scope) (found *Action, more bool) {
+	for _, scope := range scopes {
+		for i := range actions {
+			a := &actions[i]
+			if a.Scope != scope {
+				continue
+			}
+			for _, k := range a.Keys.Keys() {
+				switch {
+				case k == sequence && found == nil:
+					found = a
+				case strings.HasPrefix(k, sequence+" "):
+					more = true
+				}
+			}
+		}
+	}
+	return found, more
+}
+
+// action returns the action of that name.
+func action(name string) *Action {
+	for i := range actions {
+		if actions[i].Name == name {
+			return &actions[i]
+		}
+	}
+	panic(fmt.Sprintf("no action is called %q", name))
+}

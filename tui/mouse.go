@@ -1,0 +1,162 @@
+package tui
+
+import (
+	"image"
+
+	tea "charm.land/bubbletea/v2"
+
+	"qedit/header"
+)
+
+// dragState is a drag with the mouse that began on a byte.
+type dragState struct {
+	on   bool
+	from header.HostOffset
+}
+
+const wheelRows = 3
+
+// handleMouse handles clicks, drags and the wheel.
+func (m *Model) handleMouse(msg tea.MouseMsg) tea.Cmd {
+	at := image.Pt(msg.Mouse().X, msg.Mouse().Y)
+	switch msg := msg.(type) {
+	case tea.MouseClickMsg:
+		m.message = message{}
+		if msg.Button != tea.MouseLeft {
+			return nil
+		}
+		for i := len(m.hotspots) - 1; i >= 0; i-- {
+			if at.In(m.hotspots[i].area) {
+				return m.hotspots[i].run(m)
+			}
+		}
+		if len(m.dialogs) == 0 {
+			return m.click(at)
+		}
+	case tea.MouseWheelMsg:
+		m.wheel(at, msg.Button)
+	case tea.MouseMotionMsg:
+		if m.drag.on && len(m.dialogs) == 0 {
+			m.dragTo(at)
+		}
+	case tea.MouseReleaseMsg:
+		m.drag.on = false
+	}
+	return nil
+}
+
+// paneAt returns the pane at a place of the screen, and the place in it.
+func (m *Model) paneAt(at image.Point) (Pane, image.Point, bool) {
+	for p := range paneCount {
+		if r := m.layout.Panes[p]; m.visible(p) && at.In(r) {
+			return p, at.Sub(r.Min).Sub(image.Pt(0, 1)), true
+		}
+	}
+	return 0, image.Point{}, false
+}
+
+// click selects what is clicked. A click on a box or a fold mark changes it,
+// one on the arrow of a pointer follows it.
+func (m *Model) click(at image.Point) tea.Cmd {
+	p, in, ok := m.paneAt(at)
+	if !ok {
+		return nil
+	}
+	if m.hex.editing && p != PaneHex {
+		m.stopTyping()
+	}
+	m.setFocus(p)
+	switch p {
+	case PaneHex:
+		if o, inText, ok := m.hex.cellAt(in.X, in.Y); ok {
+			m.hex.inText, m.hex.selecting, m.hex.digit = inText, false, -1
+			m.drag = dragState{true, o}
+			m.moveTo(o)
+		}
+	case PaneTree:
+		return m.clickRow(in)
+	case PaneProblems:
+		if i := in.Y + m.scroll[p]; in.Y >= 0 && i < len(m.problems) {
+			m.selected[p] = i
+			return m.goToProblem()
+		} else if i == len(m.problems)+1 {
+			return m.fixProblem()
+		}
+	case PaneEdits:
+		if i := in.Y + m.scroll[p]; in.Y >= 0 && i < len(m.plan.Transactions) {
+			m.selected[p] = i
+			return m.goToEdit()
+		}
+	}
+	return nil
+}
+
+func (m *Model) clickRow(in image.Point) tea.Cmd {
+	i := m.tree.top + in.Y
+	if in.Y < 0 || i >= len(m.tree.rows) {
+		return nil
+	}
+	r := m.tree.rows[i]
+	m.selectRow(i)
+	width := m.layout.Panes[PaneTree].Dx()
+	column := r.foldColumn()
+	switch {
+	case r.foldable() && in.X >= column && in.X <= column+1:
+		m.fold(i, !r.open)
+	case r.node != nil && r.node.Bit >= 0 && in.X >= column+2 && in.X <= column+4:
+		return m.toggleBit()
+	case in.X >= width-3:
+		if _, ok := m.target(); ok {
+			return m.followPointer()
+		}
+	}
+	return nil
+}
+
+// dragTo selects the bytes from where the drag began.
+func (m *Model) dragTo(at image.Point) {
+	r := m.layout.Panes[PaneHex]
+	in := at.Sub(r.Min).Sub(image.Pt(0, 1))
+	in.Y = max(1, min(in.Y, m.hex.height))
+	if o, _, ok := m.hex.cellAt(in.X, in.Y); ok && o <= m.lastByte() {
+		m.hex.selecting, m.hex.anchor = o != m.drag.from, m.drag.from
+		m.moveTo(o)
+	}
+}
+
+// wheel scrolls what is under the mouse, and leaves the cursor.
+func (m *Model) wheel(at image.Point, button tea.MouseButton) {
+	by := wheelRows
+	switch button {
+	case tea.MouseWheelUp:
+		by = -wheelRows
+	case tea.MouseWheelDown:
+	default:
+		return
+	}
+	if n := len(m.dialogs); n > 0 {
+		switch d := m.dialogs[n-1].(type) {
+		case *helpDialog:
+			d.top = max(0, d.top+by)
+		case *textDialog:
+			d.top = max(0, d.top+by)
+		case *reviewDialog:
+			d.top = max(0, d.top+by)
+		}
+		return
+	}
+	p, _, ok := m.paneAt(at)
+	switch {
+	case !ok:
+	case p == PaneHex:
+		m.hex.scrollRows(by, header.HostOffset(m.session.Size()))
+	case p == PaneTree:
+		m.tree.scrollTo(m.tree.top+by, m.treeHeight())
+	case p == PaneProblems:
+		m.moveLine(p, len(m.problems), by)
+	case p == PaneEdits:
+		m.moveLine(p, len(m.plan.Transactions), by)
+	default:
+		m.scroll[p] = max(0, m.scroll[p]+by)
+	}
+}

@@ -1,0 +1,129 @@
+package tui
+
+import (
+	"errors"
+	"io"
+
+	tea "charm.land/bubbletea/v2"
+
+	"qedit/header"
+)
+
+const (
+	pageSize = 16 << 10 // bytes
+	maxPages = 128      // 2 MiB of cache at most
+)
+
+// pages is a cache of the image as it is on disk. Panes draw from it only; what
+// is missing is asked for and drawn once it is there, so a slow disk never holds
+// up a key.
+type pages struct {
+	base    io.ReaderAt
+	loaded  map[int64]*page
+	pending map[int64]bool
+	clock   int // counts uses, to drop the page that was used longest ago
+}
+
+// page is a run of the image. It is shorter than pageSize at the end of the
+// image, or where reading failed.
+type page struct {
+	data []byte
+	err  error
+	used int
+}
+
+// pageMsg brings a page that was asked for.
+type pageMsg struct {
+	index int64
+	data  []byte
+	err   error
+}
+
+func newPages(base io.ReaderAt) *pages {
+	return &pages{base: base, loaded: map[int64]*page{}, pending: map[int64]bool{}}
+}
+
+// forget drops everything: the image on disk has changed.
+func (p *pages) forget() { clear(p.loaded) }
+
+// read copies what lies at the offset into buf and marks in have which bytes
+// are there: false for those that are not loaded yet, or cannot be read.
+func (p *pages) read(buf []byte, have []bool, at header.HostOffset) {
+	clear(have)
+	p.clock++
+	for n := 0; n < len(buf); {
+		index, within := p.place(at, n)
+		step := min(len(buf)-n, pageSize-within)
+		if pg := p.loaded[index]; pg != nil {
+			pg.used = p.clock
+			if within < len(pg.data) {
+				for i := range copy(buf[n:n+step], pg.data[within:]) {
+					have[n+i] = true
+				}
+			}
+		}
+		n += step
+	}
+}
+
+// place returns the page of a byte and where in it the byte is.
+func (p *pages) place(at header.HostOffset, n int) (index int64, within int) {
+	o := int64(at) + int64(n)
+	return o / pageSize, int(o % pageSize)
+}
+
+// failed returns why the byte at the offset cannot be read.
+func (p *pages) failed(at header.HostOffset) error {
+	index, within := p.place(at, 0)
+	if pg := p.loaded[index]; pg != nil && within >= len(pg.data) {
+		return pg.err
+	}
+	return nil
+}
+
+// want returns the command that loads what is missing of a range, nil if
+// nothing is.
+func (p *pages) want(at header.HostOffset, length int) tea.Cmd {
+	if length <= 0 {
+		return nil
+	}
+	var cmds []tea.Cmd
+	first, _ := p.place(at, 0)
+	last, _ := p.place(at, length-1)
+	for index := first; index <= last; index++ {
+		if p.loaded[index] != nil || p.pending[index] {
+			continue
+		}
+		p.pending[index] = true
+		cmds = append(cmds, p.load(index))
+	}
+	return tea.Batch(cmds...)
+}
+
+func (p *pages) load(index int64) tea.Cmd {
+	base := p.base
+	return func() tea.Msg {
+		data := make([]byte, pageSize)
+		n, err := base.ReadAt(data, index*pageSize)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return pageMsg{index, data[:n], err}
+	}
+}
+
+// take puts a page that has come into the cache.
+func (p *pages) take(msg pageMsg) {
+	delete(p.pending, msg.index)
+	for len(p.loaded) >= maxPages {
+		oldest := int64(-1)
+		for index, pg := range p.loaded {
+			if oldest < 0 || pg.used < p.loaded[oldest].used {
+				oldest = index
+			}
+		}
+		delete(p.loaded, oldest)
+	}
+	p.clock++
+	p.loaded[msg.index] = &page{msg.data, msg.err, p.clock}
+}
