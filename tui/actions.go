@@ -26,9 +26,6 @@ func init() {
 	do := func(f func(*Model)) func(*Model) tea.Cmd {
 		return func(m *Model) tea.Cmd { f(m); return nil }
 	}
-	focus := func(p Pane) func(*Model) tea.Cmd {
-		return do(func(m *Model) { m.setFocus(p); m.follow() })
-	}
 	onFlag := func(m *Model) bool { n := m.node(); return n != nil && n.Bit >= 0 }
 	modified := func(m *Model) bool { return m.session.Modified() }
 	canUndo := func(m *Model) bool { return m.session.CanUndo() }
@@ -133,11 +130,11 @@ func init() {
 			m.mouse = !m.mouse
 			m.say(map[bool]string{true: "the mouse is qedit's", false: "the mouse is the terminal's"}[m.mouse])
 		})},
-		{Name: "structure", Group: groupPanes, Keys: bind("structure pane", "g 1"), run: focus(PaneTree)},
-		{Name: "hex", Group: groupPanes, Keys: bind("hex pane", "g 2"), run: focus(PaneHex)},
-		{Name: "inspector", Group: groupPanes, Keys: bind("inspector", "g 3"), run: focus(PaneInspector)},
-		{Name: "problems", Group: groupPanes, Keys: bind("problems", "g 4"), run: focus(PaneProblems)},
-		{Name: "edits", Group: groupPanes, Keys: bind("edits", "g 5"), run: focus(PaneEdits)},
+		{Name: "structure", Group: groupPanes, Keys: bind("structure pane", "g 1"), run: focusOn[PaneTree]},
+		{Name: "hex", Group: groupPanes, Keys: bind("hex pane", "g 2"), run: focusOn[PaneHex]},
+		{Name: "inspector", Group: groupPanes, Keys: bind("inspector", "g 3"), run: focusOn[PaneInspector]},
+		{Name: "problems", Group: groupPanes, Keys: bind("problems", "g 4"), run: focusOn[PaneProblems]},
+		{Name: "edits", Group: groupPanes, Keys: bind("edits", "g 5"), run: focusOn[PaneEdits]},
 		{Name: "next pane", Group: groupPanes, Keys: bind("the next pane", "f6", "ctrl+w w"), Short: "pane", Rank: 12, run: do(func(m *Model) { m.turn(1) })},
 		{Name: "previous pane", Group: groupPanes, Keys: bind("the pane before", "shift+f6", "ctrl+w W"), run: do(func(m *Model) { m.turn(-1) })},
 		{Name: "pane to the left", Group: groupPanes, Keys: bind("the pane to the left", "ctrl+w h", "ctrl+w left"), run: do(func(m *Model) { m.neighbour(-1, 0) })},
@@ -155,6 +152,11 @@ func init() {
 		{Name: "typing down", Group: groupMove, Scope: InEditMode, Keys: bind("a row down", "down"), run: do(func(m *Model) { m.moveRows(1) })},
 		{Name: "undo typing", Group: groupEdit, Scope: InEditMode, Keys: bind("take the last edit back", "ctrl+u"), Short: "undo", Rank: 3, run: func(m *Model) tea.Cmd { m.hex.group = m.session.NewGroup(); return m.undo() }},
 		{Name: "save while typing", Group: groupFile, Scope: InEditMode, Keys: bind("end, review and save", "ctrl+s"), Short: "save", Rank: 4, run: func(m *Model) tea.Cmd { m.stopTyping(); return m.review(false) }},
+	}
+	for i := range actions {
+		if keys := actions[i].Keys.Keys(); len(keys) > 0 {
+			actions[i].label = keyLabel(keys[0])
+		}
 	}
 }
 

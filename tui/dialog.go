@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -109,9 +108,10 @@ func (d *textDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	lines := wrap(d.text, width-4)
 	r := panel(screen, d.title, d.ink, width, min(h-2, len(lines)+4))
 	_, rows := r.Size()
-	d.top = min(d.top, max(0, len(lines)-(rows-3)))
+	room := max(1, rows-3)
+	d.top = min(d.top, max(0, len(lines)-room))
 	for i, l := range lines[d.top:] {
-		if i >= rows-3 {
+		if i >= room {
 			break
 		}
 		r.Text(0, i+1, inkText|grid.Bar, l)
@@ -138,10 +138,7 @@ func (d *quitDialog) buttons() []button {
 
 func (d *quitDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	r := panel(screen, "quit", inkWarn, 62, 7)
-	what := fmt.Sprintf("%d edits are", len(m.plan.Transactions))
-	if len(m.plan.Transactions) == 1 {
-		what = "1 edit is"
-	}
+	what := counted(len(m.plan.Transactions), "edit is", "edits are")
 	r.Text(0, 1, inkText|grid.Bar, what+" not saved. The image on disk is as it was.")
 	drawButtons(m, r, 0, 4, d.buttons())
 	return nil
@@ -204,9 +201,9 @@ func (d *reviewDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	if len(p.Writes) == 0 {
 		r.Text(0, 1, inkText|grid.Bar, "The edits cancel out: nothing will be written.")
 	}
-	list := rows - 5
+	list := max(1, rows-5)
 	d.top = min(d.top, max(0, len(p.Changes)-list))
-	for i, c := range p.Changes[min(d.top, len(p.Changes)):] {
+	for i, c := range p.Changes[d.top:] {
 		if i >= list {
 			break
 		}
@@ -226,11 +223,7 @@ func (d *reviewDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		r.Text(x, y, inkWarn|grid.Bold|grid.Bar, grid.Cut(orNothing(c.New), width-x))
 	}
 	y := rows - 3
-	bytes := fmt.Sprintf("%d bytes change", p.Bytes())
-	if p.Bytes() == 1 {
-		bytes = "1 byte changes"
-	}
-	r.Text(0, y, inkDim|grid.Bar, grid.Cut(bytes+", in place, after a comparison with the disk.", width))
+	r.Text(0, y, inkDim|grid.Bar, grid.Cut(counted(p.Bytes(), "byte changes", "bytes change")+", in place, after a comparison with the disk.", width))
 	if !d.sure {
 		r.Text(0, y, inkWrong|grid.Bold|grid.Bar, grid.Cut("! there are raw edits: they may leave an image that QEMU does not open", width))
 	}

@@ -91,11 +91,14 @@ func (h *hexPane) follow(at, size header.HostOffset) {
 		return // nothing is on the screen yet
 	}
 	row := at - at%per
-	if row < h.top {
-		h.top = row
-	}
-	if row >= h.top+rows*per {
-		h.top = row - (rows-1)*per
+	// Where the cursor runs off, the view moves on by a quarter: a key held down
+	// sends the rows of bytes anew once in a few presses, not at each.
+	quarter := rows / 4
+	switch {
+	case row < h.top:
+		h.top = row - min(row, quarter*per)
+	case row >= h.top+rows*per:
+		h.top = row - (rows-1-quarter)*per
 	}
 	h.clamp(size)
 }
@@ -214,9 +217,6 @@ func (m *Model) drawHexRow(r grid.Region, y int, at header.HostOffset, data []by
 			digits, char, ink = [2]rune{'.', '.'}, ' ', inkFaint
 		}
 		textInk := ink
-		if char == '·' {
-			textInk = inkFaint | ink&^0xff
-		}
 		selected := o >= from && o < to
 		if selected {
 			ink = selectedInk(ink)

@@ -29,6 +29,13 @@ type run struct {
 	text string
 }
 
+// span is text at its place in the inspector: a column, and a row counted from
+// the first.
+type span struct {
+	x, y int
+	run
+}
+
 func line(label string, ink grid.Ink, text string) infoLine {
 	return infoLine{label, []run{{ink, text}}}
 }
@@ -37,8 +44,6 @@ func (l infoLine) and(ink grid.Ink, text string) infoLine {
 	l.runs = append(l.runs, run{ink, text})
 	return l
 }
-
-func (m *Model) inspectorSubtitle() string { return m.title.span }
 
 // inspect explains what is at the cursor.
 func (m *Model) inspect() []infoLine {
@@ -148,7 +153,7 @@ func (m *Model) inspectTarget(n *header.Node, at header.HostOffset) infoLine {
 	if t, ok := structures.At(m.tables, at); ok {
 		l = l.and(inkText, t.Title)
 		if t.Entry > 0 && t.Role == header.RoleL1 {
-			l = l.and(inkDim, fmt.Sprintf("%d entries", t.Length/uint64(t.Entry)))
+			l = l.and(inkDim, counted(t.Length/uint64(t.Entry), "entry", "entries"))
 		}
 		if t.Length > 0 && uint64(at)+t.Length > uint64(size) {
 			l = l.and(inkWrong, fmt.Sprintf("%d bytes of it are past the end", uint64(at)+t.Length-uint64(size)))
@@ -274,12 +279,15 @@ func (m *Model) inspectBytes() []infoLine {
 	if n >= 4 {
 		be, le = be.and(inkText, fmt.Sprintf("u32 %d", binary.BigEndian.Uint32(buf))), le.and(inkText, fmt.Sprintf("u32 %d", binary.LittleEndian.Uint32(buf)))
 	}
+	lines = append(lines, be)
 	if n >= 8 {
 		v := binary.BigEndian.Uint64(buf)
-		be, le = be.and(inkText, fmt.Sprintf("u64 %d", v)), le.and(inkText, fmt.Sprintf("u64 %d", binary.LittleEndian.Uint64(buf)))
-		lines = append(lines, line("hex", inkText, fmt.Sprintf("0x%016x", v)))
+		lines = append(lines, line("u64", inkText, fmt.Sprintf("0x%016x  %d", v, v)))
 	}
-	lines = append(lines, be, le)
+	lines = append(lines, le)
+	if n >= 8 {
+		lines = append(lines, line("u64", inkText, fmt.Sprint(binary.LittleEndian.Uint64(buf))))
+	}
 	if r, n := utf8.DecodeRune(buf[:n]); n > 1 && r != utf8.RuneError {
 		lines = append(lines, line("UTF-8", inkText, header.Printable(string(r))))
 	}
@@ -288,58 +296,72 @@ func (m *Model) inspectBytes() []infoLine {
 
 const labelColumns = 10
 
-// drawInspector lays out the lines and draws those that are seen.
+// drawInspector draws the part of the explanation that is seen.
 func (m *Model) drawInspector(r grid.Region) {
 	w, h := r.Size()
-	y := -m.scroll[PaneInspector]
-	for _, l := range m.info {
-		if y >= 0 && y < h {
-			r.Text(1, y, inkDim, grid.Cut(l.label, labelColumns-1))
-		}
-		y = l.draw(r, y, w) + 1
+	rows := 0
+	if n := len(m.info); n > 0 {
+		rows = m.info[n-1].y + 1
 	}
-	// Not further than to the last line.
-	if over := y + m.scroll[PaneInspector] - h; m.scroll[PaneInspector] > max(0, over) {
-		m.scroll[PaneInspector] = max(0, over)
+	m.scroll[PaneInspector] = max(0, min(m.scroll[PaneInspector], rows-h))
+	for _, s := range m.info {
+		r.Text(s.x, s.y-m.scroll[PaneInspector], s.ink, s.text)
 	}
-	if y > h && h > 0 {
+	if rows-m.scroll[PaneInspector] > h && h > 0 {
 		r.Set(w-1, h-1, '↓', inkDim)
 	}
 }
 
-// draw wraps the runs behind the label and returns the last row.
-func (l infoLine) draw(r grid.Region, y, width int) int {
-	left := 1 + labelColumns
+// layOut wraps lines to a width and returns where everything comes to lie.
+func layOut(lines []infoLine, width int) []span {
+	var spans []span
+	y := 0
+	for _, l := range lines {
+		spans = append(spans, span{1, y, run{inkDim, grid.Cut(l.label, labelColumns-1)}})
+		spans = l.wrap(spans, y, width)
+		y = spans[len(spans)-1].y + 1
+	}
+	return spans
+}
+
+// wrap adds the words of a line behind its label, row by row.
+func (l infoLine) wrap(spans []span, y, width int) []span {
+	left, right := 1+labelColumns, width-1
 	if width < 30 {
 		left = 2
 		y++ // the text below its label
 	}
 	x := left
+	add := func(ink grid.Ink, text string) {
+		last := &spans[len(spans)-1]
+		if last.y == y && last.ink == ink && last.x+grid.Width(last.text)+1 == x {
+			last.text += " " + text
+		} else {
+			spans = append(spans, span{x, y, run{ink, text}})
+		}
+		x += grid.Width(text) + 1
+	}
 	for i, part := range l.runs {
-		if i > 0 {
-			x += 2
+		if i > 0 && x > left {
+			x++
 		}
 		for word := range strings.FieldsSeq(part.text) {
-			n := grid.Width(word)
-			if x > left && x+n > width-1 {
+			if x > left && x+grid.Width(word) > right {
 				x = left
 				y++
 			}
-			for n > width-1-left && width-1 > left { // a word longer than a line
-				head := ansi.TruncateWc(word, width-1-left, "")
+			for grid.Width(word) > right-left { // longer than a row
+				head := ansi.TruncateWc(word, right-left, "")
 				if head == "" {
 					break
 				}
-				r.Text(x, y, part.ink, head)
+				add(part.ink, head)
 				word = word[len(head):]
-				n = grid.Width(word)
 				x = left
 				y++
 			}
-			x = r.Text(x, y, part.ink, word) + 1
+			add(part.ink, word)
 		}
-		x--
-		x = max(x, left)
 	}
-	return y
+	return spans
 }

@@ -44,6 +44,7 @@ type Action struct {
 	// lower Rank come first; what does not fit is left out.
 	Short string
 	Rank  int
+	label string // the first key, as it is written
 	run   func(*Model) tea.Cmd
 	// hint says whether the help line has it now; nil: always.
 	hint func(*Model) bool

@@ -6,7 +6,6 @@ package tui
 
 import (
 	"image"
-	"path/filepath"
 	"strconv"
 
 	tea "charm.land/bubbletea/v2"
@@ -49,7 +48,7 @@ type Model struct {
 	ahead  []place
 
 	title titleBar
-	info  []infoLine // of the inspector
+	info  []span // of the inspector
 
 	tree     treePane
 	hex      hexPane
@@ -128,7 +127,7 @@ func New(s *editor.Session, o Options) *Model {
 // only draws.
 func (m *Model) refresh() {
 	m.title = m.titleBar()
-	m.info = m.inspect()
+	m.info = layOut(m.inspect(), m.layout.Panes[PaneInspector].Dx())
 }
 
 // start selects what deserves attention first: a flag that is set and means
@@ -305,7 +304,7 @@ func (m *Model) visible(p Pane) bool {
 
 // View draws the screen.
 func (m *Model) View() tea.View {
-	v := tea.View{AltScreen: true, ReportFocus: true, WindowTitle: "qedit " + header.Printable(filepath.Base(m.path))}
+	v := tea.View{AltScreen: true, ReportFocus: true, WindowTitle: m.title.name}
 	if m.mouse {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
@@ -342,10 +341,10 @@ func (m *Model) draw() *tea.Cursor {
 			m.drawRule(r, p, "")
 			m.drawTree(body)
 		case PaneHex:
-			m.drawRule(r, p, m.hexSubtitle())
+			m.drawRule(r, p, m.title.hex)
 			cursor = m.drawHex(body)
 		case PaneInspector:
-			m.drawRule(r, p, m.inspectorSubtitle())
+			m.drawRule(r, p, m.title.span)
 			m.drawInspector(body)
 		case PaneProblems:
 			m.drawRule(r, p, countWord(len(m.problems)))

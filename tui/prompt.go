@@ -429,7 +429,7 @@ func (d *paletteDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	width, rows := r.Size()
 	cursor := drawInput(r, 0, 1, width, d.input)
 	list := d.found()
-	room := rows - 4
+	room := max(1, rows-4)
 	at := max(0, min(d.at, len(list)-1))
 	top := max(0, at-room+1)
 	for i := top; i < len(list) && i < top+room; i++ {

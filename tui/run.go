@@ -16,6 +16,10 @@ import (
 	"qedit/header"
 )
 
+// framesPerSecond bounds how often the screen is sent; the framework's own 60
+// would hold a key's answer up for 16 ms.
+const framesPerSecond = 120
+
 // exitSignal is added to the number of the signal that ended the program.
 const exitSignal = 128
 
@@ -27,7 +31,7 @@ func Run(s *editor.Session, o Options) (int, error) {
 	o.OnDark = believedDark(os.Getenv("COLORFGBG"))
 	o.Profile = detectProfile(env)
 	m := New(s, o)
-	p := tea.NewProgram(m, tea.WithoutSignalHandler(), tea.WithEnvironment(env), tea.WithColorProfile(o.Profile))
+	p := tea.NewProgram(m, tea.WithoutSignalHandler(), tea.WithEnvironment(env), tea.WithColorProfile(o.Profile), tea.WithFPS(framesPerSecond))
 
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

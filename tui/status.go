@@ -20,10 +20,15 @@ type titleBar struct {
 	crumbs        []run
 	span          string // where the selection lies
 	where         string // at the right of the second line
+	back          string // how many jumps there are to go back
+	hex           string // what the hex pane shows
 }
 
 func (m *Model) titleBar() titleBar {
-	t := titleBar{name: header.Printable(filepath.Base(m.path)), summary: m.area().Header.Summary()}
+	t := titleBar{name: "qedit " + header.Printable(filepath.Base(m.path)), hex: m.hexSubtitle(), summary: m.area().Header.Summary()}
+	if len(m.back) > 0 {
+		t.back = fmt.Sprintf("^O back %d", len(m.back))
+	}
 	m.addStates(&t)
 	m.addCrumbs(&t)
 	return t
@@ -44,12 +49,9 @@ func (m *Model) addStates(t *titleBar) {
 	if broken > 0 {
 		state(inkWrong|grid.Bold, fmt.Sprintf("!%d", broken))
 	}
-	switch n := len(m.plan.Transactions); {
-	case n == 1:
-		state(inkWarn|grid.Bold, "*1 edit")
-	case n > 1:
-		state(inkWarn|grid.Bold, fmt.Sprintf("*%d edits", n))
-	default:
+	if n := len(m.plan.Transactions); n > 0 {
+		state(inkWarn|grid.Bold, "*"+counted(n, "edit", "edits"))
+	} else {
 		state(inkDim, "no edits")
 	}
 	switch {
@@ -68,12 +70,7 @@ func (m *Model) addStates(t *titleBar) {
 func (m *Model) addCrumbs(t *titleBar) {
 	crumb := func(ink grid.Ink, text string) { t.crumbs = append(t.crumbs, run{ink, text}) }
 	at, end := m.span()
-	length := uint64(end - at)
-	bytes := fmt.Sprintf("%d bytes", length)
-	if length == 1 {
-		bytes = "1 byte"
-	}
-	t.span = fmt.Sprintf("%v  %s", at, bytes)
+	t.span = fmt.Sprintf("%v  %s", at, counted(end-at, "byte", "bytes"))
 	t.where = m.cursor.at.String()
 	if cs, ok := m.area().Header.ClusterSize(); ok {
 		t.where += fmt.Sprintf("   cluster %d", uint64(m.cursor.at)/cs)
@@ -108,6 +105,14 @@ func (m *Model) addCrumbs(t *titleBar) {
 	}
 }
 
+// counted returns a number with the word for one, or for many.
+func counted[T ~int | ~uint64](n T, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // drawTitle draws the first line: what this is, and at the right in what state.
 func (m *Model) drawTitle(r grid.Region) {
 	w, _ := r.Size()
@@ -122,7 +127,7 @@ func (m *Model) drawTitle(r grid.Region) {
 	}
 	end := x + 1
 	left := r.Sub(0, 0, max(0, end), 1)
-	x = left.Text(1, 0, inkBright|grid.Bold|grid.Bar, grid.Cut("qedit "+m.title.name, end-2))
+	x = left.Text(1, 0, inkBright|grid.Bold|grid.Bar, grid.Cut(m.title.name, end-2))
 	left.Text(x+3, 0, inkDim|grid.Bar, grid.Cut(m.title.summary, end-x-4))
 }
 
@@ -133,8 +138,8 @@ func (m *Model) drawCrumb(r grid.Region) {
 	if w > 40 {
 		end := r.TextRight(w-1, 0, inkDim, m.title.where)
 		r = r.Sub(0, 0, end-2, 1)
-		if len(m.back) > 0 && end > 70 {
-			r.TextRight(end-3, 0, inkDim, fmt.Sprintf("^O back %d", len(m.back)))
+		if end > 70 {
+			r.TextRight(end-3, 0, inkDim, m.title.back)
 		}
 	}
 	for i, c := range m.title.crumbs {
@@ -161,13 +166,24 @@ func (m *Model) drawRule(r grid.Region, p Pane, right string) {
 		r.Set(0, 0, '▸', inkField|grid.Bold)
 	}
 	end := w
-	if right != "" && grid.Width(right)+14 < w {
-		end = r.TextRight(w-2, 0, inkDim, " "+right+" ")
+	if n := grid.Width(right); right != "" && n+14 < w {
+		end = w - 4 - n
+		r.Sub(end, 0, n+2, 1).Fill(' ', inkDim)
+		r.Text(end+1, 0, inkDim, right)
 	}
-	x := r.Text(1, 0, ink, " "+grid.Cut(title, end-6))
+	r.Set(1, 0, ' ', ink)
+	x := r.Text(2, 0, ink, grid.Cut(title, end-6))
 	r.Set(x, 0, ' ', ink)
-	m.hot(r, 0, 0, x, func(m *Model) tea.Cmd { m.setFocus(p); return nil })
+	m.hot(r, 0, 0, x, focusOn[p])
 }
+
+// focusOn moves the focus to a pane.
+var focusOn = func() (runs [paneCount]func(*Model) tea.Cmd) {
+	for p := range paneCount {
+		runs[p] = func(m *Model) tea.Cmd { m.setFocus(p); m.follow(); return nil }
+	}
+	return runs
+}()
 
 // drawHelp draws the last line: what happened, or the keys that work here.
 func (m *Model) drawHelp(r grid.Region) {
@@ -183,7 +199,7 @@ func (m *Model) drawHelp(r grid.Region) {
 	}
 	x := 1
 	for _, a := range m.helpActions() {
-		label := keyLabel(a.Keys.Keys()[0])
+		label := a.label
 		n := grid.Width(label) + 1 + grid.Width(a.Short)
 		if x+n > w-1 {
 			break

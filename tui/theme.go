@@ -99,7 +99,8 @@ func ParseTheme(s string) (Theme, error) {
 }
 
 // colours are the palette of a theme: foregrounds by ink, and the two
-// backgrounds. With basic ones, the terminal's own sixteen are used instead.
+// backgrounds. What has none has the terminal's own: plain text, which makes
+// most of what is sent.
 type colours struct {
 	ink           [inkCount]string
 	selected, bar string
@@ -110,7 +111,7 @@ type colours struct {
 
 var dark = colours{
 	ink: [inkCount]string{
-		inkText: "#c8ccd4", inkBright: "#e6e9ef", inkDim: "#7d8590", inkFaint: "#4b525d", inkField: "#7dcfff",
+		inkBright: "#e6e9ef", inkDim: "#7d8590", inkFaint: "#4b525d", inkField: "#7dcfff",
 		inkHeader: "#7aa2f7", inkExtension: "#56b6c2", inkBacking: "#9ece6a", inkTable: "#bb9af7",
 		inkRefcount: "#e0af68", inkSnapshot: "#f78fb3", inkBitmap: "#d19a66", inkLUKS: "#b4b86b",
 		inkWrong: "#ff5c6c", inkWarn: "#e0af68", inkGood: "#9ece6a",
@@ -121,7 +122,7 @@ var dark = colours{
 
 var light = colours{
 	ink: [inkCount]string{
-		inkText: "#2e3440", inkBright: "#11151c", inkDim: "#6f7887", inkFaint: "#b4bbc6", inkField: "#0b7aa6",
+		inkBright: "#11151c", inkDim: "#6f7887", inkFaint: "#b4bbc6", inkField: "#0b7aa6",
 		inkHeader: "#2457c5", inkExtension: "#0e7c86", inkBacking: "#3d7a1a", inkTable: "#7a3fc9",
 		inkRefcount: "#a86500", inkSnapshot: "#b8266d", inkBitmap: "#8a5a2b", inkLUKS: "#6b6f12",
 		inkWrong: "#d32f3f", inkWarn: "#a86500", inkGood: "#3d7a1a",
@@ -176,7 +177,10 @@ func newPalette(t Theme, onDark bool, profile colorprofile.Profile) *grid.Palett
 			// Sixteen colours have no quiet background: reverse has to do.
 			style = style.Reverse(i&(grid.Reverse|grid.Selected|grid.Bar) != 0)
 		} else {
-			style = style.Foreground(lipgloss.Color(set.ink[i.Color()])).Reverse(i&grid.Reverse != 0)
+			if c := set.ink[i.Color()]; c != "" {
+				style = style.Foreground(lipgloss.Color(c))
+			}
+			style = style.Reverse(i&grid.Reverse != 0)
 			switch {
 			case i&grid.Selected != 0:
 				style = style.Background(selected)

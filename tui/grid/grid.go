@@ -297,13 +297,23 @@ func (r Region) Paint(x, y, width int, attributes Ink) {
 }
 
 // Width returns the columns that a text takes.
-func Width(s string) int { return ansi.StringWidthWc(s) }
+func Width(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return ansi.StringWidthWc(s)
+		}
+	}
+	return len(s)
+}
 
 // Cut returns as much of a text as fits so many columns, with an ellipsis in
 // the last one where something is missing.
 func Cut(s string, columns int) string {
 	if columns <= 0 {
 		return ""
+	}
+	if Width(s) <= columns {
+		return s
 	}
 	return ansi.TruncateWc(s, columns, "…")
 }
