@@ -77,9 +77,9 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { // answers to what the program asks of its terminal
-		_, _ = io.Copy(x.tty, x.emu)
-	}()
+	// Answers to what the program asks of its terminal. It waits for more at the
+	// end: the emulator cannot be closed while it is read.
+	go func() { _, _ = io.Copy(x.tty, x.emu) }()
 	go func() {
 		defer close(x.done)
 		buf := make([]byte, 4096)
@@ -97,7 +97,6 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *terminal {
 	t.Cleanup(func() {
 		_ = x.cmd.Process.Kill() // it may have ended
 		_ = x.tty.Close()
-		_ = x.emu.Close()
 	})
 	return x
 }

@@ -113,7 +113,12 @@ var headerFields = []Field{
 		Rules: []Rule{
 			{
 				ID: "backing_file_offset.in_cluster", Text: "lie in the first cluster",
-				QEMU: `refuses to open: "Invalid backing file offset"`,
+				says: func(h *Header) string {
+					if uint64(h.BackingFileOffset) == uint64(h.clusterEnd(MaxClusterSize)) {
+						return "opens if the name is empty"
+					}
+					return `refuses to open: "Invalid backing file offset"`
+				},
 				broken: func(h *Header) bool {
 					return h.BackingFileOffset != 0 && uint64(h.BackingFileOffset) >= uint64(h.clusterEnd(MaxClusterSize))
 				},
@@ -221,7 +226,9 @@ var headerFields = []Field{
 		Rules: []Rule{
 			{
 				ID: "crypt_method.known", Text: "be 0, 1 or 2",
-				QEMU:   `refuses to open: "Unsupported encryption method %d"`,
+				says: func(h *Header) string {
+					return fmt.Sprintf(`refuses to open: "Unsupported encryption method %d"`, int32(h.CryptMethod))
+				},
 				broken: func(h *Header) bool { return h.CryptMethod > CryptLuks },
 			},
 			{

@@ -104,7 +104,10 @@ func (m *Model) inspectField(n *header.Node) []infoLine {
 	if at, ok := m.target(); ok {
 		lines = append(lines, m.inspectTarget(n, at))
 	}
-	return append(append(lines, m.editLine(n)), m.ruleLines(n)...)
+	if n.Bit < 0 {
+		lines = append(lines, m.editLine(n))
+	}
+	return append(lines, m.ruleLines(n)...)
 }
 
 // inspectBit explains a bit: what it means, what clearing it risks.
@@ -117,7 +120,8 @@ func (m *Model) inspectBit(n *header.Node) []infoLine {
 			ink = inkWrong | grid.Bold
 		}
 	}
-	value := line("value", ink, state).and(inkDim, fmt.Sprintf("bit %d of %s", n.Bit, n.Field.Name))
+	value := line("value", ink, state).and(inkDim, fmt.Sprintf("bit %d of %s", n.Bit, n.Field.Name)).
+		and(inkBright, "Space").and(inkDim, "toggles")
 	lines := []infoLine{value, line("meaning", inkText, n.Meaning)}
 	if n.Flag != nil && n.Flag.Clear != "" && v == 1 {
 		lines = append(lines, line("clearing", inkText, n.Flag.Clear))
@@ -218,8 +222,6 @@ func (m *Model) violationLines(n *header.Node) []infoLine {
 // editLine says how to edit a field.
 func (m *Model) editLine(n *header.Node) infoLine {
 	switch {
-	case n.Bit >= 0:
-		return line("edit", inkBright, "Space").and(inkDim, "or ~ toggles it, as an edit you can review and undo")
 	case n.Field.Kind == header.Text:
 		return line("edit", inkBright, "i").and(inkDim, "takes text; \\\\ and \\n, \\x1b are escapes")
 	case n.Field.Numeric():
