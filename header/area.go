@@ -14,9 +14,18 @@ type Area struct {
 	Header     *Header
 	Violations []Violation
 	Nodes      []*Node // the structures in file order
+
+	names map[feature]string // what the image itself calls feature bits; nil: not looked up
+}
+
+// feature is a bit of a mask, by the mask's field.
+type feature struct {
+	mask string
+	bit  uint8
 }
 
 // Node is a run of bytes with a meaning: a structure, a field of one, or a bit.
+// The backing file name of an image without one is a node of no length.
 type Node struct {
 	Path    string // unique, as in commands: "l1_size", "extensions[0].type", "corrupt"
 	Title   string // for people
@@ -45,6 +54,10 @@ const (
 	PathDataFile      = "data_file"
 )
 
+// ClusterRestMeaning explains the bytes between the header area and the end of
+// its cluster.
+const ClusterRestMeaning = "Nothing may be stored here; QEMU fills it with zeros when it writes the header."
+
 // NewArea decodes the first cluster of an image, or what there is of it. It
 // keeps buf, which must not change any more.
 func NewArea(buf []byte) *Area {
@@ -63,10 +76,10 @@ func NewArea(buf []byte) *Area {
 			Meaning: "Bytes between the extensions and the backing file name. The specification allows nothing here.",
 		})
 	}
-	if h.BackingFile != "" {
+	if h.BackingFile != "" || h.BackingFileOffset == 0 {
 		add(&Node{
 			Path: PathBackingFile, Title: "backing file name", Role: RoleBacking, Bit: -1,
-			Offset: HostOffset(name), Length: len(h.BackingFile), Field: &backingNameField,
+			Offset: max(HostOffset(name), a.End()), Length: len(h.BackingFile), Field: &backingNameField,
 			Meaning: backingNameField.Meaning,
 		})
 	}
@@ -175,14 +188,19 @@ func (a *Area) addFlags(n *Node) {
 	}
 }
 
-// featureName returns what the image itself calls a bit.
+// featureName returns what the image itself calls a bit. Of several names the
+// first one counts.
 func (a *Area) featureName(mask *Field, bit uint8) string {
-	for _, f := range a.Header.featureNames() {
-		if f.Bit == bit && mask.Name == strings.ToLower(f.Type.String())+"_features" {
-			return f.Name
+	if a.names == nil {
+		a.names = map[feature]string{}
+		for _, f := range a.Header.featureNames() {
+			key := feature{strings.ToLower(f.Type.String()) + "_features", f.Bit}
+			if _, named := a.names[key]; !named {
+				a.names[key] = f.Name
+			}
 		}
 	}
-	return ""
+	return a.names[feature{mask.Name, bit}]
 }
 
 func (a *Area) extensionsNode(r *reader) *Node {
@@ -199,8 +217,9 @@ func (a *Area) extensionsNode(r *reader) *Node {
 		var nodes []*Node
 		at := HostOffset(r.fixed)
 		for i, e := range a.Header.Extensions {
-			nodes = append(nodes, extensionNode(i, e, at))
-			at += HostOffset(e.Size())
+			n := extensionNode(i, e, at, HostOffset(r.extEnd))
+			nodes = append(nodes, n)
+			at += HostOffset(n.Length)
 		}
 		if rest := all.Length - int(at) + r.fixed; rest > 0 {
 			nodes = append(nodes, tailNode(len(nodes), at, rest, all.Broken))
@@ -234,10 +253,12 @@ func headNodes(n *Node) []*Node {
 	return nodes
 }
 
-func extensionNode(i int, e Extension, at HostOffset) *Node {
+// extensionNode is extension i at an offset. Where the extensions end before
+// its padding does, it has less of it.
+func extensionNode(i int, e Extension, at, end HostOffset) *Node {
 	n := &Node{
 		Path: ExtensionPath(i), Title: fmt.Sprintf("unknown %v", e.Type), Role: RoleExtension, Bit: -1,
-		Offset: at, Length: e.Size(), Meaning: "An extension of a type that is not known here. It is kept as it is.",
+		Offset: at, Length: min(e.Size(), int(end-at)), Meaning: "An extension of a type that is not known here. It is kept as it is.",
 	}
 	kind := extensionKind(e.Type)
 	if kind != nil {
@@ -266,7 +287,7 @@ func extensionNode(i int, e Extension, at HostOffset) *Node {
 				nodes = append(nodes, f)
 			}
 		}
-		if pad := pad8(len(e.Data)) - len(e.Data); pad > 0 {
+		if pad := n.Length - extensionHeadLength - len(e.Data); pad > 0 {
 			nodes = append(nodes, &Node{
 				Path: n.Path + ".padding", Title: "padding", Role: n.Role, Bit: -1,
 				Offset: data + HostOffset(len(e.Data)), Length: pad, Field: &extensionPaddingField,
@@ -361,8 +382,9 @@ func lookup(nodes []*Node, path string) *Node {
 	return nil
 }
 
-// bytes returns the stored bytes of a node, fewer where the image ends early.
-func (a *Area) bytes(n *Node) []byte {
+// Stored returns the stored bytes of a node, fewer where the image ends early.
+// They must not be changed.
+func (a *Area) Stored(n *Node) []byte {
 	start := min(int(n.Offset), len(a.Bytes))
 	return a.Bytes[start:min(start+n.Length, len(a.Bytes))]
 }
@@ -373,7 +395,7 @@ func (a *Area) Uint(n *Node) (uint64, bool) {
 	if n.Field == nil || !n.Field.Numeric() {
 		return 0, false
 	}
-	v := n.Field.uint(a.bytes(n))
+	v := n.Field.uint(a.Stored(n))
 	if n.Bit >= 0 {
 		v = v >> n.Bit & 1
 	}
@@ -383,7 +405,7 @@ func (a *Area) Uint(n *Node) (uint64, bool) {
 // Raw returns the bytes of a field of kind Text, without the zeros that pad a
 // field of fixed width, or of any other node.
 func (a *Area) Raw(n *Node) string {
-	s := string(a.bytes(n))
+	s := string(a.Stored(n))
 	if n.Field != nil && n.Field.Kind == Text && n.Field.Width != 0 {
 		s = strings.TrimRight(s, "\x00")
 	}
@@ -402,7 +424,7 @@ func (a *Area) Value(n *Node) string {
 	case n.Field != nil && n.Field.Kind == Text:
 		return Printable(a.Raw(n))
 	}
-	return hex.EncodeToString(a.bytes(n))
+	return hex.EncodeToString(a.Stored(n))
 }
 
 // Get returns the value of the field or bit at the path, as Value has it. What
@@ -427,13 +449,17 @@ func (a *Area) Get(path string) (string, error) {
 }
 
 // Describe returns what a field holds as people read it, and a few words for a
-// structure.
+// structure. Of what is very long it is the start, and the length.
 func (a *Area) Describe(n *Node) string {
 	if n.Field == nil {
 		return a.describeStructure(n)
 	}
 	v, ok := a.Uint(n)
 	switch {
+	case n.Length == 0:
+		return "none"
+	case n.Offset >= HostOffset(len(a.Bytes)):
+		return "past the end"
 	case n.Bit >= 0:
 		return onOff(v != 0)
 	case ok && n.Field == &extensionHead[0]:
@@ -441,13 +467,25 @@ func (a *Area) Describe(n *Node) string {
 	case ok:
 		return n.Field.Describe(v)
 	case n.Field.Kind == Text:
-		return Printable(a.Raw(n))
+		return describeText(a.Raw(n))
 	}
-	b := a.bytes(n)
-	if zero(b) {
+	b := a.Stored(n)
+	switch {
+	case zero(b):
 		return fmt.Sprintf("%s, zero", count(len(b), "byte"))
+	case len(b) > maxShown:
+		return fmt.Sprintf("% x … %s", b[:maxShown], count(len(b), "byte"))
 	}
 	return fmt.Sprintf("% x", b)
+}
+
+// describeText returns text as people read it: whole where it is no longer than
+// a file name can be.
+func describeText(s string) string {
+	if len(s) <= maxBackingName {
+		return Printable(s)
+	}
+	return Printable(s[:maxBackingName]) + " … " + count(len(s), "byte")
 }
 
 func (a *Area) describeStructure(n *Node) string {

@@ -271,6 +271,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		})
 		a.At(header.HostOffset(len(buf) / 2))
+		checkArea(t, buf)
 		if !bytes.Equal(before, buf) {
 			t.Error("the buffer was changed")
 		}

@@ -3,7 +3,9 @@ package header
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,14 +40,19 @@ func (d *Draft) Title() string { return strings.Join(d.titles, ", ") }
 
 // SpaceError says that a header area does not fit into the first cluster.
 type SpaceError struct {
-	Need int // bytes of the area
-	Have int // bytes of the cluster, or of the image where it is shorter
+	Need int  // bytes of the area
+	Have int  // bytes of the cluster, or of the image where it is shorter
+	Cut  bool // the image ends before the cluster does
 }
 
 // Error says how many bytes are missing.
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("no space left in the header: the header area would have %d bytes, there are %d; %s missing",
-		e.Need, e.Have, isAre(e.Need-e.Have, "byte"))
+	what := "no space left in the header"
+	if e.Cut {
+		what = "the image ends within the header, and is not made longer"
+	}
+	return fmt.Sprintf("%s: the header area would have %d bytes, there are %d; %s missing",
+		what, e.Need, e.Have, isAre(e.Need-e.Have, "byte"))
 }
 
 func isAre(n int, what string) string {
@@ -54,6 +61,9 @@ func isAre(n int, what string) string {
 	}
 	return count(n, what) + " are"
 }
+
+// ErrDowngrade says that a version 3 image is not made one of version 2.
+var ErrDowngrade = errors.New("version: 3 does not become 2 in the header alone, clusters that read as zeros would be lost; qemu-img amend -o compat=0.10 rewrites them")
 
 // PathError says that a header area has no field of that path.
 type PathError struct {
@@ -68,7 +78,8 @@ func (e *PathError) Error() string { return Quote(e.Path) + ": " + e.Why }
 // see Field.Parse for numbers; on or off for bits; any text for texts; and
 // hexadecimal digits for other bytes. Setting backing_file, backing_format or
 // data_file to "" removes it. Setting compression_type sets its feature bit
-// with it, and version converts a valid header from 2 to 3 and back.
+// with it. Setting version to 3 converts a valid header of version 2; the other
+// way it is refused for a valid header.
 func (d *Draft) Set(path, text string) error {
 	switch path = strings.TrimPrefix(path, PathHeader+"."); path {
 	case PathBackingFile:
@@ -203,7 +214,7 @@ func (d *Draft) setNumber(n *Node, text string) error {
 func (d *Draft) patch(n *Node, v uint64, title string) error {
 	end := int(n.Offset) + n.Field.Width
 	if end > len(d.bytes) {
-		return &SpaceError{end, len(d.bytes)}
+		return &SpaceError{end, len(d.bytes), true}
 	}
 	buf := bytes.Clone(d.bytes)
 	n.Field.put(buf[n.Offset:], v)
@@ -223,7 +234,7 @@ func (d *Draft) done(title string) {
 func (d *Draft) setBytes(n *Node, data []byte) error {
 	title := "set " + n.Path
 	if n.Field.Kind == Text {
-		title += " to " + Quote(string(data))
+		title += " to " + Quote(shortened(string(data)))
 	}
 	fixed := n.Field.Width
 	if fixed == 0 && (n.Field == &unknownFieldsField || n.Field == &extensionPaddingField) {
@@ -237,7 +248,7 @@ func (d *Draft) setBytes(n *Node, data []byte) error {
 	case fixed != 0 || len(data) == n.Length:
 		end := int(n.Offset) + n.Length
 		if end > len(d.bytes) {
-			return &SpaceError{end, len(d.bytes)}
+			return &SpaceError{end, len(d.bytes), true}
 		}
 		buf := bytes.Clone(d.bytes)
 		clear(buf[n.Offset:end])
@@ -246,8 +257,8 @@ func (d *Draft) setBytes(n *Node, data []byte) error {
 		d.done(title)
 		return nil
 	}
-	var i int
-	if _, err := fmt.Sscanf(n.Path, "extensions[%d]", &i); err != nil {
+	i, ok := ExtensionIndex(n.Path)
+	if !ok {
 		return &PathError{n.Path, "its length cannot change"}
 	}
 	e := d.area.Header.Extensions[i]
@@ -261,7 +272,7 @@ func (d *Draft) SetBackingFile(name string) error {
 	if len(name) > maxBackingName {
 		return &ValueError{PathBackingFile, name, fmt.Sprintf("at most %d bytes, not %d", maxBackingName, len(name))}
 	}
-	title := "set backing_file to " + Quote(name)
+	title := "set backing_file to " + Quote(shortened(name))
 	if name == "" {
 		title = "remove backing_file"
 	}
@@ -274,23 +285,27 @@ func (d *Draft) SetBackingFile(name string) error {
 }
 
 // setTextExtension sets the text of the last extension of the payload's type,
-// adds the extension where there is none, and removes it where text is "".
+// which is the one that counts, adds the extension where there is none, and
+// removes all of that type where text is "".
 func (d *Draft) setTextExtension(p Payload, text string) error {
 	e, err := NewExtension(p)
 	if err != nil {
 		return err
 	}
 	i := d.area.Header.last(e.Type)
+	title := fmt.Sprintf("set %v to %s", e.Type, Quote(shortened(text)))
 	switch {
 	case text != "" && i >= 0:
-		return d.layOut(fmt.Sprintf("set %v to %s", e.Type, Quote(text)), func(h *Header) { h.Extensions[i] = e })
+		return d.layOut(title, func(h *Header) { h.Extensions[i] = e })
 	case text != "":
-		return d.layOut(fmt.Sprintf("set %v to %s", e.Type, Quote(text)), func(h *Header) {
+		return d.layOut(title, func(h *Header) {
 			// Where QEMU writes it: first.
 			h.Extensions = append([]Extension{e}, h.Extensions...)
 		})
 	case i >= 0:
-		return d.DeleteExtension(i)
+		return d.layOut(fmt.Sprintf("remove %v", e.Type), func(h *Header) {
+			h.Extensions = slices.DeleteFunc(h.Extensions, func(x Extension) bool { return x.Type == e.Type })
+		})
 	}
 	return nil
 }
@@ -339,14 +354,12 @@ func (d *Draft) convertible(to Version) bool {
 	return (from == Two && to == Three || from == Three && to == Two) && invalid(d.area.Violations) == nil
 }
 
+// convert makes a version 2 header one of version 3. The other way the header
+// is the lesser part: entries of version 3 that read as zeros would become
+// unallocated.
 func (d *Draft) convert(to Version, title string) error {
-	h := *d.area.Header
-	h.Version = to
-	if to == Two && len(h.UnknownFields) == 0 {
-		h.HeaderLength = lengthV2
-	}
-	if err := invalid(append(h.contradictions(), h.Violations()...)); err != nil && to == Two {
-		return err // what version 2 cannot say
+	if to == Two {
+		return ErrDowngrade
 	}
 	return d.layOut(title, func(h *Header) {
 		h.Version = to
@@ -377,9 +390,10 @@ func (d *Draft) layOut(title string, change func(*Header)) error {
 		h.BackingFileSize = uint32(len(h.BackingFile))
 		h.BackingFileOffset = HostOffset(h.extensionsEnd() + extensionHeadLength)
 	}
-	need, have := h.Sizeof(), min(1<<h.ClusterBits, len(d.bytes))
+	cluster := 1 << h.ClusterBits
+	need, have := h.Sizeof(), min(cluster, len(d.bytes))
 	if need > have {
-		return &SpaceError{need, have}
+		return &SpaceError{need, have, need <= cluster}
 	}
 	buf := bytes.Clone(d.bytes)
 	clear(buf[:min(r.end, len(buf))])

@@ -1,6 +1,10 @@
 package header
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // ExtensionKind is what the specification says about one type of extension.
 type ExtensionKind struct {
@@ -252,7 +256,7 @@ var duplicateRule = Rule{
 // extensionViolations checks the extensions, each where Write would put it.
 func (h *Header) extensionViolations() []Violation {
 	var vs []Violation
-	at := h.extensionsStart()
+	at := h.fixedLength()
 	for i, e := range h.Extensions {
 		if h.first(e.Type) != i {
 			vs = append(vs, e.violation(i, at, &duplicateRule))
@@ -280,6 +284,18 @@ func (h *Header) extensionViolations() []Violation {
 // ExtensionPath returns the path of extension i, counted from 0.
 func ExtensionPath(i int) string { return fmt.Sprintf("extensions[%d]", i) }
 
+// ExtensionIndex returns the number of the extension that a path leads into:
+// 2 for "extensions[2].length".
+func ExtensionIndex(path string) (i int, ok bool) {
+	rest, ok := strings.CutPrefix(path, PathExtensions+"[")
+	if !ok {
+		return 0, false
+	}
+	number, _, closed := strings.Cut(rest, "]")
+	i, err := strconv.Atoi(number)
+	return i, closed && err == nil && i >= 0
+}
+
 // violation returns the violation of r by extension number i, which lies at
 // the offset at.
 func (e Extension) violation(i, at int, r *Rule) Violation {
@@ -300,7 +316,7 @@ func (k *ExtensionKind) fieldViolation(e Extension, i, at int, f *Field, r *Rule
 	v.Field += "." + f.Name
 	v.Offset += HostOffset(extensionHeadLength + f.Offset)
 	if !f.Numeric() {
-		v.Length, v.Value = len(e.Data), Quote(string(e.Data))
+		v.Length, v.Value = len(e.Data), Quote(shortened(string(e.Data)))
 		return v
 	}
 	n := f.uint(e.Data[f.Offset:])

@@ -170,7 +170,10 @@ func (f *Field) Max() uint64 {
 func (f *Field) Describe(v uint64) string {
 	switch f.Kind {
 	case Size:
-		return FormatSize(v)
+		if whole := FormatSize(v); !strings.Contains(whole, ".") {
+			return whole
+		}
+		return fmt.Sprintf("%d (%s)", v, FormatSize(v))
 	case Offset:
 		return HostOffset(v).String()
 	case Log2Bytes:
@@ -196,9 +199,22 @@ func (f *Field) Describe(v uint64) string {
 	case Tag:
 		var b [4]byte
 		f.put(b[:], v)
-		return Printable(string(b[:]))
+		return asciiOnly(b[:])
 	}
 	return strconv.FormatUint(v, 10)
+}
+
+// asciiOnly returns bytes as text in which all but visible ASCII is escaped.
+func asciiOnly(b []byte) string {
+	var s strings.Builder
+	for _, c := range b {
+		if c > ' ' && c < 0x7f {
+			s.WriteByte(c)
+		} else {
+			fmt.Fprintf(&s, `\x%02x`, c)
+		}
+	}
+	return s.String()
 }
 
 func (f *Field) describeMask(v uint64) string {

@@ -2,6 +2,8 @@ package header_test
 
 import (
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
 
 	"qedit/header"
@@ -118,10 +120,11 @@ func TestDescribe(t *testing.T) {
 	}{
 		{"magic", header.Magic, `QFI\xfb`},
 		{"magic", 0x1b5b334a, `\x1b[3J`},
+		{"magic", 0xf6db8470, `\xf6\xdb\x84p`},
 		{"size", 1 << 30, "1 GiB"},
-		{"size", 1536 << 20, "1.5 GiB"},
+		{"size", 1536 << 20, "1610612736 (1.5 GiB)"},
 		{"size", 511, "511 B"},
-		{"size", 1<<64 - 1, "15.9 EiB"},
+		{"size", 1<<64 - 1, "18446744073709551615 (15.9 EiB)"},
 		{"cluster_bits", 16, "16 · 64 KiB"},
 		{"cluster_bits", 99, "99"},
 		{"refcount_order", 4, "4 · 16 bit"},
@@ -180,4 +183,32 @@ func FuzzPrintable(f *testing.F) {
 			t.Errorf("%q shows as %q, which reads as %q, %v", s, shown, back, err)
 		}
 	})
+}
+
+// The field tables of extensions and the types of their payloads say the same.
+func TestPayloadsAreTheirTables(t *testing.T) {
+	for _, p := range []header.Payload{
+		header.Bitmaps{NbBitmaps: 1, Reserved: 2, BitmapDirectorySize: 3, BitmapDirectoryOffset: 4},
+		header.LUKSPointer{Offset: 1, Length: 2},
+	} {
+		e, err := header.NewExtension(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf := validCluster(t)
+		extension(e.Type, e.Data...)(buf)
+		a := header.NewArea(buf)
+		parts := a.Lookup("extensions[0]").Children()[2:] // behind type and length
+		value := reflect.ValueOf(p)
+		if len(parts) != value.NumField() {
+			t.Fatalf("%T has %d fields, its table %d", p, value.NumField(), len(parts))
+		}
+		for i, n := range parts {
+			v, _ := a.Uint(n)
+			if name := strings.ReplaceAll(strings.TrimPrefix(n.Title, "luks_header_"), "_", ""); v != value.Field(i).Uint() ||
+				!strings.EqualFold(name, value.Type().Field(i).Name) {
+				t.Errorf("%s is %d, %T.%s %d", n.Path, v, p, value.Type().Field(i).Name, value.Field(i).Uint())
+			}
+		}
+	}
 }

@@ -34,13 +34,13 @@ var incompatibleFlags = []Flag{
 	{
 		Type: Incompatible, Bit: 0, Name: "dirty", QEMUName: "dirty bit",
 		Meaning: "Refcounts may be wrong. A writer with lazy refcounts sets it while it works, and clears it when it closes the image; it stays after a crash. Other hypervisors set it whenever they have the image open.",
-		Alarm:   "dirty: not closed cleanly, refcounts may be wrong",
+		Alarm:   "dirty flag is set: refcounts may be wrong",
 		Clear:   "Safe only when the refcounts are right. If they are not, the next writer takes clusters in use for free ones and overwrites guest data. Leave it set to let QEMU rebuild the refcounts at its next writable open; mind that QEMU then erases what it believes leaked.",
 	},
 	{
 		Type: Incompatible, Bit: 1, Name: "corrupt", QEMUName: "corrupt bit",
-		Meaning: "A writer met a structure that cannot be right, and stopped writing. Any structure may be wrong. QEMU opens the image read-only; writable, it says \"Image is corrupt; cannot be opened read/write\".",
-		Alarm:   "corrupt: a writer found damage, QEMU opens it read-only",
+		Meaning: "A writer met a structure that cannot be right, and stopped. Any structure may be wrong. QEMU opens the image read-only: \"Image is corrupt; cannot be opened read/write\".",
+		Alarm:   "corrupt flag is set",
 		Clear:   "Makes the image writable again; what caused the flag stays. Clear it after a check finds nothing, or you know the cause and it is gone.",
 	},
 	{
@@ -89,7 +89,7 @@ var headerFields = []Field{
 		load:    func(h *Header, b []byte) { h.Magic = be.Uint32(b) },
 		store:   func(h *Header, b []byte) { be.PutUint32(b, h.Magic) },
 		Rules: []Rule{{
-			ID: "magic.value", Text: `be QFI\xfb (0x514649fb)`,
+			ID: "magic.value", hides: true, Text: `be QFI\xfb (0x514649fb)`,
 			QEMU:   `refuses to open: "Image is not in qcow2 format"`,
 			broken: func(h *Header) bool { return h.Magic != Magic },
 		}},
@@ -100,7 +100,7 @@ var headerFields = []Field{
 		load:    func(h *Header, b []byte) { h.Version = Version(be.Uint32(b)) },
 		store:   func(h *Header, b []byte) { be.PutUint32(b, uint32(h.Version)) },
 		Rules: []Rule{{
-			ID: "version.known", Text: "be 2 or 3",
+			ID: "version.known", hides: true, Text: "be 2 or 3",
 			QEMU:   `refuses to open: "Unsupported qcow2 version %d"`,
 			broken: func(h *Header) bool { return h.Version != Two && h.Version != Three },
 		}},
@@ -138,7 +138,7 @@ var headerFields = []Field{
 			},
 			{
 				ID: "backing_file_offset.raw_external", Text: "be 0 with raw external data",
-				QEMU: `refuses to open: a raw data file and a backing file exclude each other`,
+				QEMU: "opens and takes no notice",
 				broken: func(h *Header) bool {
 					return h.BackingFileOffset != 0 && h.AutoclearFeatures&AutoclearRawExternalData != 0
 				},
@@ -174,12 +174,12 @@ var headerFields = []Field{
 		store:   func(h *Header, b []byte) { be.PutUint32(b, h.ClusterBits) },
 		Rules: []Rule{
 			{
-				ID: "cluster_bits.min", Text: "be at least 9",
+				ID: "cluster_bits.min", hides: true, Text: "be at least 9",
 				QEMU:   `refuses to open: "Unsupported cluster size: 2^%d"`,
 				broken: func(h *Header) bool { return h.ClusterBits < MinClusterBits },
 			},
 			{
-				ID: "cluster_bits.max", Text: "be at most 21", Unspecified: true,
+				ID: "cluster_bits.max", hides: true, Text: "be at most 21", Unspecified: true,
 				QEMU:   `refuses to open: "Unsupported cluster size: 2^%d"`,
 				broken: func(h *Header) bool { return h.ClusterBits > MaxClusterBits },
 			},
@@ -199,7 +199,7 @@ var headerFields = []Field{
 		store:   func(h *Header, b []byte) { be.PutUint64(b, h.Size) },
 		Rules: []Rule{
 			{
-				ID: "size.max", Text: "need no more L1 entries than a signed 32-bit number counts", Unspecified: true,
+				ID: "size.max", Text: "need fewer than 2^31 L1 entries", Unspecified: true,
 				QEMU: `refuses to open: "Image is too big"`,
 				broken: func(h *Header) bool {
 					return h.validCluster() && h.L2TablesRequired() > maxInt32
@@ -209,7 +209,12 @@ var headerFields = []Field{
 				ID: "size.sectors", Text: "be a multiple of 512", Unspecified: true,
 				QEMU:   "opens, rounds the size down, and stores the rounded size when it next writes the header",
 				broken: func(h *Header) bool { return h.Size%512 != 0 },
-				want:   func(h *Header) string { return fmt.Sprintf("nearest: %d, %d", h.Size&^511, (h.Size|511)+1) },
+				want: func(h *Header) string {
+					if h.Size > 1<<64-512 {
+						return fmt.Sprintf("nearest: %d", h.Size&^511)
+					}
+					return fmt.Sprintf("nearest: %d, %d", h.Size&^511, (h.Size|511)+1)
+				},
 			},
 		},
 	},
@@ -399,11 +404,32 @@ var headerFields = []Field{
 		load:    func(h *Header, b []byte) { h.IncompatibleFeatures = be.Uint64(b) },
 		store:   func(h *Header, b []byte) { be.PutUint64(b, h.IncompatibleFeatures) },
 		Flags:   incompatibleFlags,
-		Rules: []Rule{{
-			ID: "incompatible_features.known", Text: "have no unknown bits set",
-			says:   (*Header).unknownFeatures,
-			broken: func(h *Header) bool { return h.IncompatibleFeatures&^knownIncompatible != 0 },
-		}},
+		Rules: []Rule{
+			{
+				ID: "incompatible_features.known", Text: "have no unknown bits set",
+				says:   (*Header).unknownFeatures,
+				broken: func(h *Header) bool { return h.IncompatibleFeatures&^knownIncompatible != 0 },
+			},
+			{
+				// Here, since compression_type is not stored in every header.
+				ID: "incompatible_features.compression_type", Text: "have compression_type_set exactly when compression_type is not zero",
+				broken: func(h *Header) bool {
+					return (h.CompressionType != 0) != (h.IncompatibleFeatures&IncompatibleCompressionType != 0)
+				},
+				says: func(h *Header) string {
+					not := ""
+					if h.CompressionType == 0 {
+						not = "not "
+					}
+					return `refuses to open: "qcow2: Compression type incompatible feature bit must ` + not + `be set"`
+				},
+			},
+			{
+				ID: "incompatible_features.data_file", Text: "come with a data_file extension when external_data_file is set", Unspecified: true,
+				QEMU:   `refuses to open unless its command line names the file: "'data-file' is required for this image"`,
+				broken: func(h *Header) bool { return h.ExternalData() && h.last(ExtensionDataFile) < 0 },
+			},
+		},
 	},
 	{
 		Name: "compatible_features", Offset: 80, Width: 8, Kind: Mask,
@@ -453,17 +479,14 @@ var headerFields = []Field{
 		store:   func(h *Header, b []byte) { be.PutUint32(b, h.HeaderLength) },
 		Rules: []Rule{
 			{
-				ID: "header_length.min", Text: "be at least 104",
+				ID: "header_length.min", hides: true, Text: "be at least 104",
 				QEMU:   `refuses to open: "qcow2 header too short"`,
 				broken: func(h *Header) bool { return h.HeaderLength < minLengthV3 },
 			},
 			{
-				ID: "header_length.max", Text: "not exceed the cluster size",
-				QEMU: `refuses to open: "qcow2 header exceeds cluster size"`,
-				broken: func(h *Header) bool {
-					cs, ok := h.ClusterSize()
-					return ok && uint64(h.HeaderLength) > cs
-				},
+				ID: "header_length.max", hides: true, Text: "not exceed the cluster size",
+				QEMU:   `refuses to open: "qcow2 header exceeds cluster size"`,
+				broken: func(h *Header) bool { return uint64(h.HeaderLength) > uint64(h.clusterEnd(MaxClusterSize)) },
 			},
 			{
 				ID: "header_length.aligned", Text: "be a multiple of 8",
@@ -486,19 +509,6 @@ var headerFields = []Field{
 				ID: "compression_type.known", Text: "be 0 or 1",
 				QEMU:   `refuses to open: "qcow2: unknown compression type: %d"`,
 				broken: func(h *Header) bool { return h.CompressionType > Zstd },
-			},
-			{
-				ID: "compression_type.bit", Text: "be zero exactly when the compression_type_set bit is clear",
-				broken: func(h *Header) bool {
-					return (h.CompressionType != 0) != (h.IncompatibleFeatures&IncompatibleCompressionType != 0)
-				},
-				says: func(h *Header) string {
-					not := ""
-					if h.CompressionType == 0 {
-						not = "not "
-					}
-					return `refuses to open: "qcow2: Compression type incompatible feature bit must ` + not + `be set"`
-				},
 			},
 		},
 	},

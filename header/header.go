@@ -7,9 +7,10 @@ const Magic = 0x514649fb
 
 // Sizes of the header's fixed part, in bytes (specification, "Header").
 const (
-	lengthV2      = 72  // all of a version 2 header
-	minLengthV3   = 104 // a version 3 header without additional fields
-	knownLengthV3 = 112 // the fields known here: 104, compression type and its padding
+	lengthV2        = 72  // all of a version 2 header
+	v2RefcountOrder = 4   // what version 2 does not store
+	minLengthV3     = 104 // a version 3 header without additional fields
+	knownLengthV3   = 112 // the fields known here: 104, compression type and its padding
 )
 
 // MinClusterBits and MaxClusterBits bound cluster_bits: the specification's

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Read returns the header at the start of buf and the bytes that follow the
@@ -71,6 +72,13 @@ func (r *reader) decode(h *Header) []Violation {
 		vs = append(r.broken, vs...)
 		slices.SortStableFunc(vs, func(x, y Violation) int { return cmp.Compare(x.Offset, y.Offset) })
 	}
+	if o := h.BackingFileOffset; o != 0 && uint64(o) < uint64(r.fixed) {
+		for i := range vs {
+			if strings.HasPrefix(vs[i].Field, PathExtensions) {
+				vs[i].QEMU = "reads no extensions, because backing_file_offset lies before them"
+			}
+		}
+	}
 	return vs
 }
 
@@ -92,13 +100,13 @@ func (r *reader) readFields(h *Header) {
 		f.load(h, known[f.Offset:min(length, f.Offset+f.Width)])
 	}
 	if h.Version < Three {
-		h.RefcountOrder, h.HeaderLength = 4, lengthV2
+		h.RefcountOrder, h.HeaderLength = v2RefcountOrder, lengthV2
 	}
 	r.fixed = h.fixedLength()
 	if len(r.buf) < r.fixed {
 		r.broken = append(r.broken, Violation{
 			Rule: "header.cut", Offset: HostOffset(len(r.buf)), Length: r.fixed - len(r.buf), Field: "header",
-			Value: count(len(r.buf), "byte"), Must: fmt.Sprintf("have %d bytes", r.fixed),
+			Value: fmt.Sprintf("length %d", len(r.buf)), Must: fmt.Sprintf("be at least %d", r.fixed),
 			QEMU: "takes the missing bytes for zeros", Unspecified: true,
 		})
 	}
@@ -134,36 +142,37 @@ func (r *reader) readExtensions() []Extension {
 		r.reach(min(at+extensionHeadLength, r.limit))
 		left := r.buf[at:]
 		if r.limit-at < extensionHeadLength {
-			if left = left[:r.limit-at]; !zero(left) {
-				r.overrun(at, fmt.Sprintf("% x", left))
-			}
-			break // what is left of an end marker
+			r.overrun(len(found), at, fmt.Sprintf("% x", left[:r.limit-at]))
+			break
 		}
 		typ := ExtensionType(be.Uint32(left))
 		length := be.Uint32(left[4:])
 		if typ == ExtensionEnd {
 			if length != 0 {
-				r.broken = append(r.broken, Violation{
-					Rule: "extensions.end_length", Offset: HostOffset(at), Length: extensionHeadLength, Field: "extensions",
-					Value: fmt.Sprintf("end marker with length %d", length), Must: "end with an end marker of length 0",
-					QEMU: "opens and takes no notice",
-				})
+				r.endLength(len(found), at, length)
 			}
 			at += extensionHeadLength
 			break
 		}
 		if len(found) == MaxExtensions {
-			r.stop("extensions.max", at, fmt.Sprintf("more than %d", MaxExtensions),
+			r.stop("extensions.max", len(found), at, fmt.Sprintf("more than %d", MaxExtensions),
 				fmt.Sprintf("be at most %d", MaxExtensions), "has no such limit; no more are read here")
 			break
 		}
 		start := at + extensionHeadLength
 		if uint64(length) > uint64(r.limit-start) {
-			r.overrun(at, fmt.Sprintf("%v, %d bytes", typ, length))
+			r.overrun(len(found), at, fmt.Sprintf("%v, %d bytes", typ, length))
 			break
 		}
 		stop := start + int(length)
-		at = min(start+pad8(int(length)), r.limit)
+		if at = start + pad8(int(length)); at > r.limit {
+			r.broken = append(r.broken, Violation{
+				Rule: "extensions.padding", Offset: HostOffset(start - extensionHeadLength), Length: r.limit - start + extensionHeadLength,
+				Field: ExtensionPath(len(found)), Value: fmt.Sprintf("%v, %d bytes", typ, length),
+				Must: "be padded to a multiple of 8 bytes", QEMU: "opens and takes no notice",
+			})
+			at = r.limit
+		}
 		r.reach(at)
 		e := Extension{Type: typ, Data: r.buf[start:stop:stop]}
 		if padding := r.buf[stop:at:at]; !zero(padding) {
@@ -175,17 +184,31 @@ func (r *reader) readExtensions() []Extension {
 	return append([]Extension(nil), found...)
 }
 
-// overrun stops at an extension that reaches past the area.
-func (r *reader) overrun(at int, value string) {
-	r.stop("extensions.end", at, value, fmt.Sprintf("end at 0x%x at the latest", r.limit),
-		`refuses to open: "Header extension too large"`)
+const tooLarge = `refuses to open: "Header extension too large"`
+
+// endLength reports an end marker whose length is not zero.
+func (r *reader) endLength(i, at int, length uint32) {
+	qemu := "opens and takes no notice"
+	if uint64(length) > uint64(r.limit-at-extensionHeadLength) {
+		qemu = tooLarge
+	}
+	r.broken = append(r.broken, Violation{
+		Rule: "extensions.end_length", Offset: HostOffset(at), Length: extensionHeadLength, Field: ExtensionPath(i),
+		Value: fmt.Sprintf("end marker with length %d", length), Must: "end with an end marker of length 0", QEMU: qemu,
+	})
 }
 
-func (r *reader) stop(rule string, at int, value, must, qemu string) {
+// overrun stops at extension i, or what is left of an end marker, that reaches
+// past the area.
+func (r *reader) overrun(i, at int, value string) {
+	r.stop("extensions.end", i, at, value, fmt.Sprintf("end at 0x%x at the latest", r.limit), tooLarge)
+}
+
+func (r *reader) stop(rule string, i, at int, value, must, qemu string) {
 	r.stopped = value + " must " + must
 	r.broken = append(r.broken, Violation{
-		Rule: rule, Offset: HostOffset(at), Length: extensionHeadLength, Field: "extensions",
-		Value: value, Must: must, QEMU: qemu,
+		Rule: rule, Offset: HostOffset(at), Length: extensionHeadLength, Field: ExtensionPath(i),
+		Value: value, Must: must, QEMU: qemu, hides: true,
 	})
 }
 
@@ -219,13 +242,10 @@ func (h *Header) fixedLength() int {
 	return max(int(h.HeaderLength), minLengthV3)
 }
 
-// extensionsStart is the offset of the first extension, bytes.
-func (h *Header) extensionsStart() int { return h.fixedLength() }
-
 // extensionsEnd is the offset behind the last extension, bytes, where the end
 // marker is if there is room for it.
 func (h *Header) extensionsEnd() int {
-	at := h.extensionsStart()
+	at := h.fixedLength()
 	for i := range h.Extensions {
 		at += h.Extensions[i].Size()
 	}

@@ -17,6 +17,7 @@ type Rule struct {
 	// not bring it.
 	Unspecified bool
 
+	hides  bool                       // while it is broken, others cannot be judged
 	broken func(*Header) bool         // of a rule of the header
 	breaks func(*Header, []byte) bool // of a rule of an extension, for its data
 	want   func(*Header) string       // the value that would hold; may be nil
@@ -35,6 +36,8 @@ type Violation struct {
 	QEMU   string     // what QEMU does about it, and says
 
 	Unspecified bool // see Rule
+
+	hides bool // see Rule
 }
 
 // String says where, what was found, what was expected and what QEMU does.
@@ -246,7 +249,7 @@ func count(n int, what string) string {
 
 // of completes a violation that has its place and value with the rule.
 func (v Violation) of(r *Rule, number uint64) Violation {
-	v.Rule, v.Must, v.Unspecified = r.ID, r.Text, r.Unspecified
+	v.Rule, v.Must, v.Unspecified, v.hides = r.ID, r.Text, r.Unspecified, r.hides
 	v.QEMU = strings.ReplaceAll(r.QEMU, "%d", strconv.FormatUint(number, 10))
 	return v
 }

@@ -66,7 +66,7 @@ var broken = []struct {
 	{"backing_file_offset.in_cluster", put64(8, 65536), "if the name is empty"},
 	{"backing_file_offset.in_cluster", put64(8, 1<<63), "Invalid backing file offset"},
 	{"backing_file_offset.after_extensions", put64(8, 8), "stops reading extensions"},
-	{"backing_file_offset.raw_external", all(put64(8, 600), put32(16, 1), put8(600, 'b'), put64(72, 4), put64(88, 2)), "raw data file"},
+	{"backing_file_offset.raw_external", all(put64(8, 600), put32(16, 1), put8(600, 'b'), put64(72, 4), put64(88, 2)), "takes no notice"},
 	{"backing_file_size.max", all(put64(8, 1024), put32(16, 1024)), "Backing file name too long"},
 	{"backing_file_size.in_cluster", all(put64(8, 65530), put32(16, 10)), "Backing file name too long"},
 	{"backing_file.nul", all(put64(8, 1024), put32(16, 10), func(b []byte) { copy(b[1024:], "base\x00name!") }), "up to the NUL"},
@@ -102,13 +102,17 @@ var broken = []struct {
 	{"header_length.max", put32(100, 65544), "qcow2 header exceeds cluster size"},
 	{"header_length.aligned", put32(100, 105), "takes no notice"},
 	{"compression_type.known", all(put8(104, 2), put64(72, 8)), "unknown compression type: 2"},
-	{"compression_type.bit", put8(104, 1), "incompatible feature bit must be set"},
-	{"compression_type.bit", put64(72, 8), "incompatible feature bit must not be set"},
+	{"incompatible_features.compression_type", put8(104, 1), "incompatible feature bit must be set"},
+	{"incompatible_features.compression_type", put64(72, 8), "incompatible feature bit must not be set"},
+	{"incompatible_features.data_file", put64(72, 4), "'data-file' is required"},
 	{"padding.zero", put8(111, 1), "writes zeros"},
 	{"header.cut", nil, "for zeros"},
 	{"extensions.end", put32(116, 0x7fffffff), "Header extension too large"},
 	{"extensions.end", all(put64(8, 508), put32(16, 1), put8(504, 1)), "Header extension too large"},
 	{"extensions.end_length", extension(0, make([]byte, 5)...), "takes no notice"},
+	{"extensions.end_length", extension(0, make([]byte, 70000)...), "Header extension too large"},
+	{"extensions.end", all(put64(8, 508), put32(16, 1), put8(508, 'b')), "Header extension too large"},
+	{"extensions.padding", all(put64(8, 125), put32(16, 1), put8(125, 'b'), extension(0x12345678, 1, 2, 3, 4, 5)), "takes no notice"},
 	{"extensions.max", func(b []byte) {
 		clear(b[112:])
 		for at := 112; at < 112+8*(header.MaxExtensions+1); at += 8 {

@@ -60,7 +60,9 @@ func sexpPhysical(o HostOffset) sexp {
 
 func (h *Header) sexp() sexp {
 	additional := list()
-	if h.Version >= Three {
+	// A version 2 header has none, but one made from an s-expression may.
+	features := h.IncompatibleFeatures | h.CompatibleFeatures | h.AutoclearFeatures
+	if h.Version >= Three || features != 0 || h.RefcountOrder != v2RefcountOrder {
 		additional = list(list(
 			field("dirty", sexpBool(h.Dirty())),
 			field("corrupt", sexpBool(h.Corrupt())),

@@ -137,3 +137,14 @@ func ParsePrintable(s string) (string, error) {
 	}
 	return b.String(), nil
 }
+
+// maxShown bounds how much of a text from an image goes into a message, bytes.
+const maxShown = 64
+
+// shortened returns the start of a long text, with an ellipsis.
+func shortened(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return s[:maxShown] + "…"
+}
