@@ -2,26 +2,6 @@ package store
 
 import "sync"
 
-// Op is a kind of operation on an image.
-type Op string
-
-// The operations that can fail.
-const (
-	OpRead  Op = "read"
-	OpSize  Op = "size"
-	OpOpen  Op = "open for writing"
-	OpWrite Op = "write"
-	OpSync  Op = "sync"
-	OpClose Op = "close"
-)
-
-// Call is one operation on a Faulty image.
-type Call struct {
-	Op     Op
-	Offset int64 // of a read or write, bytes
-	Length int   // of a read or write, bytes
-}
-
 // Faulty is an image whose operations can be made to fail. The zero hook lets
 // all of them pass; each is counted.
 type Faulty struct {
@@ -58,7 +38,7 @@ func (f *Faulty) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *Faulty) transfer(op Op, do func([]byte, int64) (int, error), p []byte, off int64) (int, error) {
-	if err := f.call(Call{op, off, len(p)}); err != nil {
+	if err := f.call(Call{Op: op, Offset: off, Length: len(p)}); err != nil {
 		n, _ := do(p[:len(p)/2], off)
 		return n, err
 	}
@@ -83,6 +63,22 @@ func (f *Faulty) OpenWriter() (Writer, error) {
 		return nil, err
 	}
 	return &faultyWriter{f, w}, nil
+}
+
+// Identity fails or returns that of the image, if it has one.
+func (f *Faulty) Identity() (Identity, error) {
+	if err := f.call(Call{Op: OpStat}); err != nil {
+		return Identity{}, err
+	}
+	return identity(f.Image)
+}
+
+// Stamp fails or returns that of the image, if it has one.
+func (f *Faulty) Stamp() (Stamp, error) {
+	if err := f.call(Call{Op: OpStat}); err != nil {
+		return Stamp{}, err
+	}
+	return stamp(f.Image)
 }
 
 type faultyWriter struct {

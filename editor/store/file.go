@@ -48,22 +48,14 @@ func (e *KindError) Error() string {
 }
 
 func checkKind(path string, mode fs.FileMode) error {
-	kind := ""
-	switch {
-	case mode.IsRegular(), mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
+	if mode.IsRegular() || isBlock(mode) {
 		return nil
-	case mode.IsDir():
-		kind = "a directory"
-	case mode&fs.ModeNamedPipe != 0:
-		kind = "a FIFO"
-	case mode&fs.ModeSocket != 0:
-		kind = "a socket"
-	case mode&fs.ModeCharDevice != 0:
-		kind = "a character device"
-	default:
-		kind = "no file"
 	}
-	return &KindError{path, kind}
+	return &KindError{path, kindOf(mode)}
+}
+
+func isBlock(mode fs.FileMode) bool {
+	return mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
 }
 
 // ReadAt reads from the file or device.
@@ -81,8 +73,7 @@ func (f *File) Size() (int64, error) {
 	if info.Mode().IsRegular() {
 		return info.Size(), nil
 	}
-	// A device has no size of its own in Stat. Nothing else uses the position.
-	return f.f.Seek(0, io.SeekEnd)
+	return deviceSize(f.f) // in Stat a device has no size of its own
 }
 
 // OpenWriter opens the file for writing, in place.
@@ -91,19 +82,40 @@ func (f *File) OpenWriter() (Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	was, err := f.f.Stat()
+	same, err := sameOpen(f.f, w)
+	if err == nil && !same {
+		err = fmt.Errorf("%s: %w", f.path, ErrReplaced)
+	}
 	if err != nil {
 		return nil, giveUp(err, w)
-	}
-	is, err := w.Stat()
-	if err != nil {
-		return nil, giveUp(err, w)
-	}
-	if !os.SameFile(was, is) {
-		return nil, giveUp(fmt.Errorf("%s: %w", f.path, ErrReplaced), w)
 	}
 	return fileWriter{w}, nil
 }
+
+// sameOpen reports whether two open files are one image.
+func sameOpen(a, b *os.File) (bool, error) {
+	was, err := a.Stat()
+	if err != nil {
+		return false, err
+	}
+	is, err := b.Stat()
+	if err != nil {
+		return false, err
+	}
+	first, err := statOpen(a, was)
+	if err != nil {
+		return false, err
+	}
+	second, err := statOpen(b, is)
+	if err != nil {
+		return false, err
+	}
+	return sameImage(first.Identity, second.Identity, was, is), nil
+}
+
+// seekSize finds the size of a device by its end. Nothing else uses the
+// position.
+func seekSize(f *os.File) (int64, error) { return f.Seek(0, io.SeekEnd) }
 
 // giveUp closes c because of err, and returns err.
 func giveUp(err error, c io.Closer) error {

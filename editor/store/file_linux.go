@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,4 +31,15 @@ func syncData(f *os.File) error {
 			return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 		}
 	}
+}
+
+// deviceSize asks the device for its size in bytes. The call fills 64 bits on
+// every machine, which unix.IoctlGetInt has not on all.
+func deviceSize(f *os.File) (int64, error) {
+	var size uint64
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&size)))
+	if errno != 0 || int64(size) < 0 {
+		return seekSize(f)
+	}
+	return int64(size), nil
 }

@@ -9,9 +9,15 @@ import (
 // Memory is an image in memory, for tests and for samples. It is its own
 // writer.
 type Memory struct {
-	mu   sync.RWMutex
-	data []byte
+	mu     sync.RWMutex
+	data   []byte
+	writes int64 // so far
 }
+
+var (
+	errNegative = errors.New("negative offset")
+	errOutside  = errors.New("write outside the image")
+)
 
 // NewMemory returns an image that holds data, which it keeps.
 func NewMemory(data []byte) *Memory { return &Memory{data: data} }
@@ -28,7 +34,7 @@ func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if off < 0 {
-		return 0, errors.New("negative offset")
+		return 0, errNegative
 	}
 	if off >= int64(len(m.data)) {
 		return 0, io.EOF
@@ -45,8 +51,9 @@ func (m *Memory) WriteAt(p []byte, off int64) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if off < 0 || off+int64(len(p)) > int64(len(m.data)) {
-		return 0, errors.New("write outside the image")
+		return 0, errOutside
 	}
+	m.writes++
 	return copy(m.data[off:], p), nil
 }
 
@@ -55,6 +62,19 @@ func (m *Memory) Size() (int64, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return int64(len(m.data)), nil
+}
+
+// Identity returns the size; all images in memory are alike otherwise.
+func (m *Memory) Identity() (Identity, error) {
+	s, err := m.Stamp()
+	return s.Identity, err
+}
+
+// Stamp counts the writes for a time.
+func (m *Memory) Stamp() (Stamp, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return Stamp{Identity: Identity{Size: int64(len(m.data))}, ModTime: m.writes}, nil
 }
 
 // OpenWriter returns the image itself.

@@ -1,5 +1,9 @@
 // Package store is the ground the editor stands on: the file or device that
-// holds an image, and twins of it for tests, one in memory and one that fails.
+// holds an image, and the folder of files kept beside it.
+//
+// For tests there are twins: Memory is an image in memory, Faulty an image whose
+// operations fail, and Disk a machine with an image and a folder that can lose
+// its power.
 //
 // An Image is open for reading only. What is to be written goes through a
 // Writer, which is opened for one save and closed after it.
