@@ -12,12 +12,15 @@ type Plan struct {
 	Transactions []Transaction // what leads there, in order
 	Writes       []Replacement // runs of bytes that change, by host offset
 	Changes      []Change      // the same, as fields
+	// Breaks are the rules of the header that hold on disk and would not hold
+	// after the save. Only raw edits bring any.
+	Breaks []header.Violation
 }
 
-// Change is a field, or a run of bytes that is no field, with what it holds on
-// disk and what it would hold.
+// Change is a field, an extension that comes, goes or moves, or a run of bytes
+// that is no field, with what it holds on disk and what it would hold.
 type Change struct {
-	Path     string // "" for bytes that are no field
+	Path     string // of a field; the name of an extension; "" for other bytes
 	Offset   header.HostOffset
 	Old, New string // as people read them; "" where the field is not there
 }
@@ -51,6 +54,7 @@ func (s *Session) Plan() Plan {
 		return p
 	}
 	p.Changes = fieldChanges(s.base, s.area)
+	p.Breaks = header.Brought(s.base, s.area)
 	end := max(s.base.End(), s.area.End())
 	for _, w := range p.Writes {
 		if w.End() > end {
@@ -91,6 +95,10 @@ func compareNodes(before, after *header.Area, old, new []*header.Node) []Change 
 		delete(was, n.Path)
 		switch {
 		case o != nil && o.Field == n.Field && before.Raw(o) == after.Raw(n):
+		case n.Path == header.PathExtensions && o != nil:
+			changes = append(changes, extensionChanges(before, after, o.Children(), n.Children())...)
+		case n.Field == nil && n.Leaf():
+			changes = append(changes, byteChange(before, after, o, n))
 		case n.Field == nil && o != nil:
 			changes = append(changes, compareNodes(before, after, o.Children(), n.Children())...)
 		case n.Field == nil:
@@ -109,13 +117,98 @@ func compareNodes(before, after *header.Area, old, new []*header.Node) []Change 
 		if was[o.Path] == nil {
 			continue
 		}
-		if o.Field == nil {
+		if o.Field == nil && o.Leaf() {
+			changes = append(changes, byteChange(before, after, o, nil))
+		} else if o.Field == nil {
 			changes = append(changes, compareNodes(before, after, o.Children(), nil)...)
 		} else {
 			changes = append(changes, Change{Path: o.Path, Offset: o.Offset, Old: before.Describe(o)})
 		}
 	}
 	return changes
+}
+
+// byteChange is the change of bytes that are no field; before or after are nil
+// where they are not there.
+func byteChange(was, is *header.Area, before, after *header.Node) Change {
+	var c Change
+	for _, side := range []struct {
+		area *header.Area
+		node *header.Node
+		text *string
+	}{{was, before, &c.Old}, {is, after, &c.New}} {
+		if side.node != nil {
+			c.Path, c.Offset = side.node.Path, side.node.Offset
+			*side.text = hexBytes([]byte(side.area.Raw(side.node)))
+		}
+	}
+	return c
+}
+
+// extensionChanges compares extensions by what they are, not by their number:
+// one that is added moves those behind it.
+func extensionChanges(before, after *header.Area, old, new []*header.Node) []Change {
+	var changes []Change
+	taken := make([]bool, len(old))
+	for _, n := range new {
+		o := -1
+		for i := range old {
+			if !taken[i] && old[i].Title == n.Title {
+				o = i
+				break
+			}
+		}
+		if o < 0 {
+			changes = append(changes, Change{Path: n.Title, Offset: n.Offset, New: extensionText(after, n)})
+			continue
+		}
+		taken[o] = true
+		switch {
+		case n.Path == old[o].Path && before.Raw(old[o]) == after.Raw(n):
+		case n.Leaf():
+			changes = append(changes, byteChange(before, after, old[o], n))
+		case before.Raw(old[o]) == after.Raw(n):
+			changes = append(changes, Change{
+				Path: n.Title, Offset: n.Offset, Old: "at " + old[o].Offset.String(), New: "at " + n.Offset.String(),
+			})
+		default:
+			changes = append(changes, extensionFieldChanges(before, after, old[o], n)...)
+		}
+	}
+	for i, o := range old {
+		if !taken[i] {
+			changes = append(changes, Change{Path: o.Title, Offset: o.Offset, Old: extensionText(before, o)})
+		}
+	}
+	return changes
+}
+
+// extensionFieldChanges compares the parts of an extension by their place in
+// it: its number may have changed.
+func extensionFieldChanges(before, after *header.Area, old, new *header.Node) []Change {
+	was, is := old.Children(), new.Children()
+	if len(was) != len(is) {
+		return []Change{{Path: new.Title, Offset: new.Offset, Old: extensionText(before, old), New: extensionText(after, new)}}
+	}
+	var changes []Change
+	for i, n := range is {
+		switch {
+		case before.Raw(was[i]) == after.Raw(n):
+		case n.Field == nil:
+			changes = append(changes, extensionFieldChanges(before, after, was[i], n)...)
+		default:
+			changes = append(changes, Change{Path: n.Path, Offset: n.Offset, Old: before.Describe(was[i]), New: after.Describe(n)})
+		}
+	}
+	return changes
+}
+
+// extensionText says in a few words what an extension holds.
+func extensionText(a *header.Area, n *header.Node) string {
+	if text := a.Describe(n); text != "" {
+		return text
+	}
+	return counted(n.Length, "byte")
 }
 
 // bitChanges returns the bits of a mask that differ. Bits without a name are
@@ -162,6 +255,12 @@ func (p Plan) String() string {
 		fmt.Fprintf(&b, " %v+%d", w.Offset, len(w.New))
 	}
 	b.WriteByte('\n')
+	if p.Raw() {
+		b.WriteString("raw: rules are not checked\n")
+	}
+	for _, v := range p.Breaks {
+		fmt.Fprintf(&b, "breaks: %v\n", v)
+	}
 	return b.String()
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"time"
 
 	"qedit/editor/store"
 	"qedit/header"
@@ -13,23 +15,28 @@ import (
 // image holds then, Written says.
 type SaveError struct {
 	Step    string            // what was being done: "writing"
-	Offset  header.HostOffset // of the run of bytes it was done to
-	Written int               // runs of bytes handed to the system before the failure
-	Total   int               // runs of bytes of the whole save
+	Offset  header.HostOffset // of the range that it was done to
+	Written int               // ranges handed to the system before the failure
+	Total   int               // ranges of the whole save
+	Journal string            // where the journal is kept, "" where there is none
 	Err     error
 }
 
 // Error says what failed and what is on disk.
 func (e *SaveError) Error() string {
 	where := ""
-	if e.Step == "writing" || e.Step == "reading back" {
+	if e.Step == stepWrite || e.Step == stepReadBack {
 		where = fmt.Sprintf(" at %v", e.Offset)
 	}
 	state := "nothing was written"
 	if e.Written > 0 {
-		state = fmt.Sprintf("%d of %s may have changed on disk", e.Written, counted(e.Total, "run of bytes"))
+		state = fmt.Sprintf("%d of %s may have changed on disk", e.Written, counted(e.Total, "range"))
 	}
-	return fmt.Sprintf("not saved: %s%s failed: %v; %s, your edits are kept", e.Step, where, e.Err, state)
+	kept := "your edits are kept"
+	if e.Journal != "" {
+		kept += ", and the journal in " + e.Journal + " has the bytes before and after: finish the save, or take it back"
+	}
+	return fmt.Sprintf("not saved: %s%s failed: %v; %s, %s", e.Step, where, e.Err, state, kept)
 }
 
 // Unwrap returns what went wrong.
@@ -41,13 +48,13 @@ type ConflictError struct {
 	Conflicts []Conflict
 }
 
-// Conflict is a run of bytes that someone else changed.
+// Conflict is a range of bytes that someone else changed.
 type Conflict struct {
 	Replacement        // what was to be done
 	Found       []byte // what is on disk instead of Old
 }
 
-// Error lists the runs.
+// Error lists the ranges.
 func (e *ConflictError) Error() string {
 	msg := "not saved: the image was changed by another program since it was read; nothing was written, your edits are kept"
 	for _, c := range e.Conflicts {
@@ -62,61 +69,134 @@ var errReadBack = errors.New("the image does not hold what was written")
 // Save is one save under way: the bytes to write, and where. It does not use
 // the session, so Write may run while the session is looked at.
 type Save struct {
-	image  store.Image
-	writes []Replacement
-	to     *revision
+	image   store.Image
+	dir     store.Dir // nil: without a journal
+	history bool      // the journal becomes part of the history
+	entry   *entry
+	writes  []Replacement
+	to      *revision
+
+	journaled bool  // there may be a journal of it
+	written   int   // ranges handed to the system
+	dropped   int   // saves that the history had no room for any more
+	left      error // why the journal could not be made history; the bytes are on disk
 }
 
 // Begin returns the save of all edits there are. The session must not be edited
-// before Done takes it, or the save has failed.
-func (s *Session) Begin() *Save {
-	return &Save{s.image, s.Plan().Writes, s.current}
+// before Ended has taken it. It fails with ErrUnfinished, and with a
+// *ForeignError where the image has been changed by someone else.
+func (s *Session) Begin() (*Save, error) {
+	if s.unfinished != nil {
+		return nil, ErrUnfinished
+	}
+	var foreign *ForeignError
+	err := s.unchanged()
+	if errors.As(err, &foreign) {
+		return nil, err
+	}
+	id := imageID{}
+	if err == nil {
+		id, err = s.identify()
+	}
+	if err != nil {
+		return nil, &SaveError{Step: "looking at the image", Err: err}
+	}
+	e := &entry{Time: time.Now().UTC(), Image: id, Transactions: s.Pending()}
+	return &Save{image: s.image, dir: s.dir, history: s.history, entry: e, writes: s.Plan().Writes, to: s.current}, nil
 }
 
-// Done tells the session that a save has been written.
-func (s *Session) Done(v *Save) {
-	s.overlay, s.base, s.saved = nil, s.area, v.to
-}
-
-// Save writes the edits to the image: see Save.Write.
-func (s *Session) Save() error {
-	v := s.Begin()
-	if err := v.Write(); err != nil {
+// Ended tells the session how Write ended. It returns that error, or what went
+// wrong in reading the image anew.
+func (s *Session) Ended(v *Save, err error) error {
+	if err == nil {
+		s.overlay, s.saved = nil, v.to
+		s.told(v)
+		if err = s.reread(); err != nil {
+			s.base = s.area
+			err = fmt.Errorf("all bytes are on disk, but the image cannot be read anew: %w", err)
+		}
+		s.settle()
 		return err
 	}
-	s.Done(v)
-	return nil
+	if v.journaled || v.written > 0 {
+		s.unfinished, s.ours = unfinished(v.entry, v.writes, v.written, false), true
+	}
+	return err
+}
+
+// Save writes the edits to the image: see Begin, Save.Write and Ended.
+func (s *Session) Save() error {
+	v, err := s.Begin()
+	if err != nil {
+		return err
+	}
+	return s.Ended(v, v.Write())
 }
 
 // Write writes to the image only the bytes that differ, in place, after
-// comparing what they replace with what is on disk; then it waits for stable
-// storage and reads them back. It fails with a *ConflictError or a *SaveError.
+// comparing what they replace with what is on disk and putting a journal on
+// stable storage; then it waits for stable storage, reads them back, and the
+// journal becomes history. It fails with a *ConflictError or a *SaveError.
 func (v *Save) Write() (err error) {
 	if len(v.writes) == 0 {
 		return nil
 	}
-	fail := func(step string, at header.HostOffset, written int, err error) error {
-		return &SaveError{step, at, written, len(v.writes), err}
-	}
 	w, err := v.image.OpenWriter()
 	if err != nil {
-		return fail("opening the image for writing", 0, 0, err)
+		return v.fail("opening the image for writing", 0, err)
 	}
-	defer func() {
-		if closeErr := w.Close(); err == nil && closeErr != nil {
-			err = fail("closing the image", 0, len(v.writes), closeErr)
+	if err = v.compare(w); err == nil && v.dir != nil {
+		if err = v.writeJournal(); err != nil {
+			err = v.fail("writing the journal", 0, err)
 		}
-	}()
-	if err := compare(w, v.writes); err != nil {
+	}
+	if err == nil {
+		err = v.writeTo(w)
+	}
+	if closeErr := w.Close(); err == nil && closeErr != nil {
+		err = v.fail("closing the image", 0, closeErr)
+	}
+	switch {
+	case err == nil:
+		v.finish()
+	case v.journaled && v.written == 0:
+		v.journaled = v.dropJournal() != nil
+	}
+	return err
+}
+
+// dropJournal removes the journal of a save that has written nothing.
+func (v *Save) dropJournal() error {
+	if err := v.dir.Remove(journalName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	return v.dir.Sync()
+}
+
+// Steps of a save that are at an offset.
+const (
+	stepWrite    = "writing"
+	stepReadBack = "reading back"
+)
+
+func (v *Save) fail(step string, at header.HostOffset, err error) error {
+	e := &SaveError{Step: step, Offset: at, Written: v.written, Total: len(v.writes), Err: err}
+	if v.journaled {
+		e.Journal = v.dir.String()
+	}
+	return e
+}
+
+// writeTo writes the ranges, waits for stable storage and reads them back.
+func (v *Save) writeTo(w store.Writer) error {
 	for i, r := range v.writes {
+		v.written = i + 1
 		if _, err := w.WriteAt(r.New, int64(r.Offset)); err != nil {
-			return fail("writing", r.Offset, i+1, err)
+			return v.fail(stepWrite, r.Offset, err)
 		}
 	}
 	if err := w.Sync(); err != nil {
-		return fail("waiting for stable storage", 0, len(v.writes), err)
+		return v.fail("waiting for stable storage", 0, err)
 	}
 	for _, r := range v.writes {
 		got := make([]byte, len(r.New))
@@ -125,7 +205,7 @@ func (v *Save) Write() (err error) {
 			err = errReadBack
 		}
 		if err != nil {
-			return fail("reading back", r.Offset, len(v.writes), err)
+			return v.fail(stepReadBack, r.Offset, err)
 		}
 	}
 	return nil
@@ -133,12 +213,12 @@ func (v *Save) Write() (err error) {
 
 // compare checks that each byte on disk is the one that the writes replace, or
 // the one they put there: a save that failed half-way can be done again.
-func compare(w store.Writer, writes []Replacement) error {
+func (v *Save) compare(w store.Writer) error {
 	var conflicts []Conflict
-	for _, r := range writes {
+	for _, r := range v.writes {
 		found := make([]byte, len(r.Old))
 		if _, err := readFull(w, found, int64(r.Offset)); err != nil {
-			return &SaveError{"comparing with the disk", r.Offset, 0, len(writes), err}
+			return v.fail("comparing with the disk", r.Offset, err)
 		}
 		for i, b := range found {
 			if b == r.Old[i] || b == r.New[i] {
@@ -152,4 +232,16 @@ func compare(w store.Writer, writes []Replacement) error {
 		return &ConflictError{conflicts}
 	}
 	return nil
+}
+
+// finish makes the journal of a save that is on disk part of the history, or
+// removes it. Where that fails the save is done nevertheless: the next session
+// finds a journal of which all bytes are on disk.
+func (v *Save) finish() {
+	if v.dir == nil {
+		return
+	}
+	if v.left = v.keep(); v.left == nil {
+		v.left = v.dir.Sync()
+	}
 }

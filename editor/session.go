@@ -1,11 +1,17 @@
 // Package editor is an editing session on one image: the bytes on disk with the
 // edits that are not saved yet on top, undo and redo without limit, and the one
-// save that writes.
+// save that writes, all or nothing.
 //
 // A Session is an io.ReaderAt of the edited view, so whatever reads an image
 // sees the edits. Every edit is a Transaction that Session.Apply takes; it
 // refuses one that breaks a rule of the header which held before. Nothing else
-// changes the view, and nothing but Session.Save writes to the image.
+// changes the view, and nothing but Session.Save writes to the image, or
+// Session.Finish and Session.TakeBack where a save was cut short.
+//
+// In a folder beside the image lie the journal of a save under way, the saves
+// that can be taken back, and the edits that are not saved, for the next
+// session: see Options. From the first edit until there is nothing to save the
+// session holds QEMU's locks.
 package editor
 
 import (
@@ -19,7 +25,7 @@ import (
 )
 
 // Session is an editing session on one image. It is not safe for several
-// goroutines at once, but for Base.
+// goroutines at once, but for Base and Holders.
 type Session struct {
 	image   store.Image
 	size    int64
@@ -28,7 +34,37 @@ type Session struct {
 	saved   *revision
 	base    *header.Area // on disk, as it was read last
 	area    *header.Area // of the edited view
+	stamp   store.Stamp  // of the image when base was read
 	typing  uint64       // the last group that was given out
+
+	dir     store.Dir // for journal, history and unsaved edits; nil: none are kept
+	history bool      // saves are kept there
+	older   []string  // names of the history's saves that were not looked at
+	log     *log      // of edits that are not saved; nil while there are none, or none is kept
+	logging bool
+
+	locks   bool // QEMU's locks are taken to edit
+	holding bool // they are taken
+
+	unfinished *Unfinished
+	ours       bool // unfinished is of this session's edits
+	orphans    []*Unsaved
+	notices    []string
+}
+
+// Options say what a session keeps beside the image, and how it treats others.
+// The zero value keeps nothing and locks the image.
+type Options struct {
+	// Dir is the folder for the journal of a save, the history and the edits
+	// that are not saved. Without one, a save that is cut short leaves the
+	// image between old and new.
+	Dir store.Dir
+	// NoHistory removes the journal of a save at its end.
+	NoHistory bool
+	// Unsaved keeps the edits that are not saved, for the next session.
+	Unsaved bool
+	// NoLock takes no locks: for file systems that have none.
+	NoLock bool
 }
 
 // revision is a state of the image in the tree of all states there were. An
@@ -41,13 +77,17 @@ type revision struct {
 }
 
 // Open opens the image in a regular file or block device for editing. It reads
-// only; see Session.Save.
-func Open(path string) (*Session, error) {
+// only; see Session.Save. Where o has no Dir it is the one that belongs to the
+// image.
+func Open(path string, o Options) (*Session, error) {
 	image, err := store.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := New(image)
+	if o.Dir == nil {
+		o.Dir = store.Beside(path, image)
+	}
+	s, err := New(image, o)
 	if err != nil {
 		_ = image.Close() // opened for reading only
 		return nil, err
@@ -57,23 +97,90 @@ func Open(path string) (*Session, error) {
 
 // New starts a session on an image, which Close will close. An image that is
 // empty, cut short or no image at all is opened too: its area says what is
-// wrong with it.
-func New(image store.Image) (*Session, error) {
-	size, err := image.Size()
-	if err != nil {
-		return nil, err
-	}
+// wrong with it. Where a save was not finished, Unfinished says so; where edits
+// were left, Unsaved has them.
+func New(image store.Image, o Options) (*Session, error) {
 	root := &revision{}
-	s := &Session{image: image, size: size, current: root, saved: root}
-	if s.base, err = s.readArea(nil); err != nil {
+	s := &Session{
+		image: image, current: root, saved: root,
+		dir: o.Dir, history: !o.NoHistory, logging: o.Unsaved && o.Dir != nil, locks: !o.NoLock,
+	}
+	if err := s.reread(); err != nil {
 		return nil, err
 	}
-	s.area = s.base
+	if s.dir != nil {
+		if err := s.lookBeside(); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
-// Close closes the image. Edits that are not saved are gone.
-func (s *Session) Close() error { return s.image.Close() }
+// lookBeside looks for what earlier sessions left in the folder.
+func (s *Session) lookBeside() error {
+	names, err := s.dir.Names()
+	if err != nil {
+		s.logging = false
+		s.notice("unfinished saves and the history cannot be looked for: %v", err)
+		return nil
+	}
+	s.older = historyNames(names)
+	s.findJournal(names)
+	return s.findUnsaved(names)
+}
+
+// notice keeps something to tell.
+func (s *Session) notice(format string, args ...any) {
+	s.notices = append(s.notices, fmt.Sprintf(format, args...))
+}
+
+// Notices returns what a person should be told, once.
+func (s *Session) Notices() []string {
+	n := s.notices
+	s.notices = nil
+	return n
+}
+
+// Close closes the image. Edits that are not saved stay in the folder where
+// that is asked for: see Options.Unsaved and Abandon.
+func (s *Session) Close() error {
+	for _, u := range s.orphans {
+		u.release()
+	}
+	err := s.log.close()
+	if closeErr := s.image.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// Abandon drops the edits that are not saved for good: no later session offers
+// them.
+func (s *Session) Abandon() error {
+	err := s.log.remove()
+	s.log, s.logging = nil, false
+	return err
+}
+
+// reread reads the header anew, as it is on disk and as it is edited.
+func (s *Session) reread() error {
+	size, err := s.image.Size()
+	if err != nil {
+		return err
+	}
+	stamp, err := stampOf(s.image)
+	if err != nil {
+		return err
+	}
+	s.size, s.stamp = size, stamp
+	if s.base, err = s.readArea(nil); err != nil {
+		return err
+	}
+	if s.area = s.base; s.Modified() {
+		s.area, err = s.readArea(s.overlay)
+	}
+	return err
+}
 
 // Size returns the length of the image file or device in bytes.
 func (s *Session) Size() int64 { return s.size }
@@ -81,6 +188,9 @@ func (s *Session) Size() int64 { return s.size }
 // Area returns the decoded header area of the edited view. It is replaced, not
 // changed, by edits.
 func (s *Session) Area() *header.Area { return s.area }
+
+// OnDisk returns the decoded header area as it is on disk, without edits.
+func (s *Session) OnDisk() *header.Area { return s.base }
 
 // Base returns the image as it is on disk, without edits. It is safe for
 // several goroutines at once.
@@ -97,13 +207,12 @@ func (s *Session) ReadAt(p []byte, off int64) (int, error) {
 func (s *Session) Patch(p []byte, at header.HostOffset) { s.overlay.patch(p, at) }
 
 // Edited calls yield for each run of bytes in the range that differs from what
-// is on disk, until it returns false. Offsets are host offsets.
+// is on disk, until it returns false. Offsets are host offsets. The runs must
+// not be changed.
 func (s *Session) Edited(at, end header.HostOffset, yield func(Replacement) bool) {
 	for _, piece := range s.overlay.in(at, end) {
-		for _, run := range differences(piece.Offset, piece.Old, piece.New) {
-			if run.Offset < end && run.End() > at && !yield(run) {
-				return
-			}
+		if !eachDifference(piece.within(at, end), yield) {
+			return
 		}
 	}
 }
@@ -173,34 +282,66 @@ func (e *RefusedError) Error() string {
 	return msg
 }
 
-// Check returns the error with which Apply would refuse the transaction, nil
-// where it would not, and changes nothing.
-func (s *Session) Check(t Transaction) error {
-	_, _, err := s.try(t)
-	return err
+// StaleError says that an edit replaces bytes that are not there any more.
+type StaleError struct {
+	Title     string
+	Conflicts []Conflict
+}
+
+// Error lists the ranges.
+func (e *StaleError) Error() string {
+	msg := e.Title + ": refused, the image has changed there since"
+	for i, c := range e.Conflicts {
+		if i == 10 {
+			return msg + fmt.Sprintf("\n  and %d more ranges", len(e.Conflicts)-i)
+		}
+		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, hexBytes(c.Found), hexBytes(c.Old))
+	}
+	return msg
+}
+
+// Preview returns the header area as Apply would leave it, or the error with
+// which Apply would refuse the transaction, and changes nothing.
+func (s *Session) Preview(t Transaction) (*header.Area, error) {
+	_, area, err := s.try(t)
+	return area, err
 }
 
 // Apply adds a transaction to the edits. It refuses with a *RefusedError what
 // breaks a rule of the header that held before, unless the transaction is raw;
-// with a *BoundsError what reaches past the end of the image; and with another
-// error what does not fit the bytes that are there. Then nothing changes.
+// with a *BoundsError what reaches past the end of the image; with a *StaleError
+// what does not fit the bytes that are there; with ErrUnfinished, a *HeldError
+// or a *ForeignError while the image may not be edited. Then nothing changes.
 func (s *Session) Apply(t Transaction) error {
-	o, area, err := s.try(t)
-	if err != nil {
+	if err := s.unchanged(); err != nil {
 		return err
 	}
-	if len(t.Replacements) == 0 {
-		return nil
+	o, area, err := s.try(t)
+	if err != nil || len(t.Replacements) == 0 {
+		return err
+	}
+	if err := s.hold(); err != nil {
+		return err
+	}
+	if t.ID == "" {
+		t.ID = newID()
 	}
 	s.overlay, s.area = o, area
 	if last := s.current; t.Group != 0 && last.edit.Group == t.Group && last != s.saved && last.latest == nil {
-		last.edit = merge(last.edit, t)
-		return nil
+		last.edit = last.edit.then(t)
+	} else {
+		s.push(t)
 	}
+	s.record(t)
+	s.settle()
+	return nil
+}
+
+// push makes the state after a transaction the current one.
+func (s *Session) push(t Transaction) {
 	next := &revision{parent: s.current, edit: t, depth: s.current.depth + 1}
 	s.current.latest = next
 	s.current = next
-	return nil
 }
 
 // NewGroup returns a group for the parts of one longer act.
@@ -209,14 +350,10 @@ func (s *Session) NewGroup() uint64 {
 	return s.typing
 }
 
-// merge returns the transaction that does t and then u.
-func merge(t, u Transaction) Transaction {
-	both := overlay(t.Replacements)
-	for _, r := range u.Replacements {
-		both = both.with(r)
-	}
+// then returns the transaction that does t and then u.
+func (t Transaction) then(u Transaction) Transaction {
 	t.Raw = t.Raw || u.Raw
-	t.Title, t.Replacements = u.Title, both
+	t.Title, t.Replacements = u.Title, overlay(t.Replacements).with(u.Replacements)
 	return t
 }
 
@@ -225,20 +362,26 @@ func (s *Session) try(t Transaction) (overlay, *header.Area, error) {
 	if err := t.check(s.size); err != nil {
 		return nil, nil, err
 	}
-	o := s.overlay
+	if s.unfinished != nil {
+		return nil, nil, ErrUnfinished
+	}
 	touched := false
+	var stale []Conflict
 	for _, r := range t.Replacements {
 		old := make([]byte, len(r.Old))
 		if _, err := s.ReadAt(old, int64(r.Offset)); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", t.Title, err)
 		}
-		if string(old) != string(r.Old) {
-			return nil, nil, fmt.Errorf("%s: the bytes at %v are not those that it replaces", t.Title, r.Offset)
+		if !bytes.Equal(old, r.Old) {
+			stale = append(stale, Conflict{r, old})
 		}
-		o = o.with(r)
 		// cluster_bits itself decides how far the header's cluster reaches.
 		touched = touched || int(r.Offset) < max(len(s.area.Bytes), 104)
 	}
+	if len(stale) > 0 {
+		return nil, nil, &StaleError{t.Title, stale}
+	}
+	o := s.overlay.with(t.Replacements)
 	if !touched {
 		return o, s.area, nil
 	}
@@ -252,7 +395,7 @@ func (s *Session) try(t Transaction) (overlay, *header.Area, error) {
 	if err := writable(area); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", t.Title, err)
 	}
-	if brought := newViolations(s.area.Violations, area.Violations); len(brought) > 0 {
+	if brought := header.Brought(s.area, area); len(brought) > 0 {
 		return nil, nil, &RefusedError{t.Title, brought}
 	}
 	return o, area, nil
@@ -275,86 +418,88 @@ func writable(a *header.Area) error {
 	return nil
 }
 
-// newViolations returns those of after that are not among before: a rule that
-// was broken once may stay broken once.
-func newViolations(before, after []header.Violation) []header.Violation {
-	had := map[string]int{}
-	for _, v := range before {
-		had[v.Rule]++
-	}
-	var brought []header.Violation
-	for _, v := range after {
-		if had[v.Rule]--; had[v.Rule] < 0 {
-			brought = append(brought, v)
-		}
-	}
-	return brought
-}
-
-// CanUndo reports whether there is an edit to take back.
-func (s *Session) CanUndo() bool { return s.current.parent != nil }
+// CanUndo reports whether there is an edit to take back, of this session or in
+// the history. One of the history may prove to be of another state of the image.
+func (s *Session) CanUndo() bool { return s.current.parent != nil || len(s.older) > 0 }
 
 // Undo takes back the last edit and returns its title; false when there is
-// none. It goes on past a save: what is on disk then differs again.
+// none. It goes on past a save, and into the history: what is on disk then
+// differs again. Errors are those of Apply.
 func (s *Session) Undo() (title string, ok bool, err error) {
+	if s.current.parent == nil {
+		s.loadHistory()
+	}
 	if s.current.parent == nil {
 		return "", false, nil
 	}
-	if err := s.move(s.current.edit.Invert()); err != nil {
+	edit := s.current.edit
+	if err := s.move(edit.inverse(), s.current.parent); err != nil {
 		return "", false, err
 	}
-	title = s.current.edit.Title
-	s.current = s.current.parent
-	return title, true, nil
+	return edit.Title, true, nil
 }
 
 // Redo does again what Undo took back last, and returns its title; false when
-// there is nothing.
+// there is nothing. Errors are those of Apply.
 func (s *Session) Redo() (title string, ok bool, err error) {
+	if s.current.parent == nil && s.current.latest == nil {
+		s.loadHistory() // what was taken back in an earlier session
+	}
 	next := s.current.latest
 	if next == nil {
 		return "", false, nil
 	}
-	if err := s.move(next.edit); err != nil {
+	if err := s.move(next.edit, next); err != nil {
 		return "", false, err
 	}
-	s.current = next
 	return next.edit.Title, true, nil
 }
 
-// move changes the view without asking whether rules hold: it goes where the
-// session has been.
-func (s *Session) move(t Transaction) error {
-	t.Raw = true
-	o, area, err := s.try(t)
+// move goes to a state that the session has been in. It does not ask whether
+// rules hold.
+func (s *Session) move(t Transaction, to *revision) error {
+	if err := s.unchanged(); err != nil {
+		return err
+	}
+	unchecked := t
+	unchecked.Raw = true
+	o, area, err := s.try(unchecked)
 	if err != nil {
 		return err
 	}
-	s.overlay, s.area = o, area
+	if err := s.hold(); err != nil {
+		return err
+	}
+	s.overlay, s.area, s.current = o, area, to
+	s.record(t)
+	s.settle()
 	return nil
 }
 
-// Discard drops all edits that are not saved. They cannot be done again.
-func (s *Session) Discard() {
-	s.overlay, s.area, s.current = nil, s.base, s.saved
-	s.saved.latest = nil
+// Discard takes back all edits that are not saved, as one edit: Undo brings them
+// back.
+func (s *Session) Discard() error {
+	t := Transaction{Title: "discard edits", Replacements: s.overlay}.Invert()
+	t.Raw = true // back to what is on disk, whatever that is
+	return s.Apply(t)
 }
 
-// Modified reports whether the session is at another revision than the saved
-// one.
-func (s *Session) Modified() bool { return s.current != s.saved }
+// Modified reports whether what is seen differs from what is on disk. Edits that
+// cancel each other out leave nothing to save.
+func (s *Session) Modified() bool { return len(s.overlay) > 0 }
 
 // Pending returns the transactions that lead from what is saved to what is
 // seen, in order: edits that are not saved, and the inverses of saved ones that
-// were taken back.
+// were taken back. There are none while the session is not modified.
 func (s *Session) Pending() []Transaction {
+	if !s.Modified() {
+		return nil
+	}
 	var back, forth []Transaction
 	from, to := s.saved, s.current
 	for from != to {
 		if from.depth >= to.depth {
-			t := from.edit.Invert()
-			t.Title = "undo " + t.Title
-			back = append(back, t)
+			back = append(back, from.edit.inverse())
 			from = from.parent
 		} else {
 			forth = append(forth, to.edit)

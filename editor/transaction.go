@@ -2,6 +2,7 @@ package editor
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"slices"
 
@@ -11,8 +12,9 @@ import (
 // Replacement puts New in the place of Old, which has the same length, at a
 // host offset.
 type Replacement struct {
-	Offset   header.HostOffset
-	Old, New []byte
+	Offset header.HostOffset `json:"offset"`
+	Old    []byte            `json:"old"`
+	New    []byte            `json:"new"`
 }
 
 // End returns the host offset behind the replaced bytes.
@@ -21,13 +23,36 @@ func (r Replacement) End() header.HostOffset { return r.Offset + header.HostOffs
 // Transaction is what a person did in one go: a title and replacements, sorted
 // by offset and disjoint.
 type Transaction struct {
-	Title string
+	// ID tells it from all others; Apply gives one to those without.
+	ID string `json:"id"`
+	// Undoes is the ID of the transaction that it takes back, "" for others.
+	Undoes string `json:"undoes,omitempty"`
+	Title  string `json:"title"`
 	// Raw marks an edit that was asked for by name and may break rules.
-	Raw bool
+	Raw bool `json:"raw,omitempty"`
 	// Group is not zero for the parts of a longer act, such as typing: parts
 	// with the same group in a row are taken back as one.
-	Group        uint64
-	Replacements []Replacement
+	Group        uint64        `json:"group,omitempty"`
+	Replacements []Replacement `json:"replacements"`
+}
+
+// newID returns an ID that no other transaction has.
+func newID() string { return rand.Text() }
+
+// inverse is Invert as an edit of its own, which says what it takes back.
+func (t Transaction) inverse() Transaction {
+	inverse := t.Invert()
+	inverse.ID, inverse.Undoes, inverse.Title = newID(), t.ID, "undo "+t.Title
+	return inverse
+}
+
+// Bytes returns the number of bytes that it replaces.
+func (t Transaction) Bytes() int {
+	n := 0
+	for _, r := range t.Replacements {
+		n += len(r.New)
+	}
+	return n
 }
 
 // Invert returns the transaction that takes t back.
@@ -45,20 +70,38 @@ func Difference(title string, at header.HostOffset, old, new []byte) Transaction
 	return Transaction{Title: title, Replacements: differences(at, old, new)}
 }
 
-// differences returns the runs of bytes that differ.
+// differences returns the runs of bytes that differ, with bytes of their own.
 func differences(at header.HostOffset, old, new []byte) []Replacement {
 	var runs []Replacement
-	for i := 0; i < len(old); i++ {
-		if old[i] == new[i] {
+	eachDifference(Replacement{at, old, new}, func(r Replacement) bool {
+		runs = append(runs, Replacement{r.Offset, bytes.Clone(r.Old), bytes.Clone(r.New)})
+		return true
+	})
+	return runs
+}
+
+// eachDifference calls yield with each run of bytes that r changes, until it
+// returns false. The runs are parts of r.
+func eachDifference(r Replacement, yield func(Replacement) bool) bool {
+	for i := 0; i < len(r.Old); i++ {
+		if r.Old[i] == r.New[i] {
 			continue
 		}
 		start := i
-		for i < len(old) && old[i] != new[i] {
+		for i < len(r.Old) && r.Old[i] != r.New[i] {
 			i++
 		}
-		runs = append(runs, Replacement{at + header.HostOffset(start), bytes.Clone(old[start:i]), bytes.Clone(new[start:i])})
+		if !yield(Replacement{r.Offset + header.HostOffset(start), r.Old[start:i], r.New[start:i]}) {
+			return false
+		}
 	}
-	return runs
+	return true
+}
+
+// within returns the part of r that lies in the range, which it overlaps.
+func (r Replacement) within(at, end header.HostOffset) Replacement {
+	from, to := max(at, r.Offset)-r.Offset, min(end, r.End())-r.Offset
+	return Replacement{r.Offset + from, r.Old[from:to], r.New[from:to]}
 }
 
 // check reports what makes t no transaction on an image of so many bytes.
@@ -98,38 +141,58 @@ func (e *BoundsError) Error() string {
 // place.
 type overlay []Replacement
 
-// with returns the overlay after one more replacement, whose Old is what is
-// seen before it.
-func (o overlay) with(r Replacement) overlay {
-	// The pieces it touches become one, made of old and new bytes.
-	first, _ := slices.BinarySearchFunc(o, r.Offset, func(p Replacement, at header.HostOffset) int {
-		if p.End() < at {
-			return -1
+// with returns the overlay after more replacements, sorted and disjoint, whose
+// Old is what is seen before them.
+func (o overlay) with(more []Replacement) overlay {
+	result := make(overlay, 0, len(o)+len(more))
+	for len(o) > 0 || len(more) > 0 {
+		if len(more) == 0 || len(o) > 0 && o[0].End() < more[0].Offset {
+			result = append(result, o[0]) // touches none of them
+			o = o[1:]
+			continue
 		}
-		return 1
-	})
-	last := first
-	for last < len(o) && o[last].Offset <= r.End() {
-		last++
+		// What touches becomes one piece, made of old and new bytes.
+		pieces, additions, end := 0, 0, header.HostOffset(0)
+		start := more[0].Offset
+		if len(o) > 0 {
+			start = min(start, o[0].Offset)
+		}
+		for end = start; ; {
+			switch {
+			case pieces < len(o) && o[pieces].Offset <= end:
+				end = max(end, o[pieces].End())
+				pieces++
+				continue
+			case additions < len(more) && more[additions].Offset <= end:
+				end = max(end, more[additions].End())
+				additions++
+				continue
+			}
+			break
+		}
+		if merged := merge(start, end, o[:pieces], more[:additions]); len(merged.New) > 0 {
+			result = append(result, merged)
+		}
+		o, more = o[pieces:], more[additions:]
 	}
-	start, end := r.Offset, r.End()
-	if first < last {
-		start, end = min(start, o[first].Offset), max(end, o[last-1].End())
-	}
-	merged := Replacement{start, make([]byte, end-start), make([]byte, end-start)}
-	copy(merged.Old[r.Offset-start:], r.Old)
-	for _, p := range o[first:last] {
-		copy(merged.Old[p.Offset-start:], p.Old)
-		copy(merged.New[p.Offset-start:], p.New)
-	}
-	copy(merged.New[r.Offset-start:], r.New)
+	return result
+}
 
-	result := make(overlay, 0, len(o)+1)
-	result = append(result, o[:first]...)
-	if merged = merged.trimmed(); len(merged.New) > 0 {
-		result = append(result, merged)
+// merge makes one piece of those that touch in a range, without bytes that are
+// the same on disk at its ends.
+func merge(start, end header.HostOffset, pieces overlay, additions []Replacement) Replacement {
+	r := Replacement{start, make([]byte, end-start), make([]byte, end-start)}
+	for _, a := range additions {
+		copy(r.Old[a.Offset-start:], a.Old)
 	}
-	return append(result, o[last:]...)
+	for _, p := range pieces {
+		copy(r.Old[p.Offset-start:], p.Old) // what is on disk, not what was seen
+		copy(r.New[p.Offset-start:], p.New)
+	}
+	for _, a := range additions {
+		copy(r.New[a.Offset-start:], a.New)
+	}
+	return r.trimmed()
 }
 
 // trimmed leaves out what is equal at both ends.

@@ -3,6 +3,8 @@
 package image
 
 import (
+	"fmt"
+
 	"qedit/header"
 )
 
@@ -29,6 +31,19 @@ func (s Structure) Index(o header.HostOffset) (int, bool) {
 		return 0, false
 	}
 	return int(uint64(o-s.Offset) / uint64(s.Entry)), true
+}
+
+// Missing says which part of the structure a file of so many bytes does not
+// have, "" if it has all.
+func (s Structure) Missing(size int64) string {
+	end := uint64(size)
+	switch {
+	case uint64(s.Offset) >= end:
+		return fmt.Sprintf("%v is past the end of the file at 0x%x", s.Offset, end)
+	case s.Length > end-uint64(s.Offset):
+		return fmt.Sprintf("%d of its %d bytes are past the end of the file at 0x%x", s.Length-(end-uint64(s.Offset)), s.Length, end)
+	}
+	return ""
 }
 
 const entrySize = 8 // bytes of an L1 or refcount table entry

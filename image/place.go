@@ -31,7 +31,10 @@ type ExprError struct {
 
 // Error says what is wrong and points at it.
 func (e *ExprError) Error() string {
-	return fmt.Sprintf("%s: at %q: %s", header.Quote(e.Expr), header.Printable(e.Expr[min(e.At, len(e.Expr)):]), e.Reason)
+	if rest := strings.TrimSpace(e.Expr[min(e.At, len(e.Expr)):]); rest != strings.TrimSpace(e.Expr) {
+		return fmt.Sprintf("%s, at %s: %s", header.Quote(e.Expr), header.Quote(rest), e.Reason)
+	}
+	return fmt.Sprintf("%s: %s", header.Quote(e.Expr), e.Reason)
 }
 
 // Expressions says in a line what Find takes.
@@ -62,7 +65,7 @@ func (s Scope) sum(expr string) (Place, int, error) {
 	var p Place
 	rest, sign := expr, byte(0)
 	if t := strings.TrimSpace(rest); t == "" {
-		return p, 0, &ExprError{expr, 0, "a place is expected: " + Expressions}
+		return p, 0, &ExprError{expr, 0, "a place is expected"}
 	} else if t[0] == '+' || t[0] == '-' {
 		p.Offset = s.Here
 		sign, rest = t[0], t[1:]
@@ -160,9 +163,9 @@ func (s Scope) structure(term string) (Place, error) {
 		case t.Entry == 0:
 			return Place{}, fmt.Errorf("entries of %s cannot be found yet", name)
 		case n >= t.Length/uint64(t.Entry):
-			return Place{}, fmt.Errorf("%s has %d entries", name, t.Length/uint64(t.Entry))
+			return Place{}, fmt.Errorf("the last entry is %s[%d]", name, t.Length/uint64(t.Entry)-1)
 		}
 		return Place{Offset: t.Offset + header.HostOffset(n*uint64(t.Entry)), Length: t.Entry}, nil
 	}
-	return Place{}, fmt.Errorf("no such place; try %s", Expressions)
+	return Place{}, fmt.Errorf("no place is called so")
 }

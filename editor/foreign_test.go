@@ -1,0 +1,125 @@
+package editor_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"qedit/editor"
+	"qedit/editor/store"
+)
+
+// What someone else changes is noticed when it is looked for, before an edit
+// and before a save, and never overwritten.
+func TestForeign(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	if f, err := s.Foreign(); f != nil || err != nil {
+		t.Fatal(f, err)
+	}
+	overwrite(t, s, 0x8000, []byte("mine"))
+
+	// Bytes that nobody looked at do not matter, but what was read is old.
+	d.Poke([]byte("x"), 0xa000)
+	if f, err := s.Foreign(); f == nil || f.Matters() || err != nil {
+		t.Error(f, err)
+	}
+	overwrite(t, s, 0x8010, []byte("more"))
+
+	d.Poke([]byte{0}, 79) // the corrupt flag
+	d.Poke([]byte("theirs"), 0x8002)
+	f, err := s.Foreign()
+	if err != nil || f == nil || !f.Matters() {
+		t.Fatal(f, err)
+	}
+	want := "0x48 corrupt: on → off\n0x8000, where you edited: "
+	if !strings.HasPrefix(f.String(), want) {
+		t.Errorf("%s\nwant %s", f, want)
+	}
+	theirs, mine := d.Bytes(), view(t, s)
+	var fe *editor.ForeignError
+	tx, err := s.Overwrite("bytes", 0x9000, []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(tx); !errors.As(err, &fe) {
+		t.Errorf("%v, want a ForeignError", err)
+	}
+	if _, _, err := s.Undo(); !errors.As(err, &fe) {
+		t.Errorf("%v, want a ForeignError", err)
+	}
+	if err := s.Save(); !errors.As(err, &fe) {
+		t.Errorf("%v, want a ForeignError", err)
+	}
+	if !bytes.Equal(d.Bytes(), theirs) || !s.Modified() {
+		t.Error("something was written, or the edits are gone")
+	}
+	_ = mine
+
+	t.Run("reload", func(t *testing.T) {
+		d := d.Restart()
+		s := foreignSession(t, d)
+		dropped, err := s.Reload()
+		if err != nil || strings.Join(dropped, " ") != "bytes at 0x8000" {
+			t.Errorf("%q %v", dropped, err)
+		}
+		if s.Area().Header.Corrupt() || len(s.Pending()) != 1 {
+			t.Error("not what is on disk, or edits that fit are gone")
+		}
+		want := d.Bytes()
+		copy(want[0x8010:], "more")
+		save(t, s)
+		if !bytes.Equal(d.Bytes(), want) {
+			t.Error("saved something else")
+		}
+	})
+	t.Run("keep", func(t *testing.T) {
+		d := d.Restart()
+		s := foreignSession(t, d)
+		if err := s.Keep(); err != nil {
+			t.Fatal(err)
+		}
+		want := d.Bytes()
+		copy(want[0x8000:], "mine")
+		copy(want[0x8010:], "more")
+		save(t, s)
+		if !bytes.Equal(d.Bytes(), want) {
+			t.Error("saved something else")
+		}
+		undo(t, s)
+		save(t, s)
+		copy(want[0x8000:], "ththeirs")
+		if got := d.Bytes(); !bytes.Equal(got[0x8002:0x8008], []byte("theirs")) {
+			t.Errorf("taken back it is %q", got[0x8000:0x8010])
+		}
+	})
+}
+
+// foreignSession has two edits, of which someone else overwrites the first.
+func foreignSession(t *testing.T, d *store.Disk) *editor.Session {
+	t.Helper()
+	d.Poke(make([]byte, 0x20), 0x8000)
+	s, err := editor.New(d.Image(), editor.Options{Dir: d.Dir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, s, 0x8000, []byte("mine"))
+	overwrite(t, s, 0x8010, []byte("more"))
+	d.Poke([]byte("theirs"), 0x8002)
+	return s
+}
+
+// A file that takes the image's place, or its end, is noticed.
+func TestForeignFiles(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	set(t, s, "corrupt", "off")
+	d.Replace(diskImage(t))
+	if err := s.Save(); !errors.Is(err, store.ErrReplaced) {
+		t.Error(err)
+	}
+	if f, err := s.Foreign(); err != nil || f == nil || !f.Replaced || !f.Matters() {
+		t.Error(f, err)
+	}
+}
