@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,6 +31,8 @@ type Env struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+	// Themes are the names of the editor's themes, the first one its default.
+	Themes []string
 	// Sample is the damaged image that --demo copies.
 	Sample []byte
 	// Edit runs the editor on an open session and returns the exit code.
@@ -40,8 +43,9 @@ type Env struct {
 type EditOptions struct {
 	Session *editor.Session
 	Path    string
-	Theme   string // auto, dark, light, contrast or mono
+	Theme   string // one of Env.Themes
 	Notice  string // to be shown at the start, "" for none
+	NoLocks bool   // edits take no locks, which is to be said
 }
 
 // usageError is a mistake in the words of the command line.
@@ -60,12 +64,17 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, env Env) int {
+	out := &checkedWriter{w: env.Stdout}
+	env.Stdout = out
 	root := newRoot(env)
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	cmd, err := root.ExecuteC()
+	if out.err != nil {
+		err = fmt.Errorf("writing the output: %w", out.err)
+	}
 	var (
 		code  exitError
 		usage *usageError
@@ -83,9 +92,28 @@ func Main(args []string, env Env) int {
 	return ExitFailed
 }
 
+// checkedWriter remembers that writing failed, and then writes no more.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.w.Write(p)
+	c.err = err
+	return n, err
+}
+
 func newRoot(env Env) *cobra.Command {
 	var demo bool
-	var theme string
+	theme := choice{known: env.Themes}
+	if len(env.Themes) > 0 {
+		theme.value = env.Themes[0]
+	}
+	var flags *sessionFlags
 	root := &cobra.Command{
 		Use:   "qedit FILE",
 		Short: "See, check and mend QEMU's qcow2 disk images",
@@ -106,16 +134,17 @@ Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runEditor(env, args, demo, theme)
+			return runEditor(env, flags, args, demo, theme.value)
 		},
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.Flags().BoolVar(&demo, "demo", false, "open a copy of a built-in damaged image")
-	root.Flags().StringVar(&theme, "theme", "auto", "colours: auto, dark, light, contrast, mono")
+	root.Flags().Var(&theme, "theme", "colours: "+strings.Join(theme.known, ", "))
 	root.SetVersionTemplate("qedit {{.Version}}\n")
-	root.AddCommand(newInfo(env), newGet(env), newSet(env))
+	flags = addSessionFlags(root, env)
+	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
 	asUsage(root)
 	return root
 }
@@ -145,33 +174,32 @@ func version() string {
 	return info.Main.Version
 }
 
-// output is the -o flag: one of a few formats.
-type output struct {
-	format string
-	known  []string
+// choice is a flag whose value is one of a few words.
+type choice struct {
+	value string
+	known []string
 }
 
-func addOutput(cmd *cobra.Command, formats ...string) *output {
-	o := &output{format: formats[0], known: formats}
+// addOutput adds the -o flag; the first format is the default.
+func addOutput(cmd *cobra.Command, formats ...string) *choice {
+	o := &choice{formats[0], formats}
 	cmd.Flags().VarP(o, "output", "o", "output format: "+strings.Join(formats, ", "))
 	return o
 }
 
-// String returns the chosen format.
-func (o *output) String() string { return o.format }
+// String returns the chosen word.
+func (c *choice) String() string { return c.value }
 
 // Type returns what help calls the value.
-func (o *output) Type() string { return "FORMAT" }
+func (c *choice) Type() string { return "WORD" }
 
-// Set chooses a format.
-func (o *output) Set(s string) error {
-	for _, k := range o.known {
-		if s == k {
-			o.format = s
-			return nil
-		}
+// Set chooses a word.
+func (c *choice) Set(s string) error {
+	if !slices.Contains(c.known, s) {
+		return fmt.Errorf("it is one of %s", strings.Join(c.known, ", "))
 	}
-	return fmt.Errorf("formats are %s", strings.Join(o.known, ", "))
+	c.value = s
+	return nil
 }
 
 // violations prints what a header breaks, and returns the exit code for it.

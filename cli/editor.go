@@ -5,13 +5,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"qedit/editor"
 	"qedit/header"
 )
 
 // runEditor opens the image, or a copy of the sample, in the editor.
-func runEditor(env Env, args []string, demo bool, theme string) error {
-	opts := EditOptions{Theme: theme}
+func runEditor(env Env, flags *sessionFlags, args []string, demo bool, theme string) error {
+	opts := EditOptions{Theme: theme, NoLocks: flags.noLock}
 	if demo {
 		path, err := copySample(env.Sample)
 		if err != nil {
@@ -23,7 +22,7 @@ func runEditor(env Env, args []string, demo bool, theme string) error {
 	} else {
 		opts.Path = args[0]
 	}
-	s, err := editor.Open(opts.Path)
+	s, err := flags.openEditor(opts.Path)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"qedit/header"
 )
 
-func newGet(env Env) *cobra.Command {
-	var out *output
+func newGet(env Env, flags *sessionFlags) *cobra.Command {
+	var out *choice
 	cmd := &cobra.Command{
 		Use:   "get FILE FIELD...",
 		Short: "Print values of fields, one a line",
@@ -26,7 +26,7 @@ fields of extensions as extensions[0].length.
 Rules that the header breaks go to standard error, and the exit code is 1 then.`,
 		Args: atLeast(2, "FILE and at least one FIELD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := editor.Open(args[0])
+			s, err := flags.look(args[0])
 			if err != nil {
 				return err
 			}
@@ -37,13 +37,13 @@ Rules that the header breaks go to standard error, and the exit code is 1 then.`
 				if err != nil {
 					return err
 				}
-				if out.format == "json" {
+				if out.value == "json" {
 					addValue(&values, s.Area(), path, v)
 				} else {
 					values.add(path, v)
 				}
 			}
-			if out.format == "json" {
+			if out.value == "json" {
 				if err := encodeJSON(env.Stdout, values, "  "); err != nil {
 					return err
 				}
@@ -75,6 +75,10 @@ func addValue(o *object, a *header.Area, path, text string) {
 		o.addText(path, a.Raw(n))
 		return
 	}
+	if format, ok := a.Header.BackingFormat(); ok && path == header.PathBackingFormat {
+		o.addText(path, format) // an empty one too
+		return
+	}
 	switch v, err := strconv.ParseUint(text, 10, 64); {
 	case text == "on" || text == "off":
 		o.add(path, text == "on")
@@ -87,8 +91,8 @@ func addValue(o *object, a *header.Area, path, text string) {
 	}
 }
 
-func newSet(env Env) *cobra.Command {
-	var out *output
+func newSet(env Env, flags *sessionFlags) *cobra.Command {
+	var out *choice
 	var dryRun, raw bool
 	cmd := &cobra.Command{
 		Use:   "set FILE FIELD=VALUE...",
@@ -97,7 +101,10 @@ func newSet(env Env) *cobra.Command {
 decimal or 0x, sizes and offsets may have a unit (64K, 10G) or be "cluster N",
 flags are on or off. An empty backing_file, backing_format or data_file removes
 it. Nothing is written when anything is refused: a value that does not fit, or
-one that breaks a rule that holds now.`,
+one that breaks a rule that holds now.
+
+Rules that are broken still go to standard error; the exit code is 0 where the
+change is done.`,
 		Example: "  qedit set disk.qcow2 corrupt=off\n  qedit set disk.qcow2 backing_file=base.qcow2 backing_format=qcow2",
 		Args:    atLeast(2, "FILE and at least one FIELD=VALUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -106,7 +113,7 @@ one that breaks a rule that holds now.`,
 					return &usageError{fmt.Errorf("expected FIELD=VALUE, got %s", header.Quote(a)), cmd}
 				}
 			}
-			s, err := editor.Open(args[0])
+			s, err := flags.edit(args[0])
 			if err != nil {
 				return err
 			}
@@ -114,17 +121,7 @@ one that breaks a rule that holds now.`,
 			if err := applySettings(s, args[1:], raw); err != nil {
 				return err
 			}
-			plan := s.Plan()
-			if !dryRun {
-				if err := s.Save(); err != nil {
-					return err
-				}
-			}
-			if out.format == "json" {
-				return encodeJSON(env.Stdout, planJSON(args[0], plan, !dryRun && len(plan.Writes) > 0), "  ")
-			}
-			fmt.Fprint(env.Stdout, plan)
-			return nil
+			return saveAndPrint(env, flags, out, args[0], s, dryRun)
 		},
 	}
 	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "print the plan, write nothing")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,8 +12,8 @@ import (
 	"qedit/header"
 )
 
-func newInfo(env Env) *cobra.Command {
-	var out *output
+func newInfo(env Env, flags *sessionFlags) *cobra.Command {
+	var out *choice
 	var filter string
 	cmd := &cobra.Command{
 		Use:   "info FILE",
@@ -26,7 +27,10 @@ qcow-tool does: .size, .additional.[0].dirty. json is without loss.
 Rules that the header breaks go to standard error, and the exit code is 1 then.`,
 		Args: exactly(1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := editor.Open(args[0])
+			if filter != "" && cmd.Flags().Changed("output") && out.value != "sexp" {
+				return &usageError{errors.New("--filter takes a part of the s-expression; leave -o out"), cmd}
+			}
+			s, err := flags.look(args[0])
 			if err != nil {
 				return err
 			}
@@ -34,12 +38,12 @@ Rules that the header breaks go to standard error, and the exit code is 1 then.`
 			if filter != "" {
 				part, err := s.Area().Header.FilterSexp(filter)
 				if err != nil {
-					return &usageError{err, cmd}
+					return err
 				}
 				fmt.Fprintln(env.Stdout, part)
 				return violations(env, args[0], s.Area())
 			}
-			switch out.format {
+			switch out.value {
 			case "sexp":
 				fmt.Fprintln(env.Stdout, s.Area().Header.Sexp())
 			case "json":

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"qedit/editor"
@@ -39,11 +41,43 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// encodeJSON writes a value as JSON in which no character is left that could
+// control a terminal.
 func encodeJSON(w io.Writer, v any, indent string) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", indent)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeHidden(b.Bytes()))
+	return err
+}
+
+// escapeHidden escapes what the encoder leaves: characters beyond ASCII that
+// are not seen, and the delete character. They stand in strings only.
+func escapeHidden(text []byte) []byte {
+	if !bytes.ContainsFunc(text, hidden) {
+		return text
+	}
+	var b []byte
+	for _, r := range string(text) {
+		switch {
+		case !hidden(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	return b
+}
+
+func hidden(r rune) bool {
+	return r >= 0x7f && r != utf8.RuneError && header.Harmless(string(r)) != string(r)
 }
 
 func (o *object) add(name string, value any) { *o = append(*o, member{name, value}) }
@@ -68,7 +102,9 @@ func infoJSON(path string, size int64, a *header.Area) object {
 		vs = append(vs, violationJSON(v))
 	}
 	o.add("violations", vs)
-	o.add("bytes", hex.EncodeToString(a.Bytes[:min(int(a.End()), len(a.Bytes))])) // of the header area
+	// The first cluster, but for the zeros at its end.
+	stored := a.Bytes[:max(min(int(a.End()), len(a.Bytes)), len(bytes.TrimRight(a.Bytes, "\x00")))]
+	o.add("bytes", hex.EncodeToString(stored))
 	return o
 }
 
@@ -158,6 +194,10 @@ func violationJSON(v header.Violation) object {
 	return o
 }
 
+func writeJSON(r editor.Replacement) object {
+	return object{{"offset", r.Offset}, {"old", hex.EncodeToString(r.Old)}, {"new", hex.EncodeToString(r.New)}}
+}
+
 // planJSON is what a save does, or would do.
 func planJSON(path string, p editor.Plan, saved bool) object {
 	changes, writes := []any{}, []any{}
@@ -165,12 +205,18 @@ func planJSON(path string, p editor.Plan, saved bool) object {
 		changes = append(changes, object{{"field", c.Path}, {"offset", c.Offset}, {"old", c.Old}, {"new", c.New}})
 	}
 	for _, w := range p.Writes {
-		writes = append(writes, object{{"offset", w.Offset}, {"old", hex.EncodeToString(w.Old)}, {"new", hex.EncodeToString(w.New)}})
+		writes = append(writes, writeJSON(w))
 	}
 	o := object{}
 	o.addText("file", path)
 	o.add("saved", saved)
 	o.add("changes", changes)
 	o.add("writes", writes)
+	breaks := []any{}
+	for _, v := range p.Breaks {
+		breaks = append(breaks, violationJSON(v))
+	}
+	o.add("raw", p.Raw())
+	o.add("breaks", breaks) // rules that held on disk
 	return o
 }

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -17,7 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"qedit": func() {
 			os.Exit(cli.Main(os.Args[1:], cli.Env{
-				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Themes: []string{"auto", "mono"},
 				Edit: func(cli.EditOptions) (int, error) { return 0, errors.New("no screen in a script") },
 			}))
 		},
@@ -95,5 +97,60 @@ func TestExitCodes(t *testing.T) {
 		if got := cli.Main(c.args, cli.Env{Stdout: io.Discard, Stderr: io.Discard}); got != c.want {
 			t.Errorf("qedit %q: exit code %d, want %d", c.args, got, c.want)
 		}
+	}
+}
+
+// full is an output that takes some bytes and then no more.
+type full struct{ left int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if len(p) > f.left {
+		return 0, errors.New("no space left on device")
+	}
+	f.left -= len(p)
+	return len(p), nil
+}
+
+// Output that cannot be written is a failure, in every format.
+func TestFullOutput(t *testing.T) {
+	for _, args := range [][]string{
+		{"info"}, {"info", "-o", "json"}, {"info", "-o", "sexp"}, {"info", "--filter", ".size"}, {"get"}, {"set"},
+	} {
+		args = append(args, "../testdata/images/plain.qcow2")
+		switch args[0] {
+		case "get":
+			args = append(args, "size")
+		case "set":
+			args = append(args, "-n", "size=3M")
+		}
+		var said bytes.Buffer
+		if got := cli.Main(args, cli.Env{Stdout: &full{3}, Stderr: &said}); got != cli.ExitFailed || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("qedit %q: exit code %d, %s", args, got, said.String())
+		}
+	}
+}
+
+// JSON has every character, and none that could do something to a terminal.
+func TestJSONIsHarmless(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk.qcow2")
+	if err := copyFile(path, "../testdata/images/plain.qcow2"); err != nil {
+		t.Fatal(err)
+	}
+	const name = "\x1b[31m\u009b31m\x7f\u202etxt.\U000e0041 \u00e9"
+	if got := cli.Main([]string{"set", path, "backing_file=" + name}, cli.Env{Stdout: io.Discard, Stderr: io.Discard}); got != cli.ExitOK {
+		t.Fatal(got)
+	}
+	var out bytes.Buffer
+	cli.Main([]string{"info", "-o", "json", path}, cli.Env{Stdout: &out, Stderr: io.Discard})
+	if i := strings.IndexFunc(out.String(), func(r rune) bool { return r != '\n' && (r < ' ' || r >= 0x7f && r != 'é') }); i >= 0 {
+		t.Errorf("%q is left", out.String()[i:i+4])
+	}
+	var info struct {
+		Header struct {
+			BackingFile string `json:"backing_file"`
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &info); err != nil || info.Header.BackingFile != name {
+		t.Errorf("%q %v", info.Header.BackingFile, err)
 	}
 }
