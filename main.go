@@ -17,6 +17,7 @@ func main() {
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
+		Themes: tui.Themes(),
 		Sample: sample,
 		Edit:   edit,
 	}))
@@ -24,9 +25,5 @@ func main() {
 
 // edit runs the editor on the screen.
 func edit(o cli.EditOptions) (int, error) {
-	theme, err := tui.ParseTheme(o.Theme)
-	if err != nil {
-		return cli.ExitUsage, err
-	}
-	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: theme, Notice: o.Notice})
+	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), Notice: o.Notice, NoLocks: o.NoLocks})
 }

@@ -132,8 +132,13 @@ func (x *terminal) send(keys string) {
 // it was: main screen, cursor, mouse, paste and keyboard modes.
 func (x *terminal) ended(code int) {
 	x.t.Helper()
+	stuck := time.AfterFunc(20*time.Second, func() {
+		x.t.Errorf("it does not end\n%s", x.screen())
+		_ = x.cmd.Process.Kill() // it may just have ended
+	})
 	err := x.cmd.Wait()
 	<-x.done
+	stuck.Stop()
 	got := 0
 	var ee *exec.ExitError
 	if errors.As(err, &ee) {

@@ -2,11 +2,25 @@ package tui
 
 import "testing"
 
+// views are screens whose frames are measured: keys pressed on an image.
+var views = []struct {
+	name, image string
+	keys        []string
+}{
+	{"demo", "demo", nil},
+	{"many", "many", nil},
+	{"problems", "many", []string{"g4", "j"}},
+	{"full", "full", nil},
+	{"edits", "plain", []string{":0x2000", "enter", "i", "0102030405060708", "esc", ":size", "enter", "f2", "ctrl+u", "2M", "enter", "gg", "g5"}},
+	{"typing", "plain", []string{":size", "enter", "i", "0000"}},
+}
+
 // BenchmarkView is a frame at 200x60: what is seen after each key.
 func BenchmarkView(b *testing.B) {
-	for _, name := range []string{"demo", "many"} {
-		b.Run(name, func(b *testing.B) {
-			s := openScreen(b, name, 200, 60)
+	for _, v := range views {
+		b.Run(v.name, func(b *testing.B) {
+			s := openScreen(b, v.image, 200, 60)
+			s.keys(v.keys...)
 			b.ReportAllocs()
 			for b.Loop() {
 				s.View()
@@ -29,10 +43,13 @@ func BenchmarkKey(b *testing.B) {
 
 // A frame takes two allocations at most: its text, and the cursor.
 func TestViewAllocations(t *testing.T) {
-	for _, name := range []string{"demo", "many", "full"} {
-		s := openScreen(t, name, 200, 60)
-		if n := testing.AllocsPerRun(20, func() { s.View() }); n > 2 {
-			t.Errorf("%s: %v allocations", name, n)
+	for _, v := range views {
+		for _, size := range [][2]int{{200, 60}, {120, 36}, {80, 24}, {60, 12}} {
+			s := openScreen(t, v.image, size[0], size[1])
+			s.keys(v.keys...)
+			if n := testing.AllocsPerRun(20, func() { s.View() }); n > 2 {
+				t.Errorf("%s %v: %v allocations", v.name, size, n)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"qedit/header"
 	"qedit/tui/grid"
 )
 
@@ -32,28 +33,104 @@ func press(m *Model, buttons []button, msg tea.Msg) (tea.Cmd, bool) {
 	return nil, false
 }
 
-// drawButtons draws the buttons on a row and makes them work with the mouse.
-func drawButtons(m *Model, r grid.Region, x, y int, buttons []button) {
-	for _, b := range buttons {
-		label := keyLabel(b.keys[0])
-		start := x
-		x = r.Text(x, y, inkBright|grid.Bold|grid.Bar, label)
-		x = r.Text(x+1, y, inkText|grid.Bar, b.label)
-		m.hot(r, start, y, x-start, b.run)
-		x += 3
-	}
+// closing is the button that closes the dialog on top.
+func closing(label string, keys ...string) button {
+	return button{keys, label, func(m *Model) tea.Cmd { m.closeDialog(); return nil }}
 }
 
-// panel clears the middle of the screen for a dialog, with a title, and returns
-// what is inside.
-func panel(screen grid.Region, title string, ink grid.Ink, width, height int) grid.Region {
+// width is what the button takes on the screen, columns.
+func (b button) width() int { return grid.Width(keyLabel(b.keys[0])) + 1 + grid.Width(b.label) }
+
+const buttonGap = 3 // columns between two buttons
+
+// placeButtons calls place with the column and row of each button, in rows of
+// so many columns, and returns the number of rows.
+func placeButtons(width int, buttons []button, place func(b button, x, y int)) int {
+	x, y := 0, 0
+	for _, b := range buttons {
+		if x > 0 && x+b.width() > width {
+			x = 0
+			y++
+		}
+		place(b, x, y)
+		x += b.width() + buttonGap
+	}
+	return y + 1
+}
+
+// buttonRows is how many rows buttons take.
+func buttonRows(width int, buttons []button) int {
+	return placeButtons(width, buttons, func(button, int, int) {})
+}
+
+// drawButtons draws buttons at the bottom of a region and makes them work with
+// the mouse.
+func drawButtons(m *Model, r grid.Region, buttons []button) {
+	width, height := r.Size()
+	top := height - buttonRows(width, buttons)
+	placeButtons(width, buttons, func(b button, x, y int) {
+		end := r.Text(x, top+y, inkBright|grid.Panel, keyLabel(b.keys[0]))
+		r.Text(end+1, top+y, inkText|grid.Panel, b.label)
+		m.hot(r, x, top+y, b.width(), b.run)
+	})
+}
+
+// Sizes of dialogs.
+const (
+	dialogWidth   = 76 // columns, of those whose content does not say otherwise
+	borderedWidth = 36 // columns of a screen below which a dialog has no border
+)
+
+// drawBox draws a dialog over the quiet screen: a title, room for rows of
+// content, and buttons. It returns the room, which is less where the screen is
+// small.
+func drawBox(m *Model, screen grid.Region, title string, ink grid.Ink, width, rows int, buttons []button) grid.Region {
+	screen.Recolor(inkFaint)
 	w, h := screen.Size()
-	width, height = min(width, w), min(height, h)
-	r := screen.Sub((w-width)/2, (h-height)/3, width, height)
-	r.Fill(' ', inkText|grid.Bar)
-	r.Sub(0, 0, width, 1).Fill('─', inkDim|grid.Bar)
-	r.Text(2, 0, ink|grid.Bold|grid.Bar, " "+grid.Cut(title, width-6)+" ")
-	return r.Sub(2, 1, width-4, height-1)
+	if w < borderedWidth {
+		screen.Fill(' ', inkText|grid.Panel)
+		screen.Text(0, 0, ink|grid.Bold|grid.Panel, grid.Cut(title, w))
+		return withButtons(m, screen.Sub(0, 1, w, h-1), rows, buttons)
+	}
+	if width+4 > w {
+		width = w
+	}
+	height := rows + buttonRows(width-4, buttons) + 4 // borders and a blank row around the content
+	if height > h {
+		height = h
+	}
+	x, y := (w-width)/2, (h-height)/3
+	screen.Sub(x-1, y, width+2, height).Fill(' ', inkText)
+	r := screen.Sub(x, y, width, height)
+	r.Fill(' ', inkText|grid.Panel)
+	drawBorder(r, inkDim|grid.Panel)
+	r.Text(2, 0, ink|grid.Bold|grid.Panel, " "+grid.Cut(title, width-6)+" ")
+	return withButtons(m, r.Sub(2, 1, width-4, height-2), rows, buttons)
+}
+
+// withButtons draws buttons at the bottom and returns what is above them, with
+// a blank row around it where there is room for so many rows, or for many.
+func withButtons(m *Model, r grid.Region, rows int, buttons []button) grid.Region {
+	drawButtons(m, r, buttons)
+	w, h := r.Size()
+	h -= buttonRows(w, buttons)
+	if h < min(rows, 4)+2 {
+		return r.Sub(0, 0, w, h)
+	}
+	return r.Sub(0, 1, w, h-2)
+}
+
+func drawBorder(r grid.Region, ink grid.Ink) {
+	w, h := r.Size()
+	r.Sub(0, 0, w, 1).Fill('─', ink)
+	r.Sub(0, h-1, w, 1).Fill('─', ink)
+	for _, x := range []int{0, w - 1} {
+		r.Sub(x, 0, 1, h).Fill('│', ink)
+	}
+	r.Set(0, 0, '┌', ink)
+	r.Set(w-1, 0, '┐', ink)
+	r.Set(0, h-1, '└', ink)
+	r.Set(w-1, h-1, '┘', ink)
 }
 
 // wrap breaks text into lines of so many columns.
@@ -61,109 +138,135 @@ func wrap(text string, columns int) []string {
 	return strings.Split(ansi.WrapWc(text, max(columns, 1), ""), "\n")
 }
 
-// textDialog shows a text that is read and closed.
+// lines is a list of rows in a dialog that scrolls.
+type lines struct{ top int }
+
+// scroll handles a key that scrolls, by a page of so many rows.
+func (l *lines) scroll(msg tea.Msg, page int) {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return
+	}
+	switch k.String() {
+	case "up", "k":
+		l.top--
+	case "down", "j":
+		l.top++
+	case "pgup", "ctrl+u":
+		l.top -= page
+	case "pgdown", "ctrl+d", "space":
+		l.top += page
+	case "home", "g":
+		l.top = 0
+	case "end", "G":
+		l.top = 1 << 20
+	}
+	l.top = max(0, l.top)
+}
+
+// wheel scrolls by rows.
+func (l *lines) wheel(by int) { l.top = max(0, l.top+by) }
+
+// draw calls row for each of n rows that is seen, and marks that there are more.
+func (l *lines) draw(r grid.Region, n int, row func(r grid.Region, i int)) {
+	l.drawColumns(r, n, 1, row)
+}
+
+// drawColumns draws rows in columns: each goes on where the one before ends.
+func (l *lines) drawColumns(r grid.Region, n, columns int, row func(r grid.Region, i int)) {
+	w, h := r.Size()
+	l.top = max(0, min(l.top, n-columns*h))
+	for i := l.top; i < min(n, l.top+columns*h); i++ {
+		column, y := (i-l.top)/max(h, 1), (i-l.top)%max(h, 1)
+		row(r.Sub(column*w/columns, y, w/columns, 1), i)
+	}
+	if l.top > 0 {
+		r.Set(w-1, 0, '↑', inkDim|grid.Panel)
+	}
+	if l.top+columns*h < n {
+		r.Set(w-1, h-1, '↓', inkDim|grid.Panel)
+	}
+}
+
+// textDialog shows a text that is read and closed, or answered.
 type textDialog struct {
+	lines
 	title string
 	text  string
 	ink   grid.Ink
-	top   int
+	more  []button // before the one that closes
 }
 
 func (d *textDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	if cmd, ok := press(m, d.buttons(), msg); ok {
 		return cmd
 	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.top = scrolled(d.top, k.String(), m.layout.Height/2)
-	}
+	d.scroll(msg, m.layout.Height/2)
 	return nil
 }
 
 func (d *textDialog) buttons() []button {
-	return []button{{[]string{"esc", "enter", "q", "ctrl+c", "space"}, "close", func(m *Model) tea.Cmd { m.closeDialog(); return nil }}}
-}
-
-// scrolled returns the first line to show after a key that scrolls.
-func scrolled(top int, key string, page int) int {
-	switch key {
-	case "up", "k":
-		top--
-	case "down", "j":
-		top++
-	case "pgup", "ctrl+u":
-		top -= page
-	case "pgdown", "ctrl+d":
-		top += page
-	case "home", "g":
-		top = 0
-	case "end", "G":
-		top += 1 << 20
+	if len(d.more) > 0 {
+		return d.more
 	}
-	return max(0, top)
+	return []button{closing("close", "esc", "enter", "q", "ctrl+c")}
 }
 
 func (d *textDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
-	w, h := screen.Size()
-	width := min(w, 100)
-	lines := wrap(d.text, width-4)
-	r := panel(screen, d.title, d.ink, width, min(h-2, len(lines)+4))
-	_, rows := r.Size()
-	room := max(1, rows-3)
-	d.top = min(d.top, max(0, len(lines)-room))
-	for i, l := range lines[d.top:] {
-		if i >= room {
-			break
-		}
-		r.Text(0, i+1, inkText|grid.Bar, l)
-	}
-	drawButtons(m, r, 0, rows-1, d.buttons())
-	return nil
-}
-
-// quitDialog asks what to do with edits that are not saved.
-type quitDialog struct{}
-
-func (d *quitDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	cmd, _ := press(m, d.buttons(), msg)
-	return cmd
-}
-
-func (d *quitDialog) buttons() []button {
-	return []button{
-		{[]string{"r", "enter"}, "review and save", func(m *Model) tea.Cmd { m.closeDialog(); return m.review(true) }},
-		{[]string{"d"}, "discard and quit", func(*Model) tea.Cmd { return tea.Quit }},
-		{[]string{"esc", "s", "ctrl+c", "q"}, "stay", func(m *Model) tea.Cmd { m.closeDialog(); return nil }},
-	}
-}
-
-func (d *quitDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
-	r := panel(screen, "quit", inkWarn, 62, 7)
-	what := counted(len(m.plan.Transactions), "edit is", "edits are")
-	r.Text(0, 1, inkText|grid.Bar, what+" not saved. The image on disk is as it was.")
-	drawButtons(m, r, 0, 4, d.buttons())
+	w, _ := screen.Size()
+	text := wrap(d.text, min(w, dialogWidth)-4)
+	r := drawBox(m, screen, d.title, d.ink, dialogWidth, len(text), d.buttons())
+	d.lines.draw(r, len(text), func(r grid.Region, i int) { r.Text(0, 0, inkText|grid.Panel, text[i]) })
 	return nil
 }
 
 // quit ends the program, and asks first where edits would be lost.
 func (m *Model) quit() tea.Cmd {
+	if !m.endEditing() {
+		return nil
+	}
 	if !m.session.Modified() {
 		return tea.Quit
 	}
-	m.open(&quitDialog{})
+	what := counted(len(m.plan.Transactions), "edit is", "edits are")
+	m.open(&textDialog{
+		title: "quit", ink: inkWarn, text: what + " not saved. The image on disk is as it was.",
+		more: []button{
+			{[]string{"r", "enter"}, "review and save", func(m *Model) tea.Cmd { m.closeDialog(); return m.review(true) }},
+			{[]string{"d"}, "discard and quit", (*Model).abandon},
+			closing("stay", "esc", "s", "ctrl+c", "q"),
+		},
+	})
 	return nil
+}
+
+// abandon quits, and drops the edits for good.
+func (m *Model) abandon() tea.Cmd {
+	if err := m.session.Abandon(); err != nil {
+		m.fail(err)
+		return nil
+	}
+	return tea.Quit
 }
 
 // reviewDialog lists what a save would do, field by field.
 type reviewDialog struct {
-	top  int
+	lines
 	quit bool // after the save
-	sure bool // raw edits have been confirmed
+	sure bool // that rules may be broken has been confirmed
 }
 
 // review opens the list of what a save would do.
 func (m *Model) review(quit bool) tea.Cmd {
-	if len(m.plan.Transactions) == 0 {
-		m.say("nothing to save")
+	if !m.endEditing() {
+		return nil
+	}
+	if !m.session.Modified() {
+		if m.session.CanUndo() {
+			m.say("nothing to save: every byte is as on disk")
+		} else {
+			m.say("nothing to save")
+		}
 		return nil
 	}
 	m.open(&reviewDialog{quit: quit, sure: !m.plan.Raw()})
@@ -174,61 +277,120 @@ func (d *reviewDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	if cmd, ok := press(m, d.buttons(), msg); ok {
 		return cmd
 	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.top = scrolled(d.top, k.String(), m.layout.Height/2)
-	}
+	d.scroll(msg, m.layout.Height/2)
 	return nil
 }
 
 func (d *reviewDialog) buttons() []button {
-	cancel := button{[]string{"esc", "ctrl+c", "q"}, "back", func(m *Model) tea.Cmd { m.closeDialog(); return nil }}
+	back := closing("back", "esc", "ctrl+c", "q")
 	if !d.sure {
-		return []button{{[]string{"y"}, "save edits that may break rules", func(*Model) tea.Cmd { d.sure = true; return nil }}, cancel}
+		return []button{{[]string{"y"}, "go on: save raw edits", func(*Model) tea.Cmd { d.sure = true; return nil }}, back}
 	}
 	label := "save"
 	if d.quit {
 		label = "save and quit"
 	}
-	return []button{{[]string{"enter", "ctrl+s"}, label, func(m *Model) tea.Cmd { m.closeDialog(); return m.save(d.quit) }}, cancel}
+	return []button{{[]string{"enter", "ctrl+s"}, label, func(m *Model) tea.Cmd { m.closeDialog(); return m.save(d.quit) }}, back}
 }
 
+// reviewRow is a row of the review: of a change, or of what is broken by it.
+type reviewRow struct {
+	offset, name string
+	old, new     string // new begins behind old on the same row
+	ink          grid.Ink
+}
+
+// Columns of the review.
+const (
+	reviewName  = 12
+	reviewValue = 40
+)
+
 func (d *reviewDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
-	w, h := screen.Size()
-	p := m.plan
-	height := min(h-2, len(p.Changes)+7)
-	r := panel(screen, "review and save", inkWarn, min(w, 100), height)
-	width, rows := r.Size()
-	if len(p.Writes) == 0 {
-		r.Text(0, 1, inkText|grid.Bar, "The edits cancel out: nothing will be written.")
+	w, _ := screen.Size()
+	width := min(w, 100)
+	rows := reviewRows(m, width-4)
+	r := drawBox(m, screen, "review and save", inkWarn, width, len(rows), d.buttons())
+	value := valueColumn(width - 4)
+	d.lines.draw(r, len(rows), func(r grid.Region, i int) {
+		row := rows[i]
+		r.Text(0, 0, inkDim|grid.Panel, row.offset)
+		r.Text(reviewName, 0, row.ink|grid.Panel, row.name)
+		x := r.Text(value, 0, inkDim|grid.Panel, row.old)
+		r.Text(x, 0, inkWarn|grid.Bold|grid.Panel, row.new)
+	})
+	return nil
+}
+
+// valueColumn is where values stand in a review of so many columns.
+func valueColumn(width int) int {
+	switch {
+	case width >= 2*reviewValue-10:
+		return reviewValue
+	case width >= reviewValue:
+		return 2 // below the names
 	}
-	list := max(1, rows-5)
-	d.top = min(d.top, max(0, len(p.Changes)-list))
-	for i, c := range p.Changes[d.top:] {
-		if i >= list {
-			break
+	return 0
+}
+
+// reviewRows lists the changes of the plan, the rules that they would break, and
+// what a save does.
+func reviewRows(m *Model, width int) []reviewRow {
+	var rows []reviewRow
+	text := func(ink grid.Ink, s string) {
+		for _, l := range wrap(s, width-reviewName) {
+			rows = append(rows, reviewRow{name: l, ink: ink})
 		}
+	}
+	value := valueColumn(width)
+	for _, c := range m.plan.Changes {
 		name := c.Path
 		if name == "" {
 			name = "bytes"
 		}
-		y := i + 1
-		r.Text(0, y, inkDim|grid.Bar, c.Offset.String())
-		x := max(r.Text(12, y, inkBright|grid.Bar, grid.Cut(name, 30))+2, 40)
-		if width < 70 {
-			x = r.Text(12, y, inkBright|grid.Bar, grid.Cut(name, 22)) + 2
+		row := reviewRow{offset: c.Offset.String(), name: grid.Cut(name, width-reviewName), ink: inkBright}
+		if value == reviewValue {
+			row.name = grid.Cut(name, reviewValue-reviewName-2)
+		} else {
+			rows = append(rows, row)
+			row = reviewRow{}
 		}
-		room := max(4, (width-x-3)/2)
-		x = r.Text(x, y, inkDim|grid.Bar, grid.Cut(orNothing(c.Old), room))
-		x = r.Text(x, y, inkDim|grid.Bar, " → ")
-		r.Text(x, y, inkWarn|grid.Bold|grid.Bar, grid.Cut(orNothing(c.New), width-x))
+		rows = append(rows, wrapChange(row, orNothing(c.Old)+" → ", orNothing(c.New), width-value)...)
 	}
-	y := rows - 3
-	r.Text(0, y, inkDim|grid.Bar, grid.Cut(counted(p.Bytes(), "byte changes", "bytes change")+", in place, after a comparison with the disk.", width))
-	if !d.sure {
-		r.Text(0, y, inkWrong|grid.Bold|grid.Bar, grid.Cut("! there are raw edits: they may leave an image that QEMU does not open", width))
+	rows = append(rows, reviewRow{})
+	text(inkDim, counted(m.plan.Bytes(), "byte changes", "bytes change")+", in place, after a comparison with the disk.")
+	if m.plan.Raw() {
+		text(inkWrong|grid.Bold, "! Raw edits were not checked. QEMU may not open what they leave.")
 	}
-	drawButtons(m, r, 0, rows-1, d.buttons())
-	return nil
+	for _, v := range m.plan.Breaks {
+		text(inkWrong, "! "+header.Harmless(v.Field+": "+v.Value+" must "+v.Must))
+		text(inkDim, "QEMU "+v.QEMU)
+	}
+	return rows
+}
+
+// wrapChange puts a change of value on as many rows as it takes. The first row
+// is given.
+func wrapChange(first reviewRow, old, new string, width int) []reviewRow {
+	rows := []reviewRow{first}
+	last := func() *reviewRow { return &rows[len(rows)-1] }
+	for i, l := range wrap(old, width) {
+		if i > 0 {
+			rows = append(rows, reviewRow{})
+		}
+		last().old = l
+	}
+	if room := width - grid.Width(last().old); grid.Width(new) <= room {
+		last().new = " " + new
+		if strings.HasSuffix(last().old, " ") {
+			last().new = new
+		}
+		return rows
+	}
+	for _, l := range wrap(new, width) {
+		rows = append(rows, reviewRow{new: l})
+	}
+	return rows
 }
 
 func orNothing(s string) string {

@@ -10,35 +10,113 @@ import (
 	"qedit/tui/grid"
 )
 
-// drawEdits draws the list of edits that are not saved.
-func (m *Model) drawEdits(r grid.Region) {
-	w, _ := r.Size()
-	edits := m.plan.Transactions
-	if len(edits) == 0 {
-		r.Text(1, 0, inkDim, grid.Cut("nothing is changed", w-2))
+// editRow is a line of the edits pane: a transaction of the history, or one
+// that is not saved.
+type editRow struct {
+	title, right string
+	raw          bool
+	saved        bool
+	gone         bool // it was taken back
+	places       bool // it has a first byte
+	at           header.HostOffset
+}
+
+// editRows makes the lines of the edits pane: what is saved, then what is not.
+func editRows(history []editor.Saved, edits []editor.Transaction) []editRow {
+	var rows []editRow
+	add := func(t editor.Transaction) *editRow {
+		row := editRow{title: grid.Cut(header.Harmless(t.Title), maxTitle), raw: t.Raw}
+		if len(t.Replacements) > 0 {
+			row.places, row.at = true, t.Replacements[0].Offset
+		}
+		rows = append(rows, row)
+		return &rows[len(rows)-1]
+	}
+	for _, save := range history {
+		for i, t := range save.Transactions {
+			row := add(t)
+			row.saved, row.gone = true, !save.Standing[i]
+			row.right = save.Time.Local().Format("2006-01-02 15:04")
+		}
+	}
+	for _, t := range edits {
+		add(t).right = fmt.Sprintf("%d B", t.Bytes())
+	}
+	return rows
+}
+
+// loadHistory reads the saves that are kept, once they have been asked for.
+func (m *Model) loadHistory() {
+	if !m.listing {
 		return
 	}
-	m.drawList(r, PaneEdits, len(edits), func(r grid.Region, i int) {
-		t := edits[i]
-		r.Set(1, 0, '*', inkWarn|grid.Bold)
-		n := 0
-		for _, c := range t.Replacements {
-			n += len(c.New)
+	saves, err := m.session.History()
+	if err != nil {
+		m.fail(err)
+	}
+	m.history = saves
+	m.edits = editRows(m.history, m.plan.Transactions)
+	m.selected[PaneEdits] = max(0, len(m.edits)-1)
+	m.tellNotices()
+}
+
+// drawEdits draws the list of edits.
+func (m *Model) drawEdits(r grid.Region) {
+	w, _ := r.Size()
+	if len(m.edits) == 0 {
+		r.Fit(1, 0, w-2, inkDim, "nothing is changed")
+		if m.session.CanUndo() && !m.listing {
+			r.Fit(1, 1, w-2, inkDim, "g5 lists what was saved")
 		}
-		end := r.TextRight(w-1, 0, inkDim, fmt.Sprintf("%d B", n))
-		if t.Raw {
+		return
+	}
+	m.drawList(r, PaneEdits, len(m.edits), func(r grid.Region, i int) {
+		row := &m.edits[i]
+		ink := inkText
+		switch {
+		case row.gone:
+			r.Set(1, 0, '-', inkDim)
+			ink = inkDim
+		case row.saved:
+			r.Set(1, 0, '+', inkGood)
+		default:
+			r.Set(1, 0, '*', inkWarn|grid.Bold)
+		}
+		end := r.TextRight(w-1, 0, inkDim, row.right)
+		if row.raw {
 			end = r.TextRight(end-2, 0, inkWrong, "raw")
 		}
-		r.Text(3, 0, inkText, grid.Cut(header.Harmless(t.Title), end-4))
+		r.Fit(3, 0, end-4, ink, row.title)
 	})
 }
 
-// goToEdit jumps to what the selected edit changes.
-func (m *Model) goToEdit() tea.Cmd {
-	if n := len(m.plan.Transactions); n > 0 {
-		if r := m.plan.Transactions[m.selectedLine(PaneEdits, n)].Replacements; len(r) > 0 {
-			m.jump("", r[0].Offset)
+// showEdit selects an edit, and shows what it changes without leaving the list.
+func (m *Model) showEdit(i int) {
+	n := len(m.edits)
+	if i = max(0, min(i, n-1)); i < n {
+		m.selected[PaneEdits] = i
+		if at, ok := m.editPlace(i); ok {
+			m.arrive(func() { m.selectPath("", at) })
+			m.reveal(m.cursor.path)
+			m.follow()
 		}
+	}
+}
+
+// editPlace returns the first byte that an edit changes.
+func (m *Model) editPlace(i int) (header.HostOffset, bool) {
+	if i >= len(m.edits) {
+		return 0, false
+	}
+	return m.edits[i].at, m.edits[i].places
+}
+
+// goToEdit jumps to what an edit changes.
+func (m *Model) goToEdit(i int) tea.Cmd {
+	if at, ok := m.editPlace(i); ok {
+		m.selected[PaneEdits] = i
+		m.leaveList()
+		m.jump("", at)
 	}
 	return nil
 }
@@ -72,7 +150,7 @@ func (m *Model) nextEdit(step int) tea.Cmd {
 // apply makes an edit, and says what it did or why it was refused.
 func (m *Model) apply(t editor.Transaction) bool {
 	if len(t.Replacements) == 0 {
-		m.say("this is what it holds already")
+		m.say("unchanged: this is what it holds")
 		return false
 	}
 	if err := m.session.Apply(t); err != nil {
@@ -136,11 +214,16 @@ func (m *Model) add(step int) tea.Cmd {
 	return nil
 }
 
-// revert gives what is selected its bytes on disk back.
+// revert gives what is selected its value on disk back.
 func (m *Model) revert() tea.Cmd {
+	if n := m.node(); n != nil && n.Path == header.PathBackingFile && !m.hex.selecting {
+		// A name may have moved: its place on disk may be another's now.
+		m.set(n.Path, m.session.OnDisk().Header.BackingFile, false)
+		return nil
+	}
 	from, to := m.span()
 	t := editor.Transaction{Title: fmt.Sprintf("revert %v", from)}
-	if n := m.node(); n != nil {
+	if n := m.node(); n != nil && !m.hex.selecting {
 		t.Title = "revert " + n.Title
 	}
 	m.session.Edited(from, to, func(r editor.Replacement) bool {
@@ -151,10 +234,12 @@ func (m *Model) revert() tea.Cmd {
 		return true
 	})
 	if len(t.Replacements) == 0 {
-		m.say("nothing is changed here")
+		m.say("this is what is on disk")
 		return nil
 	}
-	m.apply(t)
+	if m.apply(t) {
+		m.warn("back to the value on disk  ·  u undo")
+	}
 	return nil
 }
 
@@ -175,39 +260,17 @@ func (m *Model) step(do func() (string, bool, error), did, nothing string) tea.C
 	return nil
 }
 
-// discard drops all edits.
-func (m *Model) discard() {
-	m.session.Discard()
-	m.edited()
-	m.say("all edits are discarded")
-}
-
-// savedMsg says how a save ended.
-type savedMsg struct {
-	save *editor.Save
-	quit bool
-	err  error
-}
-
-// save writes all edits, and quits afterwards if asked to.
-func (m *Model) save(quit bool) tea.Cmd {
-	m.saving = true
-	v := m.session.Begin()
-	return func() tea.Msg { return savedMsg{v, quit, v.Write()} }
-}
-
-func (m *Model) saved(msg savedMsg) tea.Cmd {
-	m.saving = false
-	m.pages.forget() // what is on disk has changed, or may have
-	if msg.err != nil {
-		m.open(&textDialog{title: "not saved", text: header.Harmless(msg.err.Error()), ink: inkWrong})
+// discard drops all edits, as an edit that can be undone.
+func (m *Model) discard() tea.Cmd {
+	if !m.session.Modified() {
+		m.say("nothing is changed")
 		return nil
 	}
-	m.session.Done(msg.save)
-	m.edited()
-	m.message = message{"saved and read back", inkGood}
-	if msg.quit {
-		return tea.Quit
+	if err := m.session.Discard(); err != nil {
+		m.fail(err)
+		return nil
 	}
+	m.edited()
+	m.say("all edits are discarded  ·  u brings them back")
 	return nil
 }

@@ -11,24 +11,37 @@ import (
 
 // helpDialog lists what the pane with the focus can do, and everything else.
 type helpDialog struct {
-	lines []helpLine
-	top   int
+	lines
+	rows []helpRow
 }
 
-type helpLine struct {
+// helpRow is a heading, keys with what they do, or words in their colours.
+type helpRow struct {
 	keys, text string
-	heading    bool
+	legend     []run
 }
 
 func (m *Model) help() tea.Cmd {
-	m.open(&helpDialog{lines: helpLines(paneScopes[m.focus])})
+	m.open(&helpDialog{rows: helpRows(paneScopes[m.focus])})
 	return nil
 }
 
-// helpLines lists the actions of a pane first, then those that work everywhere,
+// legend explains marks, colours and how keys are written.
+func legend() []helpRow {
+	return []helpRow{
+		{text: "what is on the screen"},
+		{legend: []run{{inkWrong, "!"}, {inkText, "wrong   "}, {inkWarn, "*"}, {inkText, "edited, not saved   "}, {inkGood, "+"}, {inkText, "saved   "}, {inkDim, "-"}, {inkText, "taken back   "}, {inkText, "→ ^ a pointer"}}},
+		{legend: []run{{inkHeader, "header"}, {inkExtension, "extension"}, {inkBacking, "backing file"}, {inkTable, "L1, L2"}}},
+		{legend: []run{{inkRefcount, "refcounts"}, {inkSnapshot, "snapshots"}, {inkBitmap, "bitmaps"}, {inkLUKS, "LUKS"}, {inkFaint, "zeros"}}},
+		{legend: []run{{inkDim, "Bytes of a pointer have the colour of what it points at."}}},
+		{legend: []run{{inkDim, "^S is Ctrl-S, S-F6 Shift-F6, M-← Alt-←, gg the key g twice."}}},
+	}
+}
+
+// helpRows lists the actions of a pane first, then those that work everywhere,
 // by group, then edit mode.
-func helpLines(pane Scope) []helpLine {
-	lines := []helpLine{{text: "marks: ! something is wrong · * edited, not saved · → a pointer", heading: true}}
+func helpRows(pane Scope) []helpRow {
+	rows := legend()
 	add := func(scope Scope) {
 		for _, group := range []string{groupMove, groupEdit, groupFile, groupPanes} {
 			first := true
@@ -37,60 +50,66 @@ func helpLines(pane Scope) []helpLine {
 					continue
 				}
 				if first {
-					lines = append(lines, helpLine{}, helpLine{text: group + ", " + scope.String(), heading: true})
+					rows = append(rows, helpRow{}, helpRow{text: group + ", " + scope.String()})
 					first = false
 				}
 				keys := keyLabels(a.Keys.Keys())
 				if keys == "" {
 					keys = ":" + a.Name
 				}
-				lines = append(lines, helpLine{keys: keys, text: a.Keys.Help().Desc})
+				rows = append(rows, helpRow{keys: keys, text: a.Keys.Help().Desc})
 			}
 		}
 	}
 	add(pane)
 	add(Everywhere)
 	add(InEditMode)
-	return lines
+	return rows
 }
 
 func (d *helpDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	if cmd, ok := press(m, d.buttons(), msg); ok {
 		return cmd
 	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.top = scrolled(d.top, k.String(), m.layout.Height-8)
-	}
+	d.scroll(msg, m.layout.Height-8)
 	return nil
 }
 
 func (d *helpDialog) buttons() []button {
-	return []button{{[]string{"esc", "?", "q", "enter", "f1", "ctrl+c"}, "close", func(m *Model) tea.Cmd { m.closeDialog(); return nil }}}
+	return []button{closing("close", "esc", "?", "q", "enter", "f1", "ctrl+c")}
 }
+
+// Widths of the help, columns.
+const (
+	helpColumn = 78 // one column of it
+	helpLeast  = 66 // one column, where there are two
+	helpKeys   = 27 // the keys, at most
+)
 
 func (d *helpDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, h := screen.Size()
-	r := panel(screen, "help", inkBright, min(w, 84), h-2)
-	width, rows := r.Size()
-	room := max(1, rows-3)
-	d.top = max(0, min(d.top, len(d.lines)-room))
-	column := min(30, width/2)
-	for i, l := range d.lines[d.top:] {
-		if i >= room {
-			break
-		}
-		if l.heading {
-			r.Text(0, i+1, inkHeader|grid.Bold|grid.Bar, grid.Cut(l.text, width))
-			continue
-		}
-		r.Text(0, i+1, inkBright|grid.Bar, grid.Cut(l.keys, column-1))
-		r.Text(column, i+1, inkText|grid.Bar, grid.Cut(l.text, width-column))
-	}
-	if len(d.lines) > room {
-		r.TextRight(width, rows-1, inkDim|grid.Bar, fmt.Sprintf("%d of %d", min(d.top+room, len(d.lines)), len(d.lines)))
-	}
-	drawButtons(m, r, 0, rows-1, d.buttons())
+	columns := max(1, min(2, (w-6)/helpLeast))
+	r := drawBox(m, screen, "help", inkBright, min(w, columns*helpColumn+4), h, d.buttons())
+	d.drawColumns(r, len(d.rows), columns, func(r grid.Region, i int) { d.rows[i].draw(r) })
 	return nil
+}
+
+func (h helpRow) draw(r grid.Region) {
+	width, _ := r.Size()
+	width-- // the mark of more
+	x := 0
+	switch {
+	case h.legend != nil:
+		for _, word := range h.legend {
+			x = r.Fit(x, 0, width-x, word.ink|grid.Panel, word.text) + 1
+		}
+	case h.keys == "":
+		r.Text(0, 0, inkHeader|grid.Bold|grid.Panel, grid.Cut(h.text, width))
+	default:
+		column := min(helpKeys, width/2)
+		r.Text(0, 0, inkBright|grid.Panel, grid.Cut(h.keys, column-1))
+		r.Text(column, 0, inkText|grid.Panel, grid.Cut(h.text, width-column))
+	}
 }
 
 // KeyReference returns the key reference of the documentation, in Markdown.

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -24,17 +25,15 @@ type hexPane struct {
 	selecting bool
 	anchor    header.HostOffset
 
-	// While bytes are typed over: the group of the edits, whether rules may be
-	// broken, and the first digit of a byte whose second has not come.
-	editing bool
-	raw     bool
-	once    bool // for one byte only
-	group   uint64
-	digit   int // -1: none
+	editing bool // bytes are typed over
+	typing
+	wide bool // the image is so long that offsets take more digits
 
-	// What a frame is drawn from, kept to be used again.
+	// What a frame is drawn from, made after each message: the bytes that are
+	// seen, which of them are there, and which differ from what is on disk.
 	buf     []byte
 	have    []bool
+	edited  []bool
 	rowInks [32]grid.Ink
 }
 
@@ -42,20 +41,24 @@ type hexPane struct {
 const (
 	offsetDigits     = 10
 	wideOffsetDigits = 12
-	narrowWidth      = 70 // columns below which eight bytes are in a row
-	noTextWidth      = 44 // columns below which there is no text
+	gutterColumns    = 2
+	fewestBytes      = 2 // in a row, however narrow
 )
 
-func (h *hexPane) rows() int { return h.height }
-
 // bytesPerRow is how many bytes a row has: as chosen, or fewer in narrow panes.
+// Eight come without their text before they become fewer.
 func (h *hexPane) bytesPerRow() int {
 	for n := h.perRow; n > 8; n /= 2 {
 		if h.columns(n) <= h.width {
 			return n
 		}
 	}
-	return 8
+	for n := 8; n > fewestBytes; n /= 2 {
+		if h.digitColumn(n-1)+2 <= h.width {
+			return n
+		}
+	}
+	return fewestBytes
 }
 
 // columns is what a row of n bytes takes.
@@ -64,15 +67,14 @@ func (h *hexPane) columns(n int) int { return h.textColumn(n) + n }
 // digitColumn is where the digits of byte i of a row start.
 func (h *hexPane) digitColumn(i int) int { return h.start() + 3*i + i/8 }
 
-// start is the column of the first byte: behind space, offset, mark and space.
-func (h *hexPane) start() int { return 1 + h.offsetColumns() + 2 }
+// start is the column of the first byte: behind space, offset and marks.
+func (h *hexPane) start() int { return 1 + h.offsetColumns() + gutterColumns }
 
+// offsetColumns is how many digits offsets have: as many as the last byte of the
+// image takes.
 func (h *hexPane) offsetColumns() int {
-	if h.top > 1<<40 {
+	if h.wide {
 		return wideOffsetDigits
-	}
-	if h.width < noTextWidth {
-		return 8
 	}
 	return offsetDigits
 }
@@ -143,6 +145,28 @@ func (h *hexPane) cellAt(x, y int) (at header.HostOffset, inText, ok bool) {
 	return row, false, x < h.start()
 }
 
+// changeRow goes through the numbers of bytes in a row that fit.
+func (m *Model) changeRow() {
+	h := &m.hex
+	sizes := []int{8, 16, 32}
+	chosen, shown := h.perRow, h.bytesPerRow()
+	i := slices.Index(sizes, shown)
+	for range sizes {
+		i = (i + 1) % len(sizes)
+		if h.perRow = sizes[i]; h.bytesPerRow() == sizes[i] {
+			break
+		}
+	}
+	if h.bytesPerRow() == shown {
+		h.perRow = chosen
+		m.say("no other number of bytes fits a row")
+		return
+	}
+	m.follow()
+	m.say(counted(h.bytesPerRow(), "byte", "bytes") + " in a row")
+}
+
+// hexSubtitle says how the bytes are shown.
 func (m *Model) hexSubtitle() string {
 	s := fmt.Sprintf("%d/row  host", m.hex.bytesPerRow())
 	if m.hex.classes {
@@ -151,29 +175,51 @@ func (m *Model) hexSubtitle() string {
 	return s
 }
 
-// drawHex draws the bytes and returns the text cursor.
-func (m *Model) drawHex(r grid.Region) *tea.Cursor {
+// prepareHex reads the bytes that are seen, and finds which of them are edited.
+func (m *Model) prepareHex() {
+	h := &m.hex
+	n := min(h.height*h.bytesPerRow(), m.bytesFrom(h.top))
+	if cap(h.buf) < n {
+		h.buf, h.have, h.edited = make([]byte, n), make([]bool, n), make([]bool, n)
+	}
+	h.buf, h.have, h.edited = h.buf[:n], h.have[:n], h.edited[:n]
+	m.read(h.buf, h.have, h.top)
+	clear(h.edited)
+	end := h.top + header.HostOffset(n)
+	m.session.Edited(h.top, end, func(r editor.Replacement) bool {
+		for o := max(r.Offset, h.top); o < min(r.End(), end); o++ {
+			h.edited[o-h.top] = true
+		}
+		return true
+	})
+	if f := h.field; f != nil {
+		for o := max(f.Offset, h.top); o < min(f.End(), end); o++ {
+			i := o - f.Offset
+			h.edited[o-h.top] = h.edited[o-h.top] || f.New[i] != f.Old[i]
+		}
+	}
+}
+
+// drawHex draws the bytes.
+func (m *Model) drawHex(r grid.Region) {
 	h := &m.hex
 	per := h.bytesPerRow()
 	m.drawHexHeading(r, per)
-	n := min(h.height*per, m.bytesFrom(h.top))
-	if cap(h.buf) < n {
-		h.buf, h.have = make([]byte, n), make([]bool, n)
-	}
-	h.buf, h.have = h.buf[:n], h.have[:n]
-	m.read(h.buf, h.have, h.top)
-	if n == 0 {
+	if len(h.buf) == 0 {
 		r.Text(h.start(), 1, inkDim, "the file is empty")
+		return
 	}
 	from, to := m.span()
 	for y := range h.height {
 		first := y * per
-		if first >= n {
+		if first >= len(h.buf) {
+			if uint64(h.top)+uint64(len(h.buf)) == uint64(m.session.Size()) {
+				r.Fit(1, y+1, h.width-1, inkFaint, m.title.end)
+			}
 			break
 		}
-		m.drawHexRow(r, y+1, h.top+header.HostOffset(first), h.buf[first:min(first+per, n)], h.have[first:min(first+per, n)], from, to)
+		m.drawHexRow(r, y+1, first, min(first+per, len(h.buf)), from, to)
 	}
-	return m.hexCursor(r, per)
 }
 
 const hexDigits = "0123456789abcdef"
@@ -193,30 +239,32 @@ func (m *Model) drawHexHeading(r grid.Region, per int) {
 	}
 }
 
-func (m *Model) drawHexRow(r grid.Region, y int, at header.HostOffset, data []byte, have []bool, from, to header.HostOffset) {
+// drawHexRow draws the bytes from first to last of those that are seen; those
+// between from and to are selected.
+func (m *Model) drawHexRow(r grid.Region, y, first, last int, from, to header.HostOffset) {
 	h := &m.hex
-	per := h.bytesPerRow()
+	at := h.top + header.HostOffset(first)
 	m.drawOffset(r, y, at)
-	text := h.textColumn(per)
+	text := h.textColumn(h.bytesPerRow())
 	hasText := h.hasText()
-	inks := m.inks(at, data)
-	for i, b := range data {
+	inks := m.inks(at, first, last)
+	for i, b := range h.buf[first:last] {
 		o := at + header.HostOffset(i)
 		ink := inks[i]
 		digits, char := [2]rune{rune(hexDigits[b>>4]), rune(hexDigits[b&15])}, '·'
-		if b > ' ' && b < 0x7f {
+		if b >= ' ' && b < 0x7f {
 			char = rune(b)
 		}
-		if b == ' ' {
-			char = ' '
-		}
 		switch {
-		case !have[i] && m.pages.failed(o) != nil:
+		case !h.have[first+i] && m.pages.failed(o) != nil:
 			digits, char, ink = [2]rune{'?', '?'}, '?', inkWrong
-		case !have[i]:
+		case !h.have[first+i]:
 			digits, char, ink = [2]rune{'.', '.'}, ' ', inkFaint
 		}
 		textInk := ink
+		if h.editing && h.digit >= 0 && o == m.cursor.at {
+			digits, ink = [2]rune{rune(hexDigits[h.digit]), '_'}, inkWarn|grid.Bold
+		}
 		selected := o >= from && o < to
 		if selected {
 			ink = selectedInk(ink)
@@ -225,16 +273,16 @@ func (m *Model) drawHexRow(r grid.Region, y int, at header.HostOffset, data []by
 		c := h.digitColumn(i)
 		r.Set(c, y, digits[0], ink)
 		r.Set(c+1, y, digits[1], ink)
-		if selected && o+1 < to && i+1 < len(data) {
+		if selected && o+1 < to && first+i+1 < last {
 			for x := c + 2; x < h.digitColumn(i+1); x++ {
-				r.Set(x, y, ' ', ink)
+				r.Set(x, y, ' ', ink&^grid.Underline)
 			}
 		}
 		if hasText {
 			r.Set(text+i, y, char, textInk)
 		}
 	}
-	m.drawGutter(r, y, at, len(data))
+	m.drawGutter(r, y, at, first, last)
 }
 
 // selectedInk is the ink of selected bytes: those of quiet colours become
@@ -253,26 +301,31 @@ func (m *Model) drawOffset(r grid.Region, y int, at header.HostOffset) {
 	}
 }
 
-// drawGutter marks a row: ! where a rule is broken, * where there are edits.
-func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, n int) {
-	end := at + header.HostOffset(n)
+// drawGutter marks a row: ! where something is wrong, else ^ where there is a
+// pointer, and * where there are edits.
+func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, last int) {
+	end := at + header.HostOffset(last-first)
 	x := m.hex.offsetColumns() + 1
-	for _, v := range m.problems {
-		if v.at >= at && v.at < end {
+	if i, _ := slices.BinarySearch(m.pointers, at); i < len(m.pointers) && m.pointers[i] < end {
+		r.Set(x, y, '^', inkDim)
+	}
+	for _, p := range m.problems {
+		if p.at >= at && p.at < end {
 			r.Set(x, y, '!', inkWrong|grid.Bold)
-			return
+			break
 		}
 	}
-	m.session.Edited(at, end, func(editor.Replacement) bool {
-		r.Set(x, y, '*', inkWarn|grid.Bold)
-		return false
-	})
+	if slices.Contains(m.hex.edited[first:last], true) {
+		r.Set(x+1, y, '*', inkWarn|grid.Bold)
+	}
 }
 
-// inks returns the inks of a row of bytes: by structure first, zeros quiet,
-// pointers in the colour of what they point at, edits bold and underlined.
-func (m *Model) inks(at header.HostOffset, data []byte) *[32]grid.Ink {
+// inks returns the inks of a row of the bytes that are seen: by structure first,
+// zeros quiet, pointers in the colour of what they point at, edits bold and
+// underlined.
+func (m *Model) inks(at header.HostOffset, first, last int) *[32]grid.Ink {
 	inks := &m.hex.rowInks
+	data := m.hex.buf[first:last]
 	end := at + header.HostOffset(len(data))
 	for i, b := range data {
 		inks[i] = classInk(b, m.hex.classes)
@@ -280,17 +333,16 @@ func (m *Model) inks(at header.HostOffset, data []byte) *[32]grid.Ink {
 	if !m.hex.classes {
 		m.structureInks(inks, at, data)
 	}
-	for _, v := range m.problems {
-		if v.at < end && v.at+8 > at {
-			m.problemInks(inks, v, at, len(data))
+	for _, p := range m.problems {
+		for o := max(p.from, at); o < min(p.to, end); o++ {
+			inks[o-at] = inkWrong | grid.Bold
 		}
 	}
-	m.session.Edited(at, end, func(r editor.Replacement) bool {
-		for o := max(r.Offset, at); o < min(r.End(), end); o++ {
-			inks[o-at] = inkWarn | grid.Bold | grid.Underline
+	for i, edited := range m.hex.edited[first:last] {
+		if edited {
+			inks[i] = inkWarn | grid.Bold | grid.Underline
 		}
-		return true
-	})
+	}
 	return inks
 }
 
@@ -326,51 +378,55 @@ func (m *Model) structureInks(inks *[32]grid.Ink, at header.HostOffset, data []b
 	}
 }
 
-// headInks returns the colour of every byte of the header area.
-func headInks(a *header.Area) []grid.Ink {
-	inks := make([]grid.Ink, a.End())
-	paint := func(n *header.Node, ink grid.Ink) {
-		for o := n.Offset; o < n.Offset+header.HostOffset(n.Length); o++ {
-			inks[o] = ink
-		}
-	}
-	var visit func(nodes []*header.Node)
-	visit = func(nodes []*header.Node) {
-		for _, n := range nodes {
-			paint(n, roleInk(n.Role))
-			switch {
-			case n.Field != nil && n.Field.Kind == header.Offset:
-				paint(n, roleInk(n.Field.Target))
-			case n.Field == nil && (n.Path == header.PathHeader || n.Path == header.PathExtensions || n.Length < 1024):
-				visit(n.Children()) // long ones have no pointers in them
+// headInks returns the colour of every byte of the header area, and where the
+// fields start that point at something.
+func headInks(a *header.Area) ([]grid.Ink, []header.HostOffset) {
+	// What an image says of lengths may reach past what there is of it.
+	p := areaPainter{area: a, inks: make([]grid.Ink, min(uint64(a.End()), uint64(len(a.Bytes))))}
+	p.visit(a.Nodes, false)
+	slices.Sort(p.pointers)
+	return p.inks, p.pointers
+}
+
+// areaPainter goes through the nodes of a header area.
+type areaPainter struct {
+	area     *header.Area
+	inks     []grid.Ink
+	pointers []header.HostOffset
+}
+
+// visit paints nodes and what is in them. Entries of a table have all the same
+// fields: where the first has no pointer, none has.
+func (p *areaPainter) visit(nodes []*header.Node, entries bool) {
+	before := len(p.pointers)
+	for i, n := range nodes {
+		p.paint(n, roleInk(n.Role))
+		switch {
+		case n.Field == nil:
+			if !entries || i == 0 || len(p.pointers) > before {
+				p.visit(n.Children(), n.Path != header.PathHeader && n.Path != header.PathExtensions)
+			}
+		case n.Field.Kind == header.Offset:
+			p.paint(n, roleInk(n.Field.Target))
+			if v, _ := p.area.Uint(n); v != 0 {
+				p.pointers = append(p.pointers, n.Offset)
 			}
 		}
 	}
-	visit(a.Nodes)
-	return inks
 }
 
-// problemInks paints the bytes of a field that is wrong: of a flag its byte, of
-// a field all of it.
-func (m *Model) problemInks(inks *[32]grid.Ink, p problem, at header.HostOffset, n int) {
-	node := m.area().Lookup(p.path)
-	if node == nil || node.Field == nil {
-		return
-	}
-	from, to := node.Offset, node.Offset+header.HostOffset(node.Length)
-	if node.Bit >= 0 {
-		from = bitByte(node)
-		to = from + 1
-	}
-	for o := max(from, at); o < min(to, at+header.HostOffset(n)); o++ {
-		inks[o-at] = inkWrong | grid.Bold
+func (p *areaPainter) paint(n *header.Node, ink grid.Ink) {
+	end := min(n.Offset+header.HostOffset(max(n.Length, 0)), header.HostOffset(len(p.inks)))
+	for o := n.Offset; o < end; o++ {
+		p.inks[o] = ink
 	}
 }
 
 // hexCursor is the text cursor at the byte of the cursor: a block, or a bar
 // where digits are typed.
-func (m *Model) hexCursor(r grid.Region, per int) *tea.Cursor {
+func (m *Model) hexCursor(r grid.Region) *tea.Cursor {
 	h := &m.hex
+	per := h.bytesPerRow()
 	if m.cursor.at < h.top || m.session.Size() == 0 {
 		return nil
 	}

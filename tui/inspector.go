@@ -1,13 +1,12 @@
 package tui
 
 import (
-	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/charmbracelet/x/ansi"
-
+	"qedit/editor"
 	"qedit/header"
 	structures "qedit/image"
 	"qedit/tui/grid"
@@ -17,10 +16,11 @@ import (
 const targetPreview = 8
 
 // infoLine is a line of the inspector before it is laid out: a label, and runs
-// of text that are wrapped.
+// of text that are wrapped, or cells that stay where they are.
 type infoLine struct {
 	label string
 	runs  []run
+	cells bool // runs are right-aligned in columns and not wrapped
 }
 
 // run is text in one ink.
@@ -36,11 +36,25 @@ type span struct {
 	run
 }
 
+// maxText bounds how much of a text the inspector shows, bytes.
+const maxText = 1023
+
 func line(label string, ink grid.Ink, text string) infoLine {
-	return infoLine{label, []run{{ink, text}}}
+	return infoLine{label: label}.and(ink, text)
 }
 
+// and adds text to a line. Of a long one it shows the start, and how long it is.
 func (l infoLine) and(ink grid.Ink, text string) infoLine {
+	if text == "" {
+		return l
+	}
+	if n := len(text); n > maxText {
+		cut := maxText
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = fmt.Sprintf("%s… %d bytes", text[:cut], n)
+	}
 	l.runs = append(l.runs, run{ink, text})
 	return l
 }
@@ -49,7 +63,8 @@ func (l infoLine) and(ink grid.Ink, text string) infoLine {
 func (m *Model) inspect() []infoLine {
 	if m.hex.selecting {
 		at, end := m.span()
-		return append([]infoLine{line("selected", inkBright, fmt.Sprintf("%v to %v, %d bytes", at, end-1, end-at))}, m.inspectBytes()...)
+		selected := line("selected", inkBright, fmt.Sprintf("%v to %v", at, end-1)).and(inkText, counted(end-at, "byte", "bytes"))
+		return append([]infoLine{selected}, m.inspectBytes()...)
 	}
 	n := m.node()
 	if n == nil {
@@ -63,54 +78,85 @@ func (m *Model) inspect() []infoLine {
 
 func (m *Model) inspectStructure(n *header.Node) []infoLine {
 	lines := []infoLine{line("structure", inkBright, n.Title).and(inkText, m.area().Describe(n))}
-	if n.Broken != "" {
+	if broken := m.violationLines(n); len(broken) > 0 {
+		lines = append(lines, broken...)
+	} else if n.Broken != "" {
 		lines = append(lines, line("broken", inkWrong, n.Broken))
 	}
-	lines = append(lines, line("meaning", inkText, n.Meaning))
-	return append(lines, m.violationLines(n)...)
+	if n.Meaning != "" {
+		lines = append(lines, line("meaning", inkText, n.Meaning))
+	}
+	if n.Length > 0 && m.session.Size() > 0 {
+		lines = append(lines, m.bytesLine(n))
+	}
+	return lines
 }
 
+// inspectField explains a field or a bit: what it holds, what is wrong with it
+// and what to mind, then what it means and how to change it.
 func (m *Model) inspectField(n *header.Node) []infoLine {
-	a := m.area()
 	var lines []infoLine
-	switch {
-	case n.Bit >= 0:
+	if n.Bit >= 0 {
 		lines = m.inspectBit(n)
-	case n.Field.Numeric():
-		v, _ := a.Uint(n)
-		value := line("value", inkBright, fmt.Sprintf("0x%0*x", 2*n.Field.Width, v))
-		if n.Field.Kind != header.Mask && n.Field.Kind != header.Tag {
-			value = value.and(inkBright, fmt.Sprint(v))
-		}
-		if d := a.Describe(n); d != fmt.Sprint(v) && n.Field.Kind != header.Offset {
-			_, words, found := strings.Cut(d, " · ")
-			if !found {
-				words = d
-			}
-			if n.Field.Kind != header.Mask || found {
-				value = value.and(roleInk(n.Role), words)
-			}
-		}
-		lines = append(lines, value)
-		if n.Field.Kind == header.Mask {
-			lines = append(lines, m.inspectMask(n)...)
-		}
-	default:
-		lines = append(lines, line("value", inkBright, a.Describe(n)))
+	} else {
+		lines = m.inspectValue(n)
 	}
-	if n.Bit < 0 {
+	if f := m.hex.field; f != nil && n.Bit < 0 && f.Offset == n.Offset {
+		lines = append(lines, m.typingLine(n, f))
+	}
+	broken, holds := m.ruleLines(n)
+	lines = append(lines, broken...)
+	if v, _ := m.area().Uint(n); n.Bit >= 0 && v == 1 && n.Flag != nil && n.Flag.Clear != "" {
+		lines = append(lines, line("clearing", inkText, n.Flag.Clear))
+	}
+	if n.Bit < 0 && n.Field.Kind == header.Mask {
+		lines = append(lines, m.inspectMask(n)...)
+	}
+	if n.Meaning != "" {
 		lines = append(lines, line("meaning", inkText, n.Meaning))
 	}
 	if at, ok := m.target(); ok {
-		lines = append(lines, m.inspectTarget(n, at))
+		lines = append(lines, m.inspectTarget(n, at)...)
 	}
 	if n.Bit < 0 {
-		lines = append(lines, m.editLine(n))
+		lines = append(lines, editLine(n))
 	}
-	return append(lines, m.ruleLines(n)...)
+	if was, ok := m.onDisk(n); ok {
+		lines = append(lines, line("on disk", inkWarn, was).and(inkBright, "U").and(inkDim, "reverts"))
+	}
+	if n.Bit < 0 && n.Length > 0 {
+		lines = append(lines, m.bytesLine(n))
+	}
+	if holds > 0 {
+		lines = append(lines, line("rules", inkGood, counted(holds, "holds", "hold")))
+	}
+	return lines
 }
 
-// inspectBit explains a bit: what it means, what clearing it risks.
+// inspectValue says what a field holds.
+func (m *Model) inspectValue(n *header.Node) []infoLine {
+	a := m.area()
+	described := a.Describe(n)
+	v, ok := a.Uint(n)
+	if !ok || n.Length == 0 || n.Offset >= header.HostOffset(len(a.Bytes)) {
+		return []infoLine{line("value", inkBright, described)}
+	}
+	value := line("value", inkBright, fmt.Sprintf("0x%0*x", 2*n.Field.Width, v))
+	if n.Field.Kind != header.Mask && n.Field.Kind != header.Tag {
+		value = value.and(inkBright, fmt.Sprint(v))
+	}
+	_, words, found := strings.Cut(described, " · ")
+	switch {
+	case n.Field.Kind == header.Offset || described == fmt.Sprint(v):
+	case found:
+		value = value.and(roleInk(n.Role), words)
+	case n.Field.Kind != header.Mask:
+		value = value.and(roleInk(n.Role), described)
+	}
+	return []infoLine{value}
+}
+
+// inspectBit says whether a bit is set, and how to change that.
 func (m *Model) inspectBit(n *header.Node) []infoLine {
 	v, _ := m.area().Uint(n)
 	state, ink := "clear", inkDim
@@ -120,13 +166,10 @@ func (m *Model) inspectBit(n *header.Node) []infoLine {
 			ink = inkWrong | grid.Bold
 		}
 	}
-	value := line("value", ink, state).and(inkDim, fmt.Sprintf("bit %d of %s", n.Bit, n.Field.Name)).
-		and(inkBright, "Space").and(inkDim, "toggles")
-	lines := []infoLine{value, line("meaning", inkText, n.Meaning)}
-	if n.Flag != nil && n.Flag.Clear != "" && v == 1 {
-		lines = append(lines, line("clearing", inkText, n.Flag.Clear))
+	return []infoLine{
+		line("value", ink, state).and(inkDim, fmt.Sprintf("bit %d of %s", n.Bit, n.Field.Name)),
+		line("edit", inkBright, "Space or ~").and(inkDim, "toggles"),
 	}
-	return lines
 }
 
 // inspectMask names the bits that are set.
@@ -144,11 +187,68 @@ func (m *Model) inspectMask(n *header.Node) []infoLine {
 	return lines
 }
 
+// typingLine says what a field would hold that is being typed.
+func (m *Model) typingLine(n *header.Node, f *editor.Replacement) infoLine {
+	l := line("typing", inkWarn|grid.Bold, shortHex(f.New))
+	t, err := m.session.Overwrite(n.Path, f.Offset, f.New)
+	if err != nil {
+		return l
+	}
+	t.Raw = true // what breaks a rule half-way is shown too
+	if after, err := m.session.Preview(t); err == nil {
+		l = l.and(inkWarn, describePath(after, n.Path))
+	}
+	return l.and(inkDim, "not an edit yet")
+}
+
+// onDisk returns what an edited field or bit holds on disk; false for one that
+// is as there.
+func (m *Model) onDisk(n *header.Node) (string, bool) {
+	disk, area := m.session.OnDisk(), m.area()
+	if disk == area {
+		return "", false
+	}
+	if i, ok := header.ExtensionIndex(n.Path); ok {
+		is, was := area.Lookup(header.ExtensionPath(i)), disk.Lookup(header.ExtensionPath(i))
+		if was == nil || is == nil || was.Title != is.Title {
+			return "", false // the number is another extension's there
+		}
+	}
+	was := disk.Lookup(n.Path)
+	switch {
+	case was == nil && n.Bit >= 0:
+		return "clear", true // bits without a name are there while they are set
+	case was == nil:
+		return "not there", true
+	case n.Bit >= 0:
+		before, _ := disk.Uint(was)
+		now, _ := area.Uint(n)
+		return map[uint64]string{0: "clear", 1: "set"}[before], before != now
+	}
+	before := disk.Describe(was)
+	if before == "" {
+		before = "empty"
+	}
+	return before, disk.Raw(was) != area.Raw(n)
+}
+
+// shownBytes is how many bytes of a field are shown as digits.
+const shownBytes = 16
+
+// bytesLine shows the bytes of a field.
+func (m *Model) bytesLine(n *header.Node) infoLine {
+	l := line("bytes", inkDim, m.bytesAt(n.Offset, min(n.Length, shownBytes)))
+	if n.Length > shownBytes {
+		l = l.and(inkDim, fmt.Sprintf("… %d bytes", n.Length))
+	}
+	return l
+}
+
 // inspectTarget says what lies where a pointer points.
-func (m *Model) inspectTarget(n *header.Node, at header.HostOffset) infoLine {
+func (m *Model) inspectTarget(n *header.Node, at header.HostOffset) []infoLine {
 	size := header.HostOffset(m.session.Size())
 	if at >= size {
-		return line("target", inkWrong, fmt.Sprintf("%v is past the end of the image at %v", at, size))
+		return []infoLine{line("target", inkWrong, fmt.Sprintf("→ %v", at)).and(inkWrong, fmt.Sprintf("past the end of the image at %v", size))}
 	}
 	l := line("target", roleInk(n.Field.Target), "→ "+at.String())
 	if cs, ok := m.area().Header.ClusterSize(); ok {
@@ -159,75 +259,70 @@ func (m *Model) inspectTarget(n *header.Node, at header.HostOffset) infoLine {
 		if t.Entry > 0 && t.Role == header.RoleL1 {
 			l = l.and(inkDim, counted(t.Length/uint64(t.Entry), "entry", "entries"))
 		}
-		if t.Length > 0 && uint64(at)+t.Length > uint64(size) {
-			l = l.and(inkWrong, fmt.Sprintf("%d bytes of it are past the end", uint64(at)+t.Length-uint64(size)))
-		}
+		l = l.and(inkWrong, t.Missing(m.session.Size()))
 	}
+	lines := []infoLine{l}
 	if bytes := m.bytesAt(at, targetPreview); bytes != "" && n.Field.Target != header.RoleBacking {
-		l = l.and(inkDim, "first "+bytes)
+		lines = append(lines, line("", inkDim, bytes).and(inkDim, "there"))
 	}
-	return l
+	return lines
 }
 
 // bytesAt returns bytes of the edited view as digits, "" while they are not
 // loaded.
 func (m *Model) bytesAt(at header.HostOffset, n int) string {
-	buf, have := make([]byte, min(n, m.bytesFrom(at))), make([]bool, min(n, m.bytesFrom(at)))
+	n = min(n, m.bytesFrom(at))
+	buf, have := make([]byte, n), make([]bool, n)
 	m.read(buf, have, at)
-	for _, h := range have {
-		if !h {
-			return ""
-		}
+	if slices.Contains(have, false) {
+		return ""
 	}
 	return fmt.Sprintf("% x", buf)
 }
 
-// ruleLines tells each rule of a field and whether it holds. Rules of a bit are
-// those of its mask.
-func (m *Model) ruleLines(n *header.Node) []infoLine {
-	broken := map[string]header.Violation{}
+// ruleLines tells the broken rules of a field, and how many hold. Rules of a
+// mask are about its bits that have no name.
+func (m *Model) ruleLines(n *header.Node) (broken []infoLine, holds int) {
+	if n.Bit >= 0 && n.Flag != nil {
+		return nil, 0
+	}
 	for _, v := range m.area().Violations {
 		if v.Field == n.Path || v.Field == n.Field.Name {
-			broken[v.Rule] = v
+			v.Must = "must " + v.Must
+			broken = append(broken, brokenLines(v)...)
 		}
 	}
-	var bad, good []infoLine
-	for _, r := range n.Field.Rules {
-		v, ok := broken[r.ID]
-		if !ok {
-			good = append(good, line("rule", inkText, "must "+r.Text).and(inkGood, "holds"))
-			continue
-		}
-		l := line("rule", inkText, "must "+r.Text).and(inkWrong|grid.Bold, "broken")
-		if v.Want != "" {
-			l = l.and(inkBright, v.Want)
-		}
-		bad = append(bad, l, line("QEMU", inkText, v.QEMU))
-	}
-	return append(bad, good...)
+	return broken, len(n.Field.Rules) - min(len(broken)/2, len(n.Field.Rules))
 }
+
+// brokenLines tells a broken rule: the verdict, what must hold, and what QEMU
+// does.
+func brokenLines(v header.Violation) []infoLine {
+	return []infoLine{
+		line("rule", inkWrong|grid.Bold, "broken").and(inkText, v.Must).and(inkBright, v.Want),
+		line("QEMU", inkText, v.QEMU),
+	}
+}
+
+// maxBroken bounds how many broken rules are told of one structure.
+const maxBroken = 20
 
 // violationLines tells the broken rules of a structure that are not about one
 // of its fields.
 func (m *Model) violationLines(n *header.Node) []infoLine {
 	var lines []infoLine
 	for _, v := range m.area().Violations {
-		if v.Field == n.Path || n.Path == header.PathExtensions && v.Field == header.PathExtensions {
-			lines = append(lines, line("rule", inkText, "must "+v.Must).and(inkWrong|grid.Bold, "broken"), line("QEMU", inkText, v.QEMU))
+		if v.Field == n.Path && len(lines) < 2*maxBroken {
+			v.Must = v.Value + " must " + v.Must
+			lines = append(lines, brokenLines(v)...)
 		}
 	}
 	return lines
 }
 
 // editLine says how to edit a field.
-func (m *Model) editLine(n *header.Node) infoLine {
-	switch {
-	case n.Field.Kind == header.Text:
-		return line("edit", inkBright, "i").and(inkDim, "takes text; \\\\ and \\n, \\x1b are escapes")
-	case n.Field.Numeric():
-		return line("edit", inkBright, "i").and(inkDim, "takes "+n.Field.Expect())
-	}
-	return line("edit", inkBright, "i").and(inkDim, "takes hexadecimal digits")
+func editLine(n *header.Node) infoLine {
+	return line("edit", inkBright, "i").and(inkDim, "takes "+valueHint(n))
 }
 
 // inspectData explains a byte outside the header area.
@@ -243,8 +338,7 @@ func (m *Model) inspectData() []infoLine {
 		}
 		lines = append(lines, l.and(inkDim, "from "+t.Field))
 	case m.cursor.at < m.clusterEnd():
-		lines = append(lines, line("structure", inkText, "rest of the header's cluster").
-			and(inkDim, "nothing may be stored here; QEMU zeroes it when it writes the header"))
+		lines = append(lines, line("structure", inkText, "rest of the header's cluster").and(inkDim, header.ClusterRestMeaning))
 	default:
 		lines = append(lines, line("structure", inkDim, "not known: tables are not read yet"))
 	}
@@ -262,108 +356,185 @@ func (m *Model) clusterEnd() header.HostOffset {
 func (m *Model) inspectBytes() []infoLine {
 	at, end := m.span()
 	n := min(8, m.bytesFrom(at))
-	buf, have := make([]byte, 8), make([]bool, 8)
-	m.read(buf[:n], have[:n], at)
-	for _, h := range have[:n] {
-		if !h {
-			if err := m.pages.failed(at); err != nil {
-				return []infoLine{line("error", inkWrong, header.Harmless(err.Error()))}
-			}
-			return []infoLine{line("bytes", inkDim, "loading")}
+	buf, have := make([]byte, n), make([]bool, n)
+	m.read(buf, have, at)
+	if slices.Contains(have, false) {
+		if err := m.pages.failed(at); err != nil {
+			return []infoLine{line("error", inkWrong, header.Harmless(err.Error()))}
 		}
+		return []infoLine{line("bytes", inkDim, "loading")}
 	}
 	lines := []infoLine{line("bytes", inkBright, fmt.Sprintf("% x", buf[:min(n, int(min(end-at, 8)))]))}
-	be := line("big end.", inkText, fmt.Sprintf("u8 %d", buf[0]))
-	le := line("little", inkText, fmt.Sprintf("i8 %d", int8(buf[0])))
-	if n >= 2 {
-		be, le = be.and(inkText, fmt.Sprintf("u16 %d", binary.BigEndian.Uint16(buf))), le.and(inkText, fmt.Sprintf("u16 %d", binary.LittleEndian.Uint16(buf)))
+	if m.layout.Panes[PaneInspector].Dx() >= 1+labelColumns+sum(numberColumns) {
+		lines = append(lines, numberTable(buf)...)
+	} else {
+		lines = append(lines, numberLines(buf)...)
 	}
-	if n >= 4 {
-		be, le = be.and(inkText, fmt.Sprintf("u32 %d", binary.BigEndian.Uint32(buf))), le.and(inkText, fmt.Sprintf("u32 %d", binary.LittleEndian.Uint32(buf)))
-	}
-	lines = append(lines, be)
-	if n >= 8 {
-		v := binary.BigEndian.Uint64(buf)
-		lines = append(lines, line("u64", inkText, fmt.Sprintf("0x%016x  %d", v, v)))
-	}
-	lines = append(lines, le)
-	if n >= 8 {
-		lines = append(lines, line("u64", inkText, fmt.Sprint(binary.LittleEndian.Uint64(buf))))
-	}
-	if r, n := utf8.DecodeRune(buf[:n]); n > 1 && r != utf8.RuneError {
+	if r, n := utf8.DecodeRune(buf); n > 1 && r != utf8.RuneError {
 		lines = append(lines, line("UTF-8", inkText, header.Printable(string(r))))
+	}
+	return lines
+}
+
+// numberColumns are what numbers of 1, 2, 4 and 8 bytes take as cells.
+var numberColumns = []int{5, 8, 13, 23}
+
+func sum(columns []int) (total int) {
+	for _, c := range columns {
+		total += c
+	}
+	return total
+}
+
+// numberLabels are the three ways in which bytes are read as a number.
+var numberLabels = []string{"big", "little", "signed"}
+
+// readNumbers returns some bytes as a number: big endian, little endian, and
+// big endian with a sign.
+func readNumbers(b []byte) []string {
+	var big, little uint64
+	for i, c := range b {
+		big = big<<8 | uint64(c)
+		little |= uint64(c) << (8 * i)
+	}
+	spare := 64 - 8*len(b)
+	return []string{fmt.Sprint(big), fmt.Sprint(little), fmt.Sprint(int64(big<<spare) >> spare)}
+}
+
+// numberTable shows bytes as numbers of all widths, one way of reading in a row.
+func numberTable(buf []byte) []infoLine {
+	lines := []infoLine{{cells: true}}
+	for _, label := range numberLabels {
+		lines = append(lines, infoLine{label: label, cells: true})
+	}
+	for width := 1; width <= len(buf); width *= 2 {
+		lines[0] = lines[0].and(inkDim, fmt.Sprintf("%d bit", 8*width))
+		for i, text := range readNumbers(buf[:width]) {
+			lines[i+1] = lines[i+1].and(inkText, text)
+		}
+	}
+	return lines
+}
+
+// numberLines is the same where there is no room for a table: one width in a
+// row.
+func numberLines(buf []byte) []infoLine {
+	var lines []infoLine
+	for width := 1; width <= len(buf); width *= 2 {
+		l := infoLine{label: fmt.Sprintf("%d bit", 8*width)}
+		for i, text := range readNumbers(buf[:width]) {
+			l = l.and(inkDim, numberLabels[i]+" "+text)
+		}
+		lines = append(lines, l)
 	}
 	return lines
 }
 
 const labelColumns = 10
 
+// inspectorRows is how many rows the explanation takes.
+func (m *Model) inspectorRows() int {
+	if len(m.info) == 0 {
+		return 0
+	}
+	return m.info[len(m.info)-1].y + 1
+}
+
 // drawInspector draws the part of the explanation that is seen.
 func (m *Model) drawInspector(r grid.Region) {
 	w, h := r.Size()
-	rows := 0
-	if n := len(m.info); n > 0 {
-		rows = m.info[n-1].y + 1
-	}
-	m.scroll[PaneInspector] = max(0, min(m.scroll[PaneInspector], rows-h))
+	rows := m.inspectorRows()
+	top := max(0, min(m.scroll[PaneInspector], rows-h))
+	m.scroll[PaneInspector] = top
 	for _, s := range m.info {
-		r.Text(s.x, s.y-m.scroll[PaneInspector], s.ink, s.text)
+		r.Text(s.x, s.y-top, s.ink, s.text)
 	}
-	if rows-m.scroll[PaneInspector] > h && h > 0 {
+	if top > 0 {
+		r.Set(w-1, 0, '↑', inkDim)
+	}
+	if rows-top > h && h > 0 {
 		r.Set(w-1, h-1, '↓', inkDim)
 	}
 }
 
+// narrowInspector is below how many columns text stands under its label.
+const narrowInspector = 30
+
 // layOut wraps lines to a width and returns where everything comes to lie.
 func layOut(lines []infoLine, width int) []span {
-	var spans []span
-	y := 0
-	for _, l := range lines {
-		spans = append(spans, span{1, y, run{inkDim, grid.Cut(l.label, labelColumns-1)}})
-		spans = l.wrap(spans, y, width)
-		y = spans[len(spans)-1].y + 1
+	w := wrapper{left: 1 + labelColumns, right: width - 1}
+	if width < narrowInspector {
+		w.left = 2
 	}
-	return spans
+	for _, l := range lines {
+		w.spans = append(w.spans, span{1, w.y, run{inkDim, grid.Cut(l.label, labelColumns-1)}})
+		if width < narrowInspector && l.label != "" {
+			w.y++
+		}
+		w.x = w.left
+		for i, part := range l.runs {
+			switch {
+			case l.cells:
+				w.cell(numberColumns[i], part)
+			default:
+				if i > 0 && w.x > w.left {
+					w.x++ // a wider gap between runs than between words
+				}
+				w.words(part)
+			}
+		}
+		w.y++
+	}
+	return w.spans
 }
 
-// wrap adds the words of a line behind its label, row by row.
-func (l infoLine) wrap(spans []span, y, width int) []span {
-	left, right := 1+labelColumns, width-1
-	if width < 30 {
-		left = 2
-		y++ // the text below its label
-	}
-	x := left
-	add := func(ink grid.Ink, text string) {
-		last := &spans[len(spans)-1]
-		if last.y == y && last.ink == ink && last.x+grid.Width(last.text)+1 == x {
-			last.text += " " + text
-		} else {
-			spans = append(spans, span{x, y, run{ink, text}})
-		}
-		x += grid.Width(text) + 1
-	}
-	for i, part := range l.runs {
-		if i > 0 && x > left {
-			x++
-		}
-		for word := range strings.FieldsSeq(part.text) {
-			if x > left && x+grid.Width(word) > right {
-				x = left
-				y++
+// wrapper puts words side by side between two columns, row by row.
+type wrapper struct {
+	spans       []span
+	x, y        int // where the next word goes
+	left, right int
+}
+
+// words adds the words of a run.
+func (w *wrapper) words(part run) {
+	for word := range strings.FieldsSeq(part.text) {
+		for {
+			head, rest := grid.Split(word, w.right-w.x)
+			if rest != "" && w.x > w.left {
+				w.next() // the row has begun: the word starts the next one
+				continue
 			}
-			for grid.Width(word) > right-left { // longer than a row
-				head := ansi.TruncateWc(word, right-left, "")
-				if head == "" {
-					break
-				}
-				add(part.ink, head)
-				word = word[len(head):]
-				x = left
-				y++
+			if head == "" {
+				break // not even one character fits
 			}
-			add(part.ink, word)
+			w.add(run{part.ink, head})
+			if rest == "" {
+				break
+			}
+			w.next()
+			word = rest // of a word that is longer than a row
 		}
 	}
-	return spans
+}
+
+func (w *wrapper) next() {
+	w.x = w.left
+	w.y++
+}
+
+// add puts text at the place, joined to what stands before it in the same ink.
+func (w *wrapper) add(part run) {
+	last := &w.spans[len(w.spans)-1]
+	if last.y == w.y && last.ink == part.ink && last.x >= w.left && last.x+grid.Width(last.text)+1 == w.x {
+		last.text += " " + part.text
+	} else {
+		w.spans = append(w.spans, span{w.x, w.y, part})
+	}
+	w.x += grid.Width(part.text) + 1
+}
+
+// cell puts text at the right of a column.
+func (w *wrapper) cell(columns int, part run) {
+	w.x += columns
+	w.spans = append(w.spans, span{w.x - grid.Width(part.text), w.y, part})
 }

@@ -2,10 +2,13 @@ package tui
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+
+	"qedit/header"
 )
 
 // Scope says where a key is bound. A scope of a pane comes before Everywhere.
@@ -46,8 +49,16 @@ type Action struct {
 	Rank  int
 	label string // the first key, as it is written
 	run   func(*Model) tea.Cmd
-	// hint says whether the help line has it now; nil: always.
+	// hint says whether it can do something now; nil: always.
 	hint func(*Model) bool
+}
+
+// quitAction is the action whose word always stands in the help line.
+const quitAction = "quit"
+
+// usable reports whether the action can be used where the focus is.
+func (a *Action) usable(m *Model) bool {
+	return (a.Scope == Everywhere || a.Scope == paneScopes[m.focus]) && (a.hint == nil || a.hint(m))
 }
 
 // bind makes a binding; help is shown for the first keys, as they are written
@@ -120,6 +131,98 @@ func matchKey(sequence string, scopes ...Scope) (found *Action, more bool) {
 		}
 	}
 	return found, more
+}
+
+// key handles a key outside dialogs.
+func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
+	k := msg.String()
+	if m.hex.editing {
+		if a, _ := matchKey(k, InEditMode); a != nil {
+			return a.run(m)
+		}
+		return m.typeKey(msg)
+	}
+	sequence := k
+	switch {
+	case m.pending+m.count != "" && (k == "esc" || k == "ctrl+c"):
+		m.pending, m.count = "", ""
+		return nil
+	case m.pending != "":
+		sequence = m.pending + " " + k
+	case m.number(k):
+		return nil
+	}
+	a, more := matchKey(sequence, paneScopes[m.focus], Everywhere)
+	switch {
+	case more:
+		m.pending = sequence
+		return nil
+	case a == nil && m.pending != "":
+		m.pending, m.count = "", ""
+		m.say(keyLabel(header.Printable(sequence)) + " means nothing; ? lists the keys")
+		return nil
+	}
+	m.pending = ""
+	defer func() { m.count = "" }()
+	if a == nil {
+		m.unknownKey(k)
+		return nil
+	}
+	return a.run(m)
+}
+
+// maxCountDigits bounds the number before a key: it fits an int64.
+const maxCountDigits = 18
+
+// number collects digits before a key: 12G. 0 is one only behind another.
+func (m *Model) number(k string) bool {
+	if len(k) != 1 || k[0] < '0' || k[0] > '9' || k == "0" && m.count == "" {
+		return false
+	}
+	if len(m.count) < maxCountDigits {
+		m.count += k
+	}
+	return true
+}
+
+// takeCount returns the number before a key, once.
+func (m *Model) takeCount(otherwise int) int {
+	n, err := strconv.Atoi(m.count)
+	m.count = ""
+	if err != nil {
+		return otherwise
+	}
+	return n
+}
+
+// maxTimes bounds how often something is done at once; a motion of so many rows
+// of 32 bytes still fits an int64.
+const maxTimes = 1 << 31
+
+// times returns how often the number before a key says.
+func (m *Model) times() int64 { return int64(min(m.takeCount(1), maxTimes)) }
+
+// maxSteps bounds how many fields one key goes over.
+const maxSteps = 10000
+
+// repeat does something as often as the number before the key says, until it
+// moves nothing.
+func (m *Model) repeat(step func()) {
+	for range min(m.takeCount(1), maxSteps) {
+		before := m.cursor
+		if step(); m.cursor == before {
+			return
+		}
+	}
+}
+
+// unknownKey helps a person who types over bytes without edit mode.
+func (m *Model) unknownKey(k string) {
+	if len(k) == 1 && (k[0] >= 'a' && k[0] <= 'f' || k[0] >= 'A' && k[0] <= 'F') {
+		m.say("press i or Insert to edit; ? lists the keys")
+		return
+	}
+	m.say(keyLabel(header.Printable(k)) + " means nothing here; ? lists the keys")
 }
 
 // action returns the action of that name.

@@ -94,10 +94,10 @@ func (l *Layout) single(body image.Rectangle) {
 // double is the tree beside the hex pane; below, the inspector beside problems
 // and edits.
 func (l *Layout) double(body image.Rectangle) {
-	top, bottom := l.divide(body, body.Dy()*3/10, 8, 18)
+	top, bottom := l.divide(body, body.Dy()/3, 8, 18)
 	left, right := l.columns(top, treeColumns)
 	l.Panes[PaneTree], l.Panes[PaneHex] = left, right
-	left, right = l.columns(bottom, l.Width/2)
+	left, right = l.columns(bottom, l.Width*3/5)
 	l.Panes[PaneInspector] = left
 	l.Panes[PaneProblems], l.Panes[PaneEdits] = l.divide(right, right.Dy()*2/5, 3, 8)
 }

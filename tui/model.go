@@ -6,12 +6,15 @@ package tui
 
 import (
 	"image"
-	"strconv"
+	"math"
+	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
 	"qedit/editor"
+	"qedit/editor/store"
 	"qedit/header"
 	structures "qedit/image"
 	"qedit/tui/grid"
@@ -22,14 +25,21 @@ type Model struct {
 	session *editor.Session
 	path    string // of the image, as it was given
 	pages   *pages
-	saving  bool
-	exit    int // exit code
+	saving  *saving // the save under way
+	ending  bool    // end once the save under way is done
+	outcome saveOutcome
+	noLocks bool           // edits take no locks
+	holders []store.Holder // other programs that have the image open
+	history []editor.Saved // once it has been looked at
+	listing bool           // it has
 
 	// Derived from the edited view after each edit.
 	tables   []structures.Structure
 	plan     editor.Plan
 	problems []problem
-	headInks []grid.Ink // by offset in the header area
+	edits    []editRow
+	headInks []grid.Ink          // by offset in the header area
+	pointers []header.HostOffset // where fields of the header area start that point at something
 
 	// What the terminal is like.
 	layout  Layout
@@ -41,14 +51,19 @@ type Model struct {
 	mouse   bool
 
 	// Where the person is.
-	focus  Pane
-	shown  Pane // of the panes that share a place
-	cursor place
-	back   []place // jumps, oldest first
-	ahead  []place
+	focus       Pane
+	shown       Pane // of the panes that share a place
+	cursor      place
+	back, ahead []visit // jumps, the latest last
+	origin      visit   // where one was before going through a list
 
-	title titleBar
-	info  []span // of the inspector
+	// Made after each message, so that drawing only draws.
+	title    titleBar
+	rules    [paneCount]ruleText
+	tabs     [paneCount]string
+	info     []span    // of the inspector
+	hints    []*Action // of the help line
+	quitHint *Action   // that stands at its right
 
 	tree     treePane
 	hex      hexPane
@@ -62,15 +77,15 @@ type Model struct {
 	message  message
 	dialogs  []dialog
 	hotspots []hotspot
-	helpList []*Action // of the help line, kept to be used again
 	drag     dragState
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
 // selected there.
 type place struct {
-	at   header.HostOffset
-	path string // "" outside the header area
+	at    header.HostOffset
+	path  string            // "" outside the header area
+	start header.HostOffset // of what the path names, when it was selected
 }
 
 // message is a line that says what happened, until the next key.
@@ -100,18 +115,20 @@ type Options struct {
 	OnDark  bool // what is believed of the background until the terminal says
 	Profile colorprofile.Profile
 	Notice  string // to be shown at first
+	NoLocks bool   // edits take no locks, which is said
 }
 
 // New returns the model of an editor on a session.
 func New(s *editor.Session, o Options) *Model {
 	m := &Model{
 		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, profile: o.Profile, mouse: true,
-		pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
-		tree: newTree(), hex: hexPane{perRow: 16},
+		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
+		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}},
 	}
-	m.pages.take(pageMsg{0, s.Area().Bytes[:min(pageSize, len(s.Area().Bytes))], nil})
-	if len(s.Area().Bytes) < min(pageSize, int(min(s.Size(), pageSize))) {
-		m.pages.forget() // the header's cluster is smaller than a page
+	// The session has read the start of the image; it need not be read again
+	// to be shown at once.
+	if head := s.Area().Bytes; int64(len(head)) >= min(pageSize, s.Size()) {
+		m.pages.put(0, head[:min(pageSize, len(head))], nil)
 	}
 	m.setPalette()
 	m.edited()
@@ -119,6 +136,7 @@ func New(s *editor.Session, o Options) *Model {
 	if o.Notice != "" {
 		m.say(o.Notice)
 	}
+	m.greet()
 	m.refresh()
 	return m
 }
@@ -126,8 +144,12 @@ func New(s *editor.Session, o Options) *Model {
 // refresh makes what panes show of the place of the cursor, so that drawing
 // only draws.
 func (m *Model) refresh() {
+	m.prepareHex()
 	m.title = m.titleBar()
+	m.rules = m.ruleTexts()
+	m.tabs = m.paneTabs()
 	m.info = layOut(m.inspect(), m.layout.Panes[PaneInspector].Dx())
+	m.findHints()
 }
 
 // start selects what deserves attention first: a flag that is set and means
@@ -145,15 +167,24 @@ func (m *Model) area() *header.Area { return m.session.Area() }
 
 func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.profile) }
 
-// edited brings what is derived from the header area up to date.
+// edited brings what is derived from the header area up to date, and the places
+// that are remembered to where their fields are now.
 func (m *Model) edited() {
 	m.tables = structures.Structures(m.area())
 	m.plan = m.session.Plan()
-	m.selected[PaneEdits] = len(m.plan.Transactions) // the latest
-	m.problems = findProblems(m.area())
-	m.headInks = headInks(m.area())
-	if m.cursor.path != "" && m.area().Lookup(m.cursor.path) == nil {
-		m.moveTo(m.cursor.at)
+	m.edits = editRows(m.history, m.plan.Transactions)
+	m.selected[PaneEdits] = max(0, len(m.edits)-1) // the latest
+	m.problems = findProblems(m.area(), m.tables, m.session.Size())
+	m.headInks, m.pointers = headInks(m.area())
+	m.hex.wide = m.session.Size() > 1<<(4*offsetDigits)
+	m.cursor = m.moved(m.cursor)
+	if m.cursor.path == "" {
+		m.cursor = m.placeAt(m.cursor.at)
+	}
+	for _, visits := range [][]visit{m.back, m.ahead} {
+		for i := range visits {
+			visits[i].place = m.moved(visits[i].place)
+		}
 	}
 	m.buildTree()
 	m.follow()
@@ -161,12 +192,13 @@ func (m *Model) edited() {
 
 // Init asks the terminal for its background.
 func (m *Model) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, m.load())
+	return tea.Batch(tea.RequestBackgroundColor, m.load(), m.findHolders())
 }
 
 // Update handles one message.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	cmd := m.handle(msg)
+	m.leaveField()
 	m.refresh()
 	return m, tea.Batch(cmd, m.load())
 }
@@ -182,26 +214,58 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.pages.take(msg)
 	case savedMsg:
 		return m.saved(msg)
-	case tea.KeyPressMsg, tea.PasteMsg:
-		m.message = message{}
-		if m.saving {
-			m.say("saving; wait for it")
-			return nil
-		}
-		if len(m.dialogs) > 0 {
-			return m.dialogs[len(m.dialogs)-1].update(m, msg)
-		}
-		if paste, ok := msg.(tea.PasteMsg); ok {
-			return m.paste(paste.Content)
-		}
-		return m.key(msg.(tea.KeyPressMsg))
-	case tea.MouseMsg:
-		if m.saving {
-			return nil
-		}
-		return m.handleMouse(msg)
+	case endMsg:
+		return m.end()
+	case holdersMsg:
+		m.setHolders(msg)
+	case tea.FocusMsg:
+		m.lookAgain()
+		return m.findHolders()
+	case tea.KeyPressMsg, tea.PasteMsg, tea.MouseMsg:
+		return m.input(msg)
 	}
 	return nil
+}
+
+// input handles what a person does.
+func (m *Model) input(msg tea.Msg) tea.Cmd {
+	if m.layout.TooSmall() {
+		return m.blindKey(msg)
+	}
+	mouse, isMouse := msg.(tea.MouseMsg)
+	if !isMouse {
+		m.message = message{}
+	}
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg, tea.PasteMsg:
+		switch paste, isPaste := msg.(tea.PasteMsg); {
+		case m.saving != nil:
+			m.say("saving; wait for it")
+		case len(m.dialogs) > 0:
+			return m.dialogs[len(m.dialogs)-1].update(m, msg)
+		case isPaste:
+			return m.paste(paste.Content)
+		default:
+			return m.key(msg.(tea.KeyPressMsg))
+		}
+	case tea.MouseMsg:
+		if m.saving == nil {
+			return m.handleMouse(mouse)
+		}
+	}
+	return nil
+}
+
+// blindKey handles what comes while nothing can be seen: one can quit, no more.
+func (m *Model) blindKey(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok || m.saving != nil || !slices.Contains(action(quitAction).Keys.Keys(), k.String()) {
+		return nil
+	}
+	if m.session.Modified() && len(m.dialogs) > 0 {
+		return nil // what is asked already comes first
+	}
+	return m.quit() // it asks where there are edits, to be seen on a larger screen
 }
 
 // Sizes of a terminal that are not believed.
@@ -219,7 +283,7 @@ func (m *Model) resize(width, height int) {
 
 // load returns the command that reads what the panes need and have not.
 func (m *Model) load() tea.Cmd {
-	cmds := []tea.Cmd{m.pages.want(m.hex.top, min(m.hex.rows()*m.hex.perRow, m.bytesFrom(m.hex.top)))}
+	cmds := []tea.Cmd{m.pages.want(m.hex.top, min(m.hex.height*m.hex.bytesPerRow(), m.bytesFrom(m.hex.top)))}
 	if at, ok := m.target(); ok {
 		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
 	}
@@ -232,75 +296,51 @@ func (m *Model) bytesFrom(at header.HostOffset) int {
 	if uint64(at) >= uint64(m.session.Size()) {
 		return 0
 	}
-	return int(min(uint64(m.session.Size())-uint64(at), 1<<20))
+	return int(min(uint64(m.session.Size())-uint64(at), math.MaxInt))
 }
 
-// read copies the edited view at an offset into buf; have says which bytes are
-// there already.
+// read copies the edited view at an offset into buf, with what is typed in a
+// field right now; have says which bytes are there already.
 func (m *Model) read(buf []byte, have []bool, at header.HostOffset) {
+	end := at + header.HostOffset(len(buf))
 	m.pages.read(buf, have, at)
 	m.session.Patch(buf, at)
-	m.session.Edited(at, at+header.HostOffset(len(buf)), func(r editor.Replacement) bool {
-		for o := max(r.Offset, at); o < min(r.End(), at+header.HostOffset(len(buf))); o++ {
+	m.session.Edited(at, end, func(r editor.Replacement) bool {
+		for o := max(r.Offset, at); o < min(r.End(), end); o++ {
 			have[o-at] = true
 		}
 		return true
 	})
+	if f := m.hex.field; f != nil {
+		for o := max(f.Offset, at); o < min(f.End(), end); o++ {
+			buf[o-at], have[o-at] = f.New[o-f.Offset], true
+		}
+	}
 }
 
 func (m *Model) say(text string)  { m.message = message{text, inkBright} }
 func (m *Model) warn(text string) { m.message = message{text, inkWarn} }
 
-// fail shows an error: in the message line if it is one line, else in a dialog.
-func (m *Model) fail(err error) {
+// fail shows why something was refused.
+func (m *Model) fail(err error) { m.failAs("refused", err) }
+
+// failAs shows an error: in the message line if it is one line, else in a
+// dialog.
+func (m *Model) failAs(title string, err error) {
+	if m.failSafely(err) {
+		return
+	}
 	text := header.Harmless(err.Error())
-	if grid.Width(text) < m.layout.Width-4 && !containsLine(text) {
+	if !strings.Contains(text, "\n") && grid.Width(text) < m.layout.Width-4 {
 		m.message = message{"! " + text, inkWrong}
 		return
 	}
-	m.open(&textDialog{title: "refused", text: text, ink: inkWrong})
-}
-
-func containsLine(s string) bool {
-	for i := range len(s) {
-		if s[i] == '\n' {
-			return true
-		}
-	}
-	return false
+	m.open(&textDialog{title: title, text: text, ink: inkWrong})
 }
 
 func (m *Model) open(d dialog) { m.dialogs = append(m.dialogs, d) }
 
 func (m *Model) closeDialog() { m.dialogs = m.dialogs[:max(0, len(m.dialogs)-1)] }
-
-// setFocus moves the focus to a pane and shows it.
-func (m *Model) setFocus(p Pane) {
-	m.focus = p
-	for _, s := range m.layout.Shared {
-		if s == p {
-			m.shown = p
-		}
-	}
-	if m.shown == PaneInspector && !m.shares(PaneInspector) {
-		m.shown = PaneHex
-	}
-}
-
-// shares reports whether a pane shares its place with others.
-func (m *Model) shares(p Pane) bool {
-	for _, s := range m.layout.Shared {
-		if s == p {
-			return true
-		}
-	}
-	return false
-}
-
-// visible reports whether a pane is on the screen.
-func (m *Model) visible(p Pane) bool {
-	return !m.layout.Panes[p].Empty() && (!m.shares(p) || m.shown == p)
-}
 
 // View draws the screen.
 func (m *Model) View() tea.View {
@@ -319,8 +359,7 @@ func (m *Model) draw() *tea.Cursor {
 	m.hotspots = m.hotspots[:0]
 	screen := m.frame.Region()
 	if m.layout.TooSmall() {
-		screen.Text(0, 0, inkBright, "qedit: too small")
-		screen.Text(0, 1, inkDim, "nothing is lost")
+		m.drawTooSmall(screen)
 		return nil
 	}
 	m.drawTitle(m.region(m.layout.Title))
@@ -328,6 +367,32 @@ func (m *Model) draw() *tea.Cursor {
 	for _, r := range m.layout.Rules {
 		m.region(r).Fill('│', inkFaint)
 	}
+	cursor := m.drawPanes()
+	if help := m.region(m.layout.Help); len(m.dialogs) == 0 {
+		m.drawHelp(help)
+	} else {
+		help.Fill(' ', inkText|grid.Bar) // a dialog says itself what its keys are
+	}
+	if n := len(m.dialogs); n > 0 {
+		m.hotspots = m.hotspots[:0] // of what lies below
+		cursor = m.dialogs[n-1].draw(m, screen)
+	}
+	return cursor
+}
+
+// drawTooSmall says why there is nothing to see, in words that fit ten columns.
+func (m *Model) drawTooSmall(screen grid.Region) {
+	screen.Text(0, 0, inkBright, "too small")
+	if m.session.Modified() {
+		screen.Text(0, 1, inkWarn, "edits kept")
+	} else {
+		screen.Text(0, 1, inkDim, "q quits")
+	}
+}
+
+// drawPanes draws the panes that are seen and returns the text cursor of the
+// one with the focus.
+func (m *Model) drawPanes() *tea.Cursor {
 	var cursor *tea.Cursor
 	for p := range paneCount {
 		if !m.visible(p) {
@@ -335,41 +400,25 @@ func (m *Model) draw() *tea.Cursor {
 		}
 		r := m.region(m.layout.Panes[p])
 		w, h := r.Size()
+		m.drawRule(r, p, m.rules[p].title, m.rules[p].right)
 		body := r.Sub(0, 1, w, h-1)
 		switch p {
 		case PaneTree:
-			m.drawRule(r, p, "")
 			m.drawTree(body)
 		case PaneHex:
-			m.drawRule(r, p, m.title.hex)
-			cursor = m.drawHex(body)
+			m.drawHex(body)
+			if m.focus == PaneHex && len(m.dialogs) == 0 {
+				cursor = m.hexCursor(body)
+			}
 		case PaneInspector:
-			m.drawRule(r, p, m.title.span)
 			m.drawInspector(body)
 		case PaneProblems:
-			m.drawRule(r, p, countWord(len(m.problems)))
 			m.drawProblems(body)
 		case PaneEdits:
-			m.drawRule(r, p, countWord(len(m.plan.Transactions)))
 			m.drawEdits(body)
 		}
 	}
-	m.drawHelp(m.region(m.layout.Help))
-	if m.focus != PaneHex {
-		cursor = nil
-	}
-	for _, d := range m.dialogs {
-		m.hotspots = m.hotspots[:0] // only the top one takes clicks
-		cursor = d.draw(m, screen)
-	}
 	return cursor
-}
-
-func countWord(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
 }
 
 func (m *Model) region(r image.Rectangle) grid.Region {

@@ -62,13 +62,14 @@ func (m *Model) click(at image.Point) tea.Cmd {
 	if !ok {
 		return nil
 	}
-	if m.hex.editing && p != PaneHex {
-		m.stopTyping()
+	again := m.focus == p // a line of a list that is selected is gone to
+	if m.setFocus(p); m.focus != p {
+		return nil // what was typed is refused: that comes first
 	}
-	m.setFocus(p)
 	switch p {
 	case PaneHex:
 		if o, inText, ok := m.hex.cellAt(in.X, in.Y); ok {
+			o = min(o, m.lastByte())
 			m.hex.inText, m.hex.selecting, m.hex.digit = inText, false, -1
 			m.drag = dragState{true, o}
 			m.moveTo(o)
@@ -76,16 +77,20 @@ func (m *Model) click(at image.Point) tea.Cmd {
 	case PaneTree:
 		return m.clickRow(in)
 	case PaneProblems:
-		if i := in.Y + m.scroll[p]; in.Y >= 0 && i < len(m.problems) {
-			m.selected[p] = i
-			return m.goToProblem()
-		} else if i == len(m.problems)+1 {
-			return m.fixProblem()
+		switch i := in.Y + m.scroll[p]; {
+		case in.Y < 0 || i >= len(m.problems):
+		case again && i == m.selected[p]:
+			return m.goToProblem(i)
+		default:
+			m.showProblem(i)
 		}
 	case PaneEdits:
-		if i := in.Y + m.scroll[p]; in.Y >= 0 && i < len(m.plan.Transactions) {
-			m.selected[p] = i
-			return m.goToEdit()
+		switch i := in.Y + m.scroll[p]; {
+		case in.Y < 0 || i >= len(m.edits):
+		case again && i == m.selected[p]:
+			return m.goToEdit(i)
+		default:
+			m.showEdit(i)
 		}
 	}
 	return nil
@@ -99,13 +104,13 @@ func (m *Model) clickRow(in image.Point) tea.Cmd {
 	r := m.tree.rows[i]
 	m.selectRow(i)
 	width := m.layout.Panes[PaneTree].Dx()
-	column := r.foldColumn()
+	column := r.column()
 	switch {
 	case r.foldable() && in.X >= column && in.X <= column+1:
 		m.fold(i, !r.open)
-	case r.node != nil && r.node.Bit >= 0 && in.X >= column+2 && in.X <= column+4:
+	case r.node != nil && r.node.Bit >= 0 && in.X >= column && in.X < column+len(checkedBox):
 		return m.toggleBit()
-	case in.X >= width-3:
+	case in.X >= width-3 && r.node != nil: // the arrow, or the mark behind it
 		if _, ok := m.target(); ok {
 			return m.followPointer()
 		}
@@ -118,7 +123,8 @@ func (m *Model) dragTo(at image.Point) {
 	r := m.layout.Panes[PaneHex]
 	in := at.Sub(r.Min).Sub(image.Pt(0, 1))
 	in.Y = max(1, min(in.Y, m.hex.height))
-	if o, _, ok := m.hex.cellAt(in.X, in.Y); ok && o <= m.lastByte() {
+	if o, _, ok := m.hex.cellAt(in.X, in.Y); ok {
+		o = min(o, m.lastByte())
 		m.hex.selecting, m.hex.anchor = o != m.drag.from, m.drag.from
 		m.moveTo(o)
 	}
@@ -135,13 +141,8 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 		return
 	}
 	if n := len(m.dialogs); n > 0 {
-		switch d := m.dialogs[n-1].(type) {
-		case *helpDialog:
-			d.top = max(0, d.top+by)
-		case *textDialog:
-			d.top = max(0, d.top+by)
-		case *reviewDialog:
-			d.top = max(0, d.top+by)
+		if d, ok := m.dialogs[n-1].(interface{ wheel(by int) }); ok {
+			d.wheel(by)
 		}
 		return
 	}
@@ -153,9 +154,9 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 	case p == PaneTree:
 		m.tree.scrollTo(m.tree.top+by, m.treeHeight())
 	case p == PaneProblems:
-		m.moveLine(p, len(m.problems), by)
+		m.selected[p] = max(0, min(m.selected[p]+by, len(m.problems)-1))
 	case p == PaneEdits:
-		m.moveLine(p, len(m.plan.Transactions), by)
+		m.selected[p] = max(0, min(m.selected[p]+by, len(m.edits)-1))
 	default:
 		m.scroll[p] = max(0, m.scroll[p]+by)
 	}

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"fmt"
+
 	tea "charm.land/bubbletea/v2"
 
 	"qedit/header"
@@ -42,20 +44,26 @@ func (m *Model) span() (at, end header.HostOffset) {
 // lastByte is the offset of the last byte of the image, 0 if it is empty.
 func (m *Model) lastByte() header.HostOffset { return header.HostOffset(max(0, m.session.Size()-1)) }
 
+// placeAt returns the place of a byte, or of the last one, with the field there.
+func (m *Model) placeAt(at header.HostOffset) place {
+	p := place{at: min(at, m.lastByte())}
+	if chain := m.area().At(p.at); len(chain) > 0 {
+		n := chain[len(chain)-1]
+		p.path, p.start = n.Path, n.Offset
+	}
+	return p
+}
+
 // moveTo puts the cursor on a byte, or on the last one, and selects the field
 // there.
 func (m *Model) moveTo(at header.HostOffset) {
-	m.cursor.at = min(at, m.lastByte())
-	m.cursor.path = ""
-	if chain := m.area().At(m.cursor.at); len(chain) > 0 {
-		m.cursor.path = chain[len(chain)-1].Path
-	}
+	m.cursor = m.placeAt(at)
 	m.follow()
 }
 
 // selectNode selects a field, bit or structure.
 func (m *Model) selectNode(n *header.Node) {
-	m.cursor = place{min(bitByte(n), m.lastByte()), n.Path}
+	m.cursor = place{at: min(bitByte(n), m.lastByte()), path: n.Path, start: n.Offset}
 	m.hex.selecting = false
 	m.follow()
 }
@@ -90,12 +98,47 @@ func (m *Model) follow() {
 
 func (m *Model) treeHeight() int { return max(0, m.layout.Panes[PaneTree].Dy()-1) }
 
-// jump goes to a place and remembers where one was.
-func (m *Model) jump(path string, at header.HostOffset) {
-	if len(m.back) == 0 || m.back[len(m.back)-1] != m.cursor {
-		m.back = append(m.back, m.cursor)
+// moved returns a place of the area as it was before an edit: what a field was
+// selected for goes where the field has gone.
+func (m *Model) moved(p place) place {
+	if p.path == "" {
+		return p
+	}
+	n := m.area().Lookup(p.path)
+	if n == nil {
+		p.path = ""
+		return p
+	}
+	if within := p.at - p.start; within < header.HostOffset(max(n.Length, 1)) {
+		p.at = min(n.Offset+within, m.lastByte())
+	} else {
+		p.at = min(n.Offset, m.lastByte())
+	}
+	p.start = n.Offset
+	return p
+}
+
+// visit is a place with what was seen of it.
+type visit struct {
+	place
+	top header.HostOffset // first byte of the hex pane
+}
+
+func (m *Model) here() visit { return visit{m.cursor, m.hex.top} }
+
+// remember keeps a place to go back to.
+func (m *Model) remember(v visit) {
+	if len(m.back) == 0 || m.back[len(m.back)-1].place != v.place {
+		m.back = append(m.back, v)
 	}
 	m.ahead = nil
+}
+
+// jump goes to a place and remembers where one was. What could not be read is
+// tried again.
+func (m *Model) jump(path string, at header.HostOffset) {
+	m.pages.retry()
+	m.remember(m.here())
 	m.arrive(func() { m.selectPath(path, at) })
 	m.reveal(m.cursor.path)
 	m.follow()
@@ -117,38 +160,31 @@ func (m *Model) arrive(move func()) {
 
 // goBack goes to where the last jump started.
 func (m *Model) goBack() tea.Cmd {
-	if len(m.back) == 0 {
-		m.say("no jump to go back from")
-		return nil
-	}
-	m.ahead = append(m.ahead, m.cursor)
-	m.restore(m.back[len(m.back)-1])
-	m.back = m.back[:len(m.back)-1]
-	return nil
+	return m.travel(&m.back, &m.ahead, "no jump to go back from")
 }
 
 // goAhead undoes goBack.
 func (m *Model) goAhead() tea.Cmd {
-	if len(m.ahead) == 0 {
-		m.say("no jump to go forward to")
-		return nil
-	}
-	m.back = append(m.back, m.cursor)
-	m.restore(m.ahead[len(m.ahead)-1])
-	m.ahead = m.ahead[:len(m.ahead)-1]
-	return nil
+	return m.travel(&m.ahead, &m.back, "no jump to go forward to")
 }
 
-func (m *Model) restore(p place) {
-	m.hex.selecting = false
-	m.arrive(func() {
-		if n := m.area().Lookup(p.path); n != nil && p.path != "" {
-			m.cursor = p
-			m.follow()
-			return
+// travel goes to the last place of a list that is not where one is, and puts
+// where one was on the other.
+func (m *Model) travel(from, to *[]visit, none string) tea.Cmd {
+	for n := len(*from); n > 0; n-- {
+		v := (*from)[n-1]
+		*from = (*from)[:n-1]
+		if v.place == m.cursor {
+			continue
 		}
-		m.moveTo(p.at)
-	})
+		*to = append(*to, m.here())
+		m.hex.selecting = false
+		m.cursor, m.hex.top = v.place, v.top
+		m.follow()
+		return nil
+	}
+	m.say(none)
+	return nil
 }
 
 // target returns the host offset that the selected field points at.
@@ -161,6 +197,12 @@ func (m *Model) target() (header.HostOffset, bool) {
 	return header.HostOffset(v), v != 0
 }
 
+// canFollow reports whether the selected field points at a byte of the image.
+func (m *Model) canFollow() bool {
+	at, ok := m.target()
+	return ok && uint64(at) < uint64(m.session.Size())
+}
+
 // followPointer goes where the selected field points.
 func (m *Model) followPointer() tea.Cmd {
 	at, ok := m.target()
@@ -171,16 +213,15 @@ func (m *Model) followPointer() tea.Cmd {
 		m.message = message{"! " + at.String() + " is past the end of the image at " + header.HostOffset(m.session.Size()).String(), inkWrong}
 	default:
 		m.jump(pathAt(m.area(), at), at)
-		if m.focus != PaneHex && m.visible(PaneHex) {
-			return nil
+		if !m.visible(PaneHex) {
+			m.setFocus(PaneHex)
 		}
-		m.setFocus(PaneHex)
 	}
 	return nil
 }
 
-// pathAt returns the path of the outermost structure that starts at an offset
-// of the header area, "" elsewhere.
+// pathAt returns the path of the innermost node of the header area that has the
+// byte, "" elsewhere.
 func pathAt(a *header.Area, at header.HostOffset) string {
 	if chain := a.At(at); len(chain) > 0 {
 		return chain[len(chain)-1].Path
@@ -230,7 +271,9 @@ func (m *Model) structureStep(forward bool) {
 		}
 	}
 	for _, n := range m.area().Nodes {
-		add(n.Offset)
+		if n.Length > 0 {
+			add(n.Offset)
+		}
 	}
 	for _, t := range m.tables {
 		add(t.Offset)
@@ -245,4 +288,52 @@ func (m *Model) structureStep(forward bool) {
 		m.hex.selecting = false
 		m.jump("", best)
 	}
+}
+
+// moveBytes moves the cursor by bytes, within the image.
+func (m *Model) moveBytes(by int64) {
+	m.hex.digit = -1
+	if by < 0 && uint64(-by) > uint64(m.cursor.at) {
+		m.moveTo(0)
+		return
+	}
+	m.moveTo(header.HostOffset(int64(m.cursor.at) + by))
+}
+
+// moveRows moves by rows, and stays in the column where there is no row to go
+// to.
+func (m *Model) moveRows(rows int64) {
+	per := int64(m.hex.bytesPerRow())
+	at, last := int64(m.cursor.at), int64(m.lastByte())
+	up, down := at/per, (last-at%per)/per-at/per
+	m.moveBytes(max(-up, min(rows, down)) * per)
+}
+
+// movePages moves by as many rows as are seen.
+func (m *Model) movePages(pages int64) { m.moveRows(pages * int64(max(1, m.hex.height))) }
+
+// rowStart moves to the first byte of the row.
+func (m *Model) rowStart() {
+	m.moveBytes(-int64(m.cursor.at % header.HostOffset(m.hex.bytesPerRow())))
+}
+
+// rowEnd moves to the last byte of the row.
+func (m *Model) rowEnd() {
+	per := header.HostOffset(m.hex.bytesPerRow())
+	m.moveBytes(int64(per - 1 - m.cursor.at%per))
+}
+
+// endOrOffset goes to the end, or to the offset that was typed before it.
+func endOrOffset(m *Model) tea.Cmd {
+	if m.count == "" {
+		m.jump("", m.lastByte())
+		return nil
+	}
+	at := header.HostOffset(m.takeCount(0))
+	if at > m.lastByte() {
+		m.say(fmt.Sprintf("%d is past the end of the image", at))
+		return nil
+	}
+	m.jump("", at)
+	return nil
 }

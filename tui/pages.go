@@ -3,6 +3,7 @@ package tui
 import (
 	"errors"
 	"io"
+	"maps"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -22,6 +23,9 @@ type pages struct {
 	loaded  map[int64]*page
 	pending map[int64]bool
 	clock   int // counts uses, to drop the page that was used longest ago
+	// generation counts how often everything was forgotten: a page that was asked
+	// for before is of another time.
+	generation int
 }
 
 // page is a run of the image. It is shorter than pageSize at the end of the
@@ -34,17 +38,28 @@ type page struct {
 
 // pageMsg brings a page that was asked for.
 type pageMsg struct {
-	index int64
-	data  []byte
-	err   error
+	index      int64
+	data       []byte
+	err        error
+	generation int
 }
 
 func newPages(base io.ReaderAt) *pages {
 	return &pages{base: base, loaded: map[int64]*page{}, pending: map[int64]bool{}}
 }
 
-// forget drops everything: the image on disk has changed.
-func (p *pages) forget() { clear(p.loaded) }
+// forget drops everything, and what is on its way: the image on disk has
+// changed.
+func (p *pages) forget() {
+	clear(p.loaded)
+	clear(p.pending)
+	p.generation++
+}
+
+// retry drops the pages that could not be read, so that they are asked for again.
+func (p *pages) retry() {
+	maps.DeleteFunc(p.loaded, func(_ int64, pg *page) bool { return pg.err != nil })
+}
 
 // read copies what lies at the offset into buf and marks in have which bytes
 // are there: false for those that are not loaded yet, or cannot be read.
@@ -101,29 +116,36 @@ func (p *pages) want(at header.HostOffset, length int) tea.Cmd {
 }
 
 func (p *pages) load(index int64) tea.Cmd {
-	base := p.base
+	base, generation := p.base, p.generation
 	return func() tea.Msg {
 		data := make([]byte, pageSize)
 		n, err := base.ReadAt(data, index*pageSize)
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		return pageMsg{index, data[:n], err}
+		return pageMsg{index, data[:n], err, generation}
 	}
 }
 
-// take puts a page that has come into the cache.
+// take takes a page that has come.
 func (p *pages) take(msg pageMsg) {
-	delete(p.pending, msg.index)
+	if msg.generation == p.generation {
+		delete(p.pending, msg.index)
+		p.put(msg.index, msg.data, msg.err)
+	}
+}
+
+// put puts a page into the cache.
+func (p *pages) put(index int64, data []byte, err error) {
 	for len(p.loaded) >= maxPages {
 		oldest := int64(-1)
-		for index, pg := range p.loaded {
+		for i, pg := range p.loaded {
 			if oldest < 0 || pg.used < p.loaded[oldest].used {
-				oldest = index
+				oldest = i
 			}
 		}
 		delete(p.loaded, oldest)
 	}
 	p.clock++
-	p.loaded[msg.index] = &page{msg.data, msg.err, p.clock}
+	p.loaded[index] = &page{data, err, p.clock}
 }

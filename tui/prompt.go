@@ -2,33 +2,54 @@ package tui
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
+	"qedit/editor"
 	"qedit/header"
 	structures "qedit/image"
 	"qedit/tui/grid"
 )
 
 // promptDialog asks for a line of text at the bottom of the screen. While it is
-// typed, what it would do or why it cannot is shown.
+// typed, what it would do or why it cannot is shown; its height stays.
 type promptDialog struct {
 	title   string
 	input   textinput.Model
 	choices []string // Up, Down and Tab go through them
-	choice  int
+	choice  int      // -1 before the first
 	hint    string
+	refused bool // Enter was pressed on what cannot be done
+	raw     *bool
+	preview string // what the text would do
+	err     error  // why it cannot
 	try     func(m *Model, text string) (preview string, err error)
 	accept  func(m *Model, text string) tea.Cmd
+}
+
+// maxInput is how many characters a line of input takes.
+const maxInput = 4096
+
+// ask opens a prompt.
+func (m *Model) ask(d *promptDialog) {
+	d.look(m)
+	m.open(d)
+}
+
+// look finds what the text would do.
+func (d *promptDialog) look(m *Model) {
+	d.refused = false
+	d.preview, d.err = d.try(m, d.input.Value())
 }
 
 // newInput returns a line input that leaves the clipboard to the terminal.
 func newInput(text string) textinput.Model {
 	in := textinput.New()
-	in.CharLimit = 4096
+	in.CharLimit = maxInput
 	in.KeyMap.Paste.Unbind()
 	in.SetValue(text)
 	in.CursorEnd()
@@ -40,60 +61,99 @@ func (d *promptDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	if cmd, ok := press(m, d.buttons(), msg); ok {
 		return cmd
 	}
-	if k, ok := msg.(tea.KeyPressMsg); ok && len(d.choices) > 0 {
-		step := map[string]int{"down": 1, "tab": 1, "up": -1, "shift+tab": -1}[k.String()]
-		if step != 0 {
-			d.choice = (d.choice + step + len(d.choices)) % len(d.choices)
-			d.input.SetValue(d.choices[d.choice])
-			d.input.CursorEnd()
-			return nil
-		}
+	if next, ok := d.nextChoice(msg); ok {
+		d.choose(next)
+	} else {
+		d.input, _ = d.input.Update(msg)
 	}
-	d.input, _ = d.input.Update(msg)
+	d.look(m)
 	return nil
 }
 
+// nextChoice returns the choice that a key goes to.
+func (d *promptDialog) nextChoice(msg tea.Msg) (int, bool) {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok || len(d.choices) == 0 {
+		return 0, false
+	}
+	switch k.String() {
+	case "down", "tab":
+		return d.choice + 1, true
+	case "up", "shift+tab":
+		return max(d.choice, 0) - 1, true
+	}
+	return 0, false
+}
+
+func (d *promptDialog) choose(i int) {
+	d.choice = (i + len(d.choices)) % len(d.choices)
+	d.input.SetValue(d.choices[d.choice])
+	d.input.CursorEnd()
+}
+
 func (d *promptDialog) buttons() []button {
-	return []button{
+	list := []button{
 		{[]string{"enter"}, "ok", func(m *Model) tea.Cmd {
-			if _, err := d.try(m, d.input.Value()); err != nil {
+			if d.err != nil {
+				d.refused = true
 				return nil // it is shown
 			}
 			m.closeDialog()
 			return d.accept(m, d.input.Value())
 		}},
-		{[]string{"esc", "ctrl+c"}, "cancel", func(m *Model) tea.Cmd { m.closeDialog(); return nil }},
+		closing("cancel", "esc", "ctrl+c"),
 	}
+	if d.raw != nil {
+		label := "check no rules"
+		if *d.raw {
+			label = "check the rules"
+		}
+		list = append(list, button{[]string{"ctrl+r"}, label, func(m *Model) tea.Cmd { *d.raw = !*d.raw; d.look(m); return nil }})
+	}
+	return list
 }
+
+// promptRows is how many rows a prompt has for what it would do.
+const promptRows = 3
 
 func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, h := screen.Size()
-	preview, err := d.try(m, d.input.Value())
-	lines, ink := wrap(preview, w-4), inkGood
-	if err != nil {
-		lines, ink = wrap(header.Harmless(err.Error()), w-4), inkWrong
+	preview, ink := header.Harmless(d.preview), inkText
+	switch {
+	case d.err != nil && d.refused:
+		preview, ink = "! "+header.Harmless(d.err.Error()), inkWrong|grid.Bold
+	case d.err != nil:
+		preview, ink = header.Harmless(d.err.Error()), inkWarn
 	}
-	lines = lines[:min(len(lines), max(1, h-6))]
-	hint := wrap(d.hint, w-4)
-	if h < 12 {
-		hint = nil
+	hint := d.hint
+	if len(d.choices) > 0 {
+		hint += "  ·  Tab: " + strings.Join(d.choices, ", ")
 	}
-	height := min(h, 3+len(lines)+len(hint))
+	hints := wrap(hint, w-2)
+	rows := min(promptRows, max(1, h-5))
+	if h < 14 {
+		hints = nil
+	}
+	hints = hints[:min(len(hints), 2)]
+	height := min(h, 2+rows+len(hints)+buttonRows(w-2, d.buttons()))
 	r := screen.Sub(0, h-height, w, height)
-	r.Fill(' ', inkText|grid.Bar)
-	r.Sub(0, 0, w, 1).Fill('─', inkDim|grid.Bar)
-	r.Text(1, 0, inkBright|grid.Bold|grid.Bar, " "+grid.Cut(d.title, w-4)+" ")
+	r.Fill(' ', inkText|grid.Panel)
+	r.Sub(0, 0, w, 1).Fill('─', inkDim|grid.Panel)
+	title, titleInk := d.title, inkBright
+	if d.raw != nil && *d.raw {
+		title, titleInk = title+", raw: rules are not checked", inkWrong|grid.Bold
+	}
+	r.Text(1, 0, titleInk|grid.Panel, " "+grid.Cut(title, w-4)+" ")
 	cursor := drawInput(r, 1, 1, w-2, d.input)
-	y := 2
-	for _, l := range lines {
-		r.Text(1, y, ink|grid.Bar, l)
-		y++
+	for i, l := range wrap(preview, w-2) {
+		if i < rows {
+			r.Text(1, 2+i, ink|grid.Panel, l)
+		}
 	}
-	for _, l := range hint {
-		r.Text(1, y, inkDim|grid.Bar, l)
-		y++
+	for i, l := range hints {
+		r.Text(1, 2+rows+i, inkDim|grid.Panel, l)
 	}
-	drawButtons(m, r, 1, height-1, d.buttons())
+	drawButtons(m, r.Sub(1, 0, w-2, height), d.buttons())
 	return cursor
 }
 
@@ -101,43 +161,41 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 func drawInput(r grid.Region, x, y, width int, in textinput.Model) *tea.Cursor {
 	text := []rune(in.Value())
 	at := in.Position()
-	x = r.Text(x, y, inkField|grid.Bold|grid.Bar, "> ")
+	x = r.Text(x, y, inkField|grid.Bold|grid.Panel, "> ")
 	width -= 3
 	start := 0
 	for start < at && grid.Width(string(text[start:at])) >= width {
 		start++
 	}
-	r.Text(x, y, inkBright|grid.Bar, grid.Cut(string(text[start:]), width))
+	r.Text(x, y, inkBright|grid.Panel, grid.Cut(string(text[start:]), width))
 	o := r.Bounds().Min
 	c := tea.NewCursor(o.X+x+grid.Width(string(text[start:at])), o.Y+y)
 	c.Blink, c.Shape = false, tea.CursorBar
 	return c
 }
 
+// find returns the place that an expression names.
+func (m *Model) find(text string) (structures.Place, error) {
+	return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at}.Find(text)
+}
+
 // askGoto asks for a place to go to.
-func (m *Model) askGoto(text string) tea.Cmd {
-	find := func(m *Model, text string) (structures.Place, error) {
-		return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at}.Find(text)
-	}
-	m.open(&promptDialog{
-		title: "go to", input: newInput(text),
+func (m *Model) askGoto() tea.Cmd {
+	m.ask(&promptDialog{
+		title: "go to", input: newInput(""),
 		hint: structures.Expressions,
 		try: func(m *Model, text string) (string, error) {
 			if text == "" {
-				return "a place in the file", nil
+				return "", nil
 			}
-			p, err := find(m, text)
+			p, err := m.find(text)
 			if err != nil {
 				return "", err
 			}
-			preview := "→ " + p.Offset.String()
-			if p.Path != "" {
-				preview += "  " + p.Path
-			}
-			return preview, nil
+			return "→ " + p.Offset.String() + "  " + m.nameOf(place{at: p.Offset, path: p.Path}), nil
 		},
 		accept: func(m *Model, text string) tea.Cmd {
-			if p, err := find(m, text); err == nil {
+			if p, err := m.find(text); err == nil && text != "" {
 				m.jump(p.Path, p.Offset)
 			}
 			return nil
@@ -156,6 +214,9 @@ func (m *Model) editField() tea.Cmd {
 	if n.Bit >= 0 {
 		return m.toggleBit()
 	}
+	if n.Path == header.PathBackingFile {
+		return m.askName(n.Path)
+	}
 	m.askValue(n, false)
 	return nil
 }
@@ -168,25 +229,38 @@ func (m *Model) askValue(n *header.Node, raw bool) {
 	} else if ok && n.Field.Kind == header.Enum {
 		text = n.Field.Describe(v)
 	}
-	d := &promptDialog{title: "edit " + n.Path, input: newInput(text), hint: m.valueHint(n)}
+	if m.tooLong(text) {
+		return
+	}
+	d := &promptDialog{title: "edit " + n.Path, input: newInput(text), choice: -1, hint: valueHint(n)}
 	for _, v := range n.Field.Values {
 		d.choices = append(d.choices, v.Name)
 	}
-	if raw {
-		d.title += ", raw: rules are not checked"
-	}
+	d.choice = slices.Index(d.choices, text)
 	m.askSetting(d, n.Path, n.Field.Kind == header.Text, raw)
 }
 
-func (m *Model) valueHint(n *header.Node) string {
+// tooLong says so of a value that a prompt would cut off.
+func (m *Model) tooLong(text string) bool {
+	n := utf8.RuneCountInString(text)
+	if n > maxInput {
+		m.say(fmt.Sprintf("%d characters do not fit a prompt; type over the bytes (g2, i) or use: qedit set", n))
+	}
+	return n > maxInput
+}
+
+// valueHint says in a few words what a field takes.
+func valueHint(n *header.Node) string {
 	switch {
 	case n.Field.Kind == header.Text:
-		return `text; \\ \n \x1b are escapes`
+		return textHint
 	case n.Field.Numeric():
 		return n.Field.Expect()
 	}
 	return "hexadecimal digits, two for each byte"
 }
+
+const textHint = `text; \\ \n \x1b are escapes`
 
 // askSetting completes and opens a prompt for the value at a path.
 func (m *Model) askSetting(d *promptDialog, path string, text, raw bool) {
@@ -196,43 +270,55 @@ func (m *Model) askSetting(d *promptDialog, path string, text, raw bool) {
 		}
 		return s, nil
 	}
+	d.raw = &raw
 	d.try = func(m *Model, s string) (string, error) {
 		v, err := value(s)
 		if err != nil {
 			return "", err
 		}
-		return m.preview(path, v, raw)
+		t, err := m.session.Set(path, v)
+		if err != nil {
+			return "", err
+		}
+		t.Raw = raw
+		return m.preview(path, t)
 	}
 	d.accept = func(m *Model, s string) tea.Cmd {
 		v, _ := value(s) // it has been tried
 		m.set(path, v, raw)
 		return nil
 	}
-	m.open(d)
+	m.ask(d)
 }
 
-// preview says what setting a value would do: the fields that change.
-func (m *Model) preview(path, text string, raw bool) (string, error) {
-	t, err := m.session.Set(path, text)
+// preview says what a transaction would do: the value before and after, and the
+// bytes.
+func (m *Model) preview(path string, t editor.Transaction) (string, error) {
+	if len(t.Replacements) == 0 {
+		return "unchanged", nil
+	}
+	after, err := m.session.Preview(t)
 	if err != nil {
 		return "", err
 	}
-	t.Raw = raw
-	if len(t.Replacements) == 0 {
-		return "as it is", nil
-	}
-	if err := m.session.Check(t); err != nil {
-		return "", err
-	}
-	var parts []string
-	for _, r := range t.Replacements {
-		if len(parts) == 3 {
-			parts = append(parts, "…")
+	text := describePath(m.area(), path) + " → " + describePath(after, path)
+	for i, r := range t.Replacements {
+		if i == 3 {
+			text += fmt.Sprintf("\n… %d more", len(t.Replacements)-i)
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%v: %s → %s", r.Offset, shortHex(r.Old), shortHex(r.New)))
+		text += fmt.Sprintf("\n%v: %s → %s", r.Offset, shortHex(r.Old), shortHex(r.New))
 	}
-	return strings.Join(parts, "   "), nil
+	return text, nil
+}
+
+// describePath is what the field at a path holds, for people.
+func describePath(a *header.Area, path string) string {
+	n := a.Lookup(path)
+	if n == nil {
+		return "none"
+	}
+	return a.Describe(n)
 }
 
 func shortHex(b []byte) string {
@@ -249,9 +335,9 @@ func (m *Model) askName(path string) tea.Cmd {
 		m.fail(err)
 		return nil
 	}
-	m.askSetting(&promptDialog{
-		title: "set " + path, input: newInput(now), hint: `text, nothing removes it; \\ \n \x1b are escapes`,
-	}, path, true, false)
+	if !m.tooLong(now) {
+		m.askSetting(&promptDialog{title: "set " + path, input: newInput(now), hint: "empty to remove it, or " + textHint}, path, true, false)
+	}
 	return nil
 }
 
@@ -262,9 +348,12 @@ func (m *Model) addExtension() tea.Cmd {
 		return header.ParseExtension(typ, strings.TrimSpace(data))
 	}
 	d := &promptDialog{
-		title: "add an extension", input: newInput(""),
-		hint: "TYPE DATA: a name or number, then hexadecimal digits or \"text\": 0x12345678 \"hello\"",
+		title: "add an extension", input: newInput(""), choice: -1,
+		hint: `TYPE DATA: a type or number, then hexadecimal digits or "text"`,
 		try: func(m *Model, text string) (string, error) {
+			if text == "" {
+				return `such as: 0x12345678 "hello"`, nil
+			}
 			e, err := parse(text)
 			if err != nil {
 				return "", err
@@ -273,33 +362,41 @@ func (m *Model) addExtension() tea.Cmd {
 			if err := draft.AddExtension(e); err != nil {
 				return "", err
 			}
-			return fmt.Sprintf("%v, %d bytes", e.Type, len(e.Data)), m.session.Check(m.session.Commit(draft))
+			_, err = m.session.Preview(m.session.Commit(draft))
+			return fmt.Sprintf("adds %v, %s", e.Type, counted(len(e.Data), "byte", "bytes")), err
 		},
 		accept: func(m *Model, text string) tea.Cmd {
-			if e, err := parse(text); err == nil {
-				m.applyDraft(func(d *header.Draft) error { return d.AddExtension(e) })
+			if e, err := parse(text); err == nil && m.applyDraft(func(d *header.Draft) error { return d.AddExtension(e) }) {
+				said := m.message
 				m.jump(header.ExtensionPath(len(m.area().Header.Extensions)-1), m.cursor.at)
+				m.message = said
 			}
 			return nil
 		},
 	}
 	for _, k := range header.ExtensionKinds() {
 		if k.Type != header.ExtensionEnd {
-			d.choices = append(d.choices, k.Name+" ")
+			d.choices = append(d.choices, k.Name)
 		}
 	}
-	m.open(d)
+	m.ask(d)
 	return nil
 }
 
 // applyDraft makes an edit of a change to the header area.
-func (m *Model) applyDraft(change func(*header.Draft) error) {
+func (m *Model) applyDraft(change func(*header.Draft) error) bool {
 	d := m.session.Draft()
 	if err := change(d); err != nil {
 		m.fail(err)
-		return
+		return false
 	}
-	m.apply(m.session.Commit(d))
+	return m.apply(m.session.Commit(d))
+}
+
+// extension returns the number of the extension at the cursor.
+func (m *Model) extension() (int, bool) {
+	i, ok := header.ExtensionIndex(m.cursor.path)
+	return i, ok && i < len(m.area().Header.Extensions)
 }
 
 // removeExtension removes the extension at the cursor, or the name.
@@ -308,143 +405,11 @@ func (m *Model) removeExtension() tea.Cmd {
 		m.applyDraft(func(d *header.Draft) error { return d.SetBackingFile("") })
 		return nil
 	}
-	var i int
-	if _, err := fmt.Sscanf(m.cursor.path, "extensions[%d]", &i); err != nil || i >= len(m.area().Header.Extensions) {
-		m.say("no extension is selected")
+	i, ok := m.extension()
+	if !ok {
+		m.say("no extension is selected; choose one in the structure pane")
 		return nil
 	}
 	m.applyDraft(func(d *header.Draft) error { return d.DeleteExtension(i) })
 	return nil
-}
-
-// paletteDialog finds an action by name, or goes to a place.
-type paletteDialog struct {
-	input textinput.Model
-	at    int
-}
-
-func (m *Model) openPalette() tea.Cmd {
-	m.open(&paletteDialog{input: newInput("")})
-	return nil
-}
-
-// found are the actions whose names contain the words, those that start with
-// them first.
-func (d *paletteDialog) found() []*Action {
-	text := strings.ToLower(strings.TrimSpace(d.input.Value()))
-	var list []*Action
-	for i := range actions {
-		if a := &actions[i]; a.Scope != InEditMode && fuzzy(a.Name, text) {
-			list = append(list, a)
-		}
-	}
-	sort.SliceStable(list, func(i, j int) bool {
-		return rankName(list[i].Name, text) < rankName(list[j].Name, text)
-	})
-	return list
-}
-
-// fuzzy reports whether the letters of text come in this order in name.
-func fuzzy(name, text string) bool {
-	for _, r := range text {
-		i := strings.IndexRune(name, r)
-		if i < 0 {
-			return false
-		}
-		name = name[i+1:]
-	}
-	return true
-}
-
-func rankName(name, text string) int {
-	switch {
-	case strings.HasPrefix(name, text):
-		return 0
-	case strings.Contains(name, text):
-		return 1
-	}
-	return 2
-}
-
-// exCommands are what vi hands type behind the colon.
-var exCommands = map[string]string{
-	"w": "review and save", "wq": "review, save and quit", "x": "review, save and quit", "q": "quit", "q!": "discard and quit",
-	"e!": "discard edits", "u": "undo", "help": "help", "h": "help", "raw": "edit bytes, raw", "suspend": "suspend", "mouse": "mouse on or off",
-}
-
-func (d *paletteDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(), msg); ok {
-		return cmd
-	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		n := len(d.found())
-		switch k.String() {
-		case "up", "shift+tab", "ctrl+p":
-			d.at = max(0, min(d.at, n-1)-1)
-			return nil
-		case "down", "tab", "ctrl+n":
-			d.at = max(0, min(d.at+1, n-1))
-			return nil
-		}
-	}
-	d.input, _ = d.input.Update(msg)
-	d.at = 0
-	return nil
-}
-
-func (d *paletteDialog) buttons() []button {
-	return []button{
-		{[]string{"enter"}, "do it", func(m *Model) tea.Cmd { return d.accept(m) }},
-		{[]string{"esc", "ctrl+c"}, "close", func(m *Model) tea.Cmd { m.closeDialog(); return nil }},
-	}
-}
-
-// accept runs what is chosen. A place is gone to.
-func (d *paletteDialog) accept(m *Model) tea.Cmd {
-	text := strings.TrimSpace(d.input.Value())
-	m.closeDialog()
-	if name, ok := exCommands[text]; ok {
-		return action(name).run(m)
-	}
-	if list := d.found(); len(list) > 0 && text != "" {
-		return list[min(d.at, len(list)-1)].run(m)
-	} else if text == "" && d.at > 0 {
-		return list[min(d.at, len(list)-1)].run(m)
-	}
-	if text == "" {
-		return nil
-	}
-	p, err := structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at}.Find(text)
-	if err != nil {
-		m.fail(err)
-		return nil
-	}
-	m.jump(p.Path, p.Offset)
-	return nil
-}
-
-func (d *paletteDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
-	w, h := screen.Size()
-	r := panel(screen, "commands", inkBright, min(w, 70), min(h-2, 20))
-	width, rows := r.Size()
-	cursor := drawInput(r, 0, 1, width, d.input)
-	list := d.found()
-	room := max(1, rows-4)
-	at := max(0, min(d.at, len(list)-1))
-	top := max(0, at-room+1)
-	for i := top; i < len(list) && i < top+room; i++ {
-		y := 2 + i - top
-		a := list[i]
-		r.Text(0, y, inkText|grid.Bar, a.Name)
-		r.TextRight(width, y, inkDim|grid.Bar, grid.Cut(keyLabels(a.Keys.Keys()), width/2))
-		if i == at {
-			r.Paint(0, y, width, grid.Selected)
-		}
-		m.hot(r, 0, y, width, func(m *Model) tea.Cmd { m.closeDialog(); return a.run(m) })
-	}
-	if len(list) == 0 {
-		r.Text(0, 2, inkDim|grid.Bar, grid.Cut("no command of that name; Enter goes to a place: "+structures.Expressions, width))
-	}
-	drawButtons(m, r, 0, rows-1, d.buttons())
-	return cursor
 }

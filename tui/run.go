@@ -25,7 +25,7 @@ const exitSignal = 128
 
 // Run runs the editor on the terminal and returns the exit code of the program:
 // 0, or 128 and the number of the signal that ended it. The terminal is as it
-// was afterwards, whatever happens.
+// was afterwards, whatever happens. A save under way is waited for.
 func Run(s *editor.Session, o Options) (int, error) {
 	env := os.Environ()
 	o.OnDark = believedDark(os.Getenv("COLORFGBG"))
@@ -38,13 +38,16 @@ func Run(s *editor.Session, o Options) (int, error) {
 	caught := catchSignals(ctx, p)
 	_, err := p.Run()
 	stop()
-	if sig := <-caught; sig != 0 {
-		return exitSignal + int(sig), lostEdits(s, fmt.Sprintf("ended by the signal %v", sig))
+	lost := lostEdits(s, m.finishSave())
+	switch sig := <-caught; {
+	case sig != 0 && lost != "":
+		return exitSignal + int(sig), fmt.Errorf("ended by the signal %v%s", sig, lost)
+	case sig != 0:
+		return exitSignal + int(sig), nil
+	case errors.Is(err, tea.ErrProgramPanic):
+		return 1, fmt.Errorf("a mistake in qedit ended it%s: %w", lost, err)
 	}
-	if errors.Is(err, tea.ErrProgramPanic) {
-		return 1, fmt.Errorf("a mistake in qedit ended it; the image is as it was after the last save: %w", err)
-	}
-	return m.exit, err
+	return 0, err
 }
 
 // detectProfile returns what colours the terminal can show. The library's own
@@ -60,17 +63,27 @@ func detectProfile(env []string) colorprofile.Profile {
 	return colorprofile.Detect(os.Stdout, env)
 }
 
-// lostEdits says which edits the end of the program took along.
-func lostEdits(s *editor.Session, why string) error {
-	pending := s.Pending()
-	if len(pending) == 0 {
-		return nil
+// lostEdits says how the save went that the end of the program had to wait for,
+// and which edits the end took along; "" if there is nothing to tell.
+func lostEdits(s *editor.Session, save saveOutcome) string {
+	var text string
+	switch {
+	case save.waited && save.err == nil:
+		text = "; the save under way was finished: saved and read back"
+	case save.waited:
+		text = "; " + save.err.Error()
 	}
 	var titles []string
-	for _, t := range pending {
+	for _, t := range s.Pending() {
 		titles = append(titles, header.Harmless(t.Title))
 	}
-	return fmt.Errorf("%s; not saved: %s", why, strings.Join(titles, ", "))
+	if len(titles) > 0 {
+		text += "; not saved: " + strings.Join(titles, ", ")
+		if s.Kept() {
+			text += "; kept, and offered when the image is opened again"
+		}
+	}
+	return text
 }
 
 // catchSignals ends the program on signals, in order. The framework's own
@@ -86,7 +99,7 @@ func catchSignals(ctx context.Context, p *tea.Program) <-chan syscall.Signal {
 		select {
 		case s := <-signals:
 			sig, _ = s.(syscall.Signal)
-			p.Quit()
+			p.Send(endMsg{})
 			<-ctx.Done()
 		case <-ctx.Done():
 		}

@@ -44,7 +44,7 @@ func openScreen(t testing.TB, name string, width, height int) *screen {
 func openBytes(t testing.TB, buf []byte, name string, width, height int) *screen {
 	t.Helper()
 	image := store.NewMemory(buf)
-	session, err := editor.New(image)
+	session, err := editor.New(image, editor.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func (s *screen) run(cmd tea.Cmd) {
 	case savedMsg:
 		s.saves++
 		s.send(msg)
-	case pageMsg:
+	case pageMsg, holdersMsg:
 		s.send(msg)
 	default:
 		s.sent = append(s.sent, msg)

@@ -119,7 +119,7 @@ type program struct {
 func startProgram(t *testing.T, image []byte, width, height int) *program {
 	t.Helper()
 	m := store.NewMemory(image)
-	session, err := editor.New(m)
+	session, err := editor.New(m, editor.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

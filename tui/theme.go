@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"image/color"
 	"strings"
 
@@ -47,8 +46,6 @@ func inkName(i grid.Ink) rune {
 		return '@'
 	case i&grid.Selected != 0:
 		return '#'
-	case i&grid.Reverse != 0:
-		return '%'
 	default:
 		return c
 	}
@@ -89,65 +86,63 @@ const (
 	ThemeMono     Theme = "mono"
 )
 
-// ParseTheme returns the theme of that name.
-func ParseTheme(s string) (Theme, error) {
-	switch t := Theme(s); t {
-	case ThemeAuto, ThemeDark, ThemeLight, ThemeContrast, ThemeMono:
-		return t, nil
-	}
-	return "", fmt.Errorf("theme %s: there are auto, dark, light, contrast, mono", header.Quote(s))
+// Themes returns the names of the themes, the usual one first.
+func Themes() []string {
+	return []string{string(ThemeAuto), string(ThemeDark), string(ThemeLight), string(ThemeContrast), string(ThemeMono)}
 }
 
-// colours are the palette of a theme: foregrounds by ink, and the two
-// backgrounds. What has none has the terminal's own: plain text, which makes
-// most of what is sent.
+// colours are the palette of a theme: foregrounds by ink, and the backgrounds.
+// What has no foreground has the terminal's own: plain text, which makes most of
+// what is sent, and in bold what matters most.
 type colours struct {
-	ink           [inkCount]string
-	selected, bar string
+	ink [inkCount]string
+	// ground is behind everything; "" leaves the terminal's own.
+	ground, selected, bar, panel string
 	// The backgrounds of a terminal with 256 colours: the nearest to the others
 	// would not be quiet.
-	selected256, bar256 string
+	selected256, bar256, panel256 string
 }
 
 var dark = colours{
 	ink: [inkCount]string{
-		inkBright: "#e6e9ef", inkDim: "#7d8590", inkFaint: "#4b525d", inkField: "#7dcfff",
+		inkDim: "#7d8590", inkFaint: "#4b525d", inkField: "#7dcfff",
 		inkHeader: "#7aa2f7", inkExtension: "#56b6c2", inkBacking: "#9ece6a", inkTable: "#bb9af7",
-		inkRefcount: "#e0af68", inkSnapshot: "#f78fb3", inkBitmap: "#d19a66", inkLUKS: "#b4b86b",
-		inkWrong: "#ff5c6c", inkWarn: "#e0af68", inkGood: "#9ece6a",
-		inkASCII: "#9ece6a", inkControl: "#e0af68", inkHigh: "#bb9af7",
+		inkRefcount: "#d9915a", inkSnapshot: "#f78fb3", inkBitmap: "#8ea8c3", inkLUKS: "#b4b86b",
+		inkWrong: "#ff5c6c", inkWarn: "#f0c24b", inkGood: "#9ece6a",
+		inkASCII: "#9ece6a", inkControl: "#d9915a", inkHigh: "#bb9af7",
 	},
-	selected: "#2c3a57", bar: "#22262e", selected256: "237", bar256: "235",
+	selected: "#2c3a57", bar: "#22262e", panel: "#262b35", selected256: "237", bar256: "235", panel256: "236",
 }
 
 var light = colours{
 	ink: [inkCount]string{
-		inkBright: "#11151c", inkDim: "#6f7887", inkFaint: "#b4bbc6", inkField: "#0b7aa6",
+		inkDim: "#6f7887", inkFaint: "#9aa3b0", inkField: "#0b7aa6",
 		inkHeader: "#2457c5", inkExtension: "#0e7c86", inkBacking: "#3d7a1a", inkTable: "#7a3fc9",
-		inkRefcount: "#a86500", inkSnapshot: "#b8266d", inkBitmap: "#8a5a2b", inkLUKS: "#6b6f12",
-		inkWrong: "#d32f3f", inkWarn: "#a86500", inkGood: "#3d7a1a",
-		inkASCII: "#3d7a1a", inkControl: "#a86500", inkHigh: "#7a3fc9",
+		inkRefcount: "#a4511f", inkSnapshot: "#b8266d", inkBitmap: "#4a6d8c", inkLUKS: "#6b6f12",
+		inkWrong: "#d32f3f", inkWarn: "#946300", inkGood: "#3d7a1a",
+		inkASCII: "#3d7a1a", inkControl: "#a4511f", inkHigh: "#7a3fc9",
 	},
-	selected: "#d6e2fb", bar: "#eceff4", selected256: "189", bar256: "255",
+	selected: "#d6e2fb", bar: "#eceff4", panel: "#f1f3f8", selected256: "189", bar256: "255", panel256: "255",
 }
 
 var contrast = colours{
 	ink: [inkCount]string{
 		inkText: "#ffffff", inkBright: "#ffffff", inkDim: "#c0c0c0", inkFaint: "#909090", inkField: "#00ffff",
 		inkHeader: "#5fafff", inkExtension: "#00ffd7", inkBacking: "#5fff5f", inkTable: "#d7afff",
-		inkRefcount: "#ffd75f", inkSnapshot: "#ff87d7", inkBitmap: "#ffaf5f", inkLUKS: "#ffff5f",
+		inkRefcount: "#ffaf5f", inkSnapshot: "#ff87d7", inkBitmap: "#afd7ff", inkLUKS: "#d7ff5f",
 		inkWrong: "#ff5f5f", inkWarn: "#ffff00", inkGood: "#5fff5f",
-		inkASCII: "#5fff5f", inkControl: "#ffd75f", inkHigh: "#d7afff",
+		inkASCII: "#5fff5f", inkControl: "#ffaf5f", inkHigh: "#d7afff",
 	},
-	selected: "#00408a", bar: "#303030", selected256: "18", bar256: "236",
+	ground: "#000000", selected: "#00408a", bar: "#303030", panel: "#202020",
+	selected256: "18", bar256: "236", panel256: "234",
 }
 
 // basic are the colours of a terminal with sixteen of its own: the same on dark
 // and light ground, since the terminal's palette fits its ground.
 var basic = [inkCount]color.Color{
-	inkText: nil, inkBright: nil, inkDim: lipgloss.BrightBlack, inkFaint: lipgloss.BrightBlack, inkField: lipgloss.Cyan,
+	inkText: nil, inkDim: lipgloss.BrightBlack, inkFaint: lipgloss.BrightBlack, inkField: lipgloss.Cyan,
 	inkHeader: lipgloss.Blue, inkExtension: lipgloss.Cyan, inkBacking: lipgloss.Green, inkTable: lipgloss.Magenta,
-	inkRefcount: lipgloss.Yellow, inkSnapshot: lipgloss.Magenta, inkBitmap: lipgloss.Yellow, inkLUKS: lipgloss.Yellow,
+	inkRefcount: lipgloss.Yellow, inkSnapshot: lipgloss.Magenta, inkBitmap: lipgloss.Blue, inkLUKS: lipgloss.Yellow,
 	inkWrong: lipgloss.Red, inkWarn: lipgloss.Yellow, inkGood: lipgloss.Green,
 	inkASCII: lipgloss.Green, inkControl: lipgloss.Yellow, inkHigh: lipgloss.Magenta,
 }
@@ -159,49 +154,78 @@ func newPalette(t Theme, onDark bool, profile colorprofile.Profile) *grid.Palett
 	switch {
 	case t == ThemeMono || profile <= colorprofile.ASCII:
 		return grid.NewPalette(inkCount, monoSequence)
+	case profile <= colorprofile.ANSI:
+		return grid.NewPalette(inkCount, basicSequence)
 	case t == ThemeContrast:
 		set = contrast
 	case t == ThemeLight, t == ThemeAuto && !onDark:
 		set = light
 	}
-	selected, bar := lipgloss.Color(set.selected), lipgloss.Color(set.bar)
-	if profile < colorprofile.TrueColor {
-		selected, bar = lipgloss.Color(set.selected256), lipgloss.Color(set.bar256)
-	}
-	return grid.NewPalette(inkCount, func(i grid.Ink) string {
-		style := lipgloss.NewStyle()
-		if profile <= colorprofile.ANSI {
-			if c := basic[i.Color()]; c != nil {
-				style = style.Foreground(c)
-			}
-			// Sixteen colours have no quiet background: reverse has to do.
-			style = style.Reverse(i&(grid.Reverse|grid.Selected|grid.Bar) != 0)
-		} else {
-			if c := set.ink[i.Color()]; c != "" {
-				style = style.Foreground(lipgloss.Color(c))
-			}
-			style = style.Reverse(i&grid.Reverse != 0)
-			switch {
-			case i&grid.Selected != 0:
-				style = style.Background(selected)
-			case i&grid.Bar != 0:
-				style = style.Background(bar)
-			}
-		}
-		bold := i&grid.Bold != 0 || i.Color() == int(inkBright) && profile <= colorprofile.ANSI
-		return sequence(style.Bold(bold).Underline(i&grid.Underline != 0))
-	})
+	p := grid.NewPalette(inkCount, func(i grid.Ink) string { return sequence(set.style(i, profile)) })
+	p.Ground = set.ground != ""
+	return p
 }
 
-// monoSequence tells apart without colour: selected by reverse, bars and what
-// is wrong by bold, edits by underline.
-func monoSequence(i grid.Ink) string {
-	style := lipgloss.NewStyle().
-		Reverse(i&(grid.Selected|grid.Reverse|grid.Bar) != 0).
-		Bold(i&grid.Bold != 0 || i.Color() == int(inkWrong) || i.Color() == int(inkBright)).
-		Underline(i&grid.Underline != 0 || i.Color() == int(inkWarn)).
-		Faint(i.Color() == int(inkFaint) && i&grid.Selected == 0)
+// style is how an ink looks on a terminal with at least 256 colours.
+func (c *colours) style(i grid.Ink, profile colorprofile.Profile) lipgloss.Style {
+	style := lipgloss.NewStyle().Bold(emphatic(i)).Underline(i&grid.Underline != 0)
+	if foreground := c.ink[onGround(i)]; foreground != "" {
+		style = style.Foreground(lipgloss.Color(foreground))
+	}
+	if background := c.background(i, profile); background != "" {
+		style = style.Background(lipgloss.Color(background))
+	}
+	return style
+}
+
+func (c *colours) background(i grid.Ink, profile colorprofile.Profile) string {
+	selected, bar, panel := c.selected, c.bar, c.panel
+	if profile < colorprofile.TrueColor {
+		selected, bar, panel = c.selected256, c.bar256, c.panel256
+	}
+	switch {
+	case i&grid.Selected != 0:
+		return selected
+	case i&grid.Bar != 0:
+		return bar
+	case i&grid.Panel != 0:
+		return panel
+	}
+	return c.ground
+}
+
+// emphatic reports whether an ink is bold.
+func emphatic(i grid.Ink) bool { return i&grid.Bold != 0 || i.Color() == int(inkBright) }
+
+// onGround is the colour of an ink on its background: what is quiet elsewhere is
+// plainly readable where it is selected.
+func onGround(i grid.Ink) int {
+	if c := i.Color(); i&grid.Selected == 0 || c != int(inkDim) && c != int(inkFaint) {
+		return c
+	}
+	return int(inkText)
+}
+
+// basicSequence is for sixteen colours: they have no quiet background, so what
+// is selected and bars are reversed.
+func basicSequence(i grid.Ink) string {
+	style := lipgloss.NewStyle().Bold(emphatic(i)).Underline(i&grid.Underline != 0).
+		Reverse(i&(grid.Selected|grid.Bar) != 0)
+	if c := basic[onGround(i)]; c != nil {
+		style = style.Foreground(c)
+	}
 	return sequence(style)
+}
+
+// monoSequence tells apart without colour: what is selected and bars by reverse,
+// edits by underline, what matters or is wrong by bold.
+func monoSequence(i grid.Ink) string {
+	c := onGround(i)
+	return sequence(lipgloss.NewStyle().
+		Reverse(i&(grid.Selected|grid.Bar) != 0).
+		Bold(emphatic(i) || c == int(inkWrong) || c == int(inkWarn)).
+		Underline(i&grid.Underline != 0).
+		Faint(c == int(inkFaint)))
 }
 
 // sequence returns what sets the style, from any other.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"qedit/header"
@@ -10,10 +11,11 @@ import (
 
 // treePane is the structure of the image as rows that fold.
 type treePane struct {
-	folded map[string]bool // by path, where it differs from what is usual
+	folded map[string]bool // by fold key, where it differs from what is usual
 	rows   []treeRow
-	top    int // first row shown
-	at     int // row of the cursor
+	top    int  // first row shown
+	at     int  // row of the cursor
+	away   bool // the cursor is where no row is about
 }
 
 // treeRow is a row of the tree: a node of the header area, or a table that the
@@ -24,46 +26,44 @@ type treeRow struct {
 	depth int
 	open  bool
 
-	mark          rune // ! for something wrong, * for an edit that is not saved
-	markInk       grid.Ink
+	wrong, edited bool // marked ! and *
 	title, value  string
 	ink, valueInk grid.Ink
 }
 
 func newTree() treePane { return treePane{folded: map[string]bool{}} }
 
-func (r treeRow) path() string {
-	if r.node != nil {
-		return r.node.Path
-	}
-	return r.table.Name
-}
+// foldKey tells a node from others, also after an edit: the numbers of
+// extensions, and so their paths, move when one comes or goes.
+func foldKey(n *header.Node) string { return n.Path + " " + n.Title }
 
 // foldable reports whether the row has others below it.
 func (r treeRow) foldable() bool { return r.node != nil && !r.node.Leaf() }
 
 // isOpen reports whether the parts of a node are shown. Unless a person says
-// otherwise these are the header, the extensions, and masks with a bit set.
+// otherwise these are the header, the extensions, and masks with a bit that is
+// set or that would mean trouble.
 func (t *treePane) isOpen(a *header.Area, n *header.Node) bool {
-	if folded, said := t.folded[n.Path]; said {
+	if folded, said := t.folded[foldKey(n)]; said {
 		return !folded
 	}
-	if n.Field != nil && n.Field.Kind == header.Mask {
-		v, _ := a.Uint(n)
-		return v != 0 || n.Path == "incompatible_features"
+	if n.Field == nil || n.Field.Kind != header.Mask {
+		return n.Path == header.PathHeader || n.Path == header.PathExtensions
 	}
-	return n.Path == header.PathHeader || n.Path == header.PathExtensions
+	v, _ := a.Uint(n)
+	return v != 0 || slices.ContainsFunc(n.Field.Flags, func(f header.Flag) bool { return f.Alarm != "" })
 }
 
 // buildTree makes the rows anew.
 func (m *Model) buildTree() {
 	t := &m.tree
 	t.rows = t.rows[:0]
+	marks := m.treeMarks()
 	var add func(nodes []*header.Node, depth int)
 	add = func(nodes []*header.Node, depth int) {
 		for _, n := range nodes {
 			open := !n.Leaf() && t.isOpen(m.area(), n)
-			t.rows = append(t.rows, m.prepare(treeRow{node: n, depth: depth, open: open}))
+			t.rows = append(t.rows, m.prepare(treeRow{node: n, depth: depth, open: open}, marks))
 			if open {
 				add(n.Children(), depth+1)
 			}
@@ -71,7 +71,7 @@ func (m *Model) buildTree() {
 	}
 	add(m.area().Nodes, 0)
 	for _, s := range m.tables {
-		t.rows = append(t.rows, m.prepare(treeRow{table: s}))
+		t.rows = append(t.rows, m.prepare(treeRow{table: s}, marks))
 	}
 }
 
@@ -84,7 +84,7 @@ func (m *Model) reveal(path string) {
 				return true
 			}
 			if !n.Leaf() && n.Contains(m.cursor.at) && open(n.Children()) {
-				m.tree.folded[n.Path] = false
+				m.tree.folded[foldKey(n)] = false
 				return true
 			}
 		}
@@ -98,14 +98,15 @@ func (m *Model) reveal(path string) {
 // follow puts the cursor on the row of a place, or on the innermost one around
 // it, and scrolls to it.
 func (t *treePane) follow(p place, height int) {
+	t.away = true
 	for i, r := range t.rows {
 		switch {
 		case r.node == nil && p.path == "" && (r.table.Contains(p.at) || r.table.Offset == p.at),
 			r.node != nil && r.node.Bit < 0 && p.path != "" && r.node.Contains(p.at):
-			t.at = i
+			t.at, t.away = i, false
 		}
 		if r.node != nil && r.node.Path == p.path && p.path != "" {
-			t.at = i
+			t.at, t.away = i, false
 			break
 		}
 	}
@@ -113,13 +114,17 @@ func (t *treePane) follow(p place, height int) {
 	t.show(height)
 }
 
-// show scrolls so that the cursor's row is seen.
+// treeMargin is how many rows are seen above and below the cursor's.
+const treeMargin = 2
+
+// show scrolls so that the cursor's row is seen, with some around it.
 func (t *treePane) show(height int) {
-	if t.at < t.top {
-		t.top = t.at
+	margin := max(0, min(treeMargin, (height-1)/2))
+	if t.at < t.top+margin {
+		t.top = t.at - margin
 	}
-	if height > 0 && t.at >= t.top+height {
-		t.top = t.at - height + 1
+	if height > 0 && t.at+margin >= t.top+height {
+		t.top = t.at + margin - height + 1
 	}
 	t.scrollTo(t.top, height)
 }
@@ -128,19 +133,23 @@ func (t *treePane) scrollTo(top, height int) {
 	t.top = max(0, min(top, len(t.rows)-height))
 }
 
-// selectRow selects what a row of the tree stands for.
+// selectRow selects what a row of the tree stands for: of a table that is not in
+// the file, the field that points there.
 func (m *Model) selectRow(i int) {
 	if i < 0 || i >= len(m.tree.rows) {
 		return
 	}
 	r := m.tree.rows[i]
 	m.hex.selecting = false
-	if r.node != nil {
+	switch {
+	case r.node != nil:
 		m.selectNode(r.node)
-	} else {
+	case r.table.Offset > m.lastByte():
+		m.selectPath(r.table.Field, r.table.Offset)
+	default:
 		m.moveTo(r.table.Offset)
 	}
-	m.tree.at = i
+	m.tree.at, m.tree.away = i, false
 	m.tree.show(m.treeHeight())
 }
 
@@ -150,9 +159,9 @@ func (m *Model) fold(i int, open bool) {
 	if !r.foldable() {
 		return
 	}
-	m.tree.folded[r.path()] = !open
+	m.tree.folded[foldKey(r.node)] = !open
 	m.buildTree()
-	m.tree.at = i
+	m.tree.at, m.tree.away = i, false
 	m.tree.show(m.treeHeight())
 }
 
@@ -191,7 +200,7 @@ func (m *Model) drawTree(r grid.Region) {
 			break
 		}
 		m.tree.rows[i].draw(r.Sub(0, y, w, 1))
-		if i == m.tree.at {
+		if i == m.tree.at && (!m.tree.away || m.focus == PaneTree) {
 			r.Paint(0, y, w, grid.Selected)
 		}
 	}
@@ -202,39 +211,55 @@ const valueColumns = 10
 
 func (row *treeRow) draw(r grid.Region) {
 	w, _ := r.Size()
-	r.Set(0, 0, row.mark, row.markInk)
-	x := 1 + 2*row.depth
+	if row.wrong {
+		r.Set(0, 0, '!', inkWrong|grid.Bold)
+	}
+	if row.edited {
+		r.Set(w-1, 0, '*', inkWarn|grid.Bold)
+	}
+	x := row.column()
 	if row.foldable() {
 		fold := '▸'
 		if row.open {
 			fold = '▾'
 		}
 		r.Set(x, 0, fold, inkDim)
+		x += 2
 	}
-	x += 2
 	// The title keeps its place; of the value is shown what is left.
 	end := w - 1
-	room := max(end-x-grid.Width(row.title)-2, min(valueColumns, grid.Width(row.value)))
-	value := grid.Cut(row.value, min(room, end-x))
-	start := r.TextRight(end, 0, row.valueInk, value)
-	r.Text(x, 0, row.ink, grid.Cut(row.title, start-x-1))
+	value := grid.Width(row.value)
+	room := min(max(end-x-grid.Width(row.title)-2, min(valueColumns, value)), end-x)
+	start := end - min(value, max(room, 0))
+	r.Fit(start, 0, end-start, row.valueInk, row.value)
+	r.Fit(x, 0, start-x-1, row.ink, row.title)
 }
 
-// foldColumn is where the mark for folding stands.
-func (row *treeRow) foldColumn() int { return 1 + 2*row.depth }
+// column is where the mark for folding stands, or the title of what has none.
+func (row *treeRow) column() int { return 2 + 2*row.depth }
 
 // prepare makes what a row shows.
-func (m *Model) prepare(row treeRow) treeRow {
+func (m *Model) prepare(row treeRow, marks treeMarks) treeRow {
 	row.title, row.value, row.ink, row.valueInk = m.rowText(row)
-	row.mark, row.markInk = m.rowMark(row)
-	if row.mark == '!' {
+	row.title, row.value = grid.Cut(row.title, maxTitle), grid.Cut(row.value, maxTitle)
+	row.wrong, row.edited = marks.problems.has(&row), marks.changes.has(&row)
+	if row.node == nil && row.table.Missing(m.session.Size()) != "" {
+		row.wrong, row.valueInk = true, inkWrong
+	}
+	if row.wrong {
 		row.ink = inkWrong
 	}
-	if row.depth == 0 || row.mark != ' ' {
+	if row.depth == 0 || row.wrong || row.edited {
 		row.ink |= grid.Bold
 	}
 	return row
 }
+
+// Boxes of flags that are set and not.
+const (
+	checkedBox = "[x]"
+	emptyBox   = "[ ]"
+)
 
 // rowText returns the title and value of a row and their inks.
 func (m *Model) rowText(row treeRow) (title, value string, ink, valueInk grid.Ink) {
@@ -246,9 +271,9 @@ func (m *Model) rowText(row treeRow) (title, value string, ink, valueInk grid.In
 	title, value, ink, valueInk = n.Title, m.area().Describe(n), inkText, inkDim
 	switch {
 	case n.Bit >= 0 && value == "on":
-		return "[x] " + title, "", inkBright, valueInk
+		return checkedBox + " " + title, "", inkBright, valueInk
 	case n.Bit >= 0:
-		return "[ ] " + title, "", ink, valueInk
+		return emptyBox + " " + title, "", ink, valueInk
 	case n.Field == nil:
 		if row.depth == 0 {
 			ink = roleInk(n.Role)
@@ -274,24 +299,52 @@ func (m *Model) rowText(row treeRow) (title, value string, ink, valueInk grid.In
 	return title, value, ink, valueInk
 }
 
-// rowMark returns the mark of a row: its own, or for a closed one the worst of
-// what it hides.
-func (m *Model) rowMark(row treeRow) (rune, grid.Ink) {
-	is := func(path string, at header.HostOffset) bool {
-		if row.path() == path {
-			return true
-		}
-		return row.foldable() && !row.open && row.node.Contains(at)
+// treeMarks are the places that rows are marked for.
+type treeMarks struct{ problems, changes placeSet }
+
+// placeSet are places by their path, and their offsets in order.
+type placeSet struct {
+	paths   map[string]bool
+	offsets []header.HostOffset
+}
+
+func (p *placeSet) add(path string, at header.HostOffset) {
+	if p.paths == nil {
+		p.paths = map[string]bool{}
 	}
+	p.paths[path] = true
+	p.offsets = append(p.offsets, at)
+}
+
+// has reports whether a place is that of the row, or hidden in it because it is
+// closed.
+func (p *placeSet) has(row *treeRow) bool {
+	if row.node == nil {
+		return false
+	}
+	if p.paths[row.node.Path] {
+		return true
+	}
+	if row.node.Leaf() || row.open {
+		return false
+	}
+	i, _ := slices.BinarySearch(p.offsets, row.node.Offset)
+	return i < len(p.offsets) && row.node.Contains(p.offsets[i])
+}
+
+func (m *Model) treeMarks() treeMarks {
+	var marks treeMarks
 	for _, p := range m.problems {
-		if is(p.path, p.at) {
-			return '!', inkWrong
-		}
+		marks.problems.add(p.path, p.at)
 	}
-	for _, c := range m.plan.Changes {
-		if is(c.Path, c.Offset) {
-			return '*', inkWarn
+	for _, c := range m.plan.Changes[:min(len(m.plan.Changes), maxProblems)] {
+		path := c.Path
+		if n := m.area().Lookup(path); n == nil {
+			path = pathAt(m.area(), c.Offset) // an extension by its name
 		}
+		marks.changes.add(path, c.Offset)
 	}
-	return ' ', inkText
+	slices.Sort(marks.problems.offsets)
+	slices.Sort(marks.changes.offsets)
+	return marks
 }

@@ -16,13 +16,15 @@ import (
 // attributes.
 type Ink uint16
 
-// The attributes. Selected and Bar are backgrounds; Selected wins.
+// The attributes. Selected, Bar and Panel are backgrounds: of what is selected,
+// of bars across the screen, of what lies over the rest. The first that is set
+// wins.
 const (
 	Selected Ink = 1 << (8 + iota)
 	Bar
+	Panel
 	Bold
 	Underline
-	Reverse
 )
 
 const attributes = 5 // number of the attributes
@@ -33,10 +35,12 @@ const noBreakSpace = '\u00a0'
 func (i Ink) Color() int { return int(i & 0xff) }
 
 // plain reports that a space looks the same in every such ink.
-func (i Ink) plain() bool { return i&(Selected|Bar|Underline|Reverse) == 0 }
+func (i Ink) plain() bool { return i&(Selected|Bar|Panel|Underline) == 0 }
 
 // Palette has the escape sequence for every ink.
 type Palette struct {
+	// Ground says that every ink has a background of its own.
+	Ground    bool
 	colors    int
 	sequences []string
 }
@@ -44,7 +48,7 @@ type Palette struct {
 // NewPalette makes the palette of so many colours. sequence returns the escape
 // sequence that sets an ink, whatever was set before.
 func NewPalette(colors int, sequence func(Ink) string) *Palette {
-	p := &Palette{colors, make([]string, colors<<attributes)}
+	p := &Palette{colors: colors, sequences: make([]string, colors<<attributes)}
 	for i := range p.sequences {
 		p.sequences[i] = sequence(p.ink(i))
 	}
@@ -113,7 +117,7 @@ func (f *Frame) Render(p *Palette) string {
 			if c.char == 0 {
 				continue // the character before it is wide
 			}
-			if c.char == ' ' && !c.ink.plain() && (x == f.w-1 || row[x+1].ink.plain()) {
+			if c.char == ' ' && endsGround(row, x, p.Ground) {
 				// A background ends with a blank that is no space: the renderer
 				// would erase cells instead of writing them, and not every
 				// terminal erases with the background.
@@ -133,6 +137,15 @@ func (f *Frame) Render(p *Palette) string {
 	}
 	f.buf = b
 	return string(b)
+}
+
+// endsGround reports whether a background ends with a cell of a row. ground:
+// there is one everywhere.
+func endsGround(row []cell, x int, ground bool) bool {
+	if x == len(row)-1 {
+		return ground || !row[x].ink.plain()
+	}
+	return !row[x].ink.plain() && row[x+1].ink.plain()
 }
 
 // Text returns the characters as lines without trailing spaces.
@@ -268,6 +281,22 @@ func (r Region) cluster(x, y int, ink Ink, s string, width int) {
 	}
 }
 
+// Fit draws as much of a line of text as fits so many columns, with an ellipsis
+// in the last one where something is missing, and returns the column behind it.
+func (r Region) Fit(x, y, columns int, ink Ink, s string) int {
+	if columns <= 0 {
+		return x
+	}
+	head, _ := Split(s, columns)
+	if len(head) == len(s) {
+		return r.Text(x, y, ink, s)
+	}
+	head, _ = Split(s, columns-1)
+	x = r.Text(x, y, ink, head)
+	r.Set(x, y, '…', ink)
+	return x + 1
+}
+
 // TextRight draws a line of text that ends before the column x, and returns
 // the column where it starts.
 func (r Region) TextRight(x, y int, ink Ink, s string) int {
@@ -296,6 +325,16 @@ func (r Region) Paint(x, y, width int, attributes Ink) {
 	}
 }
 
+// Recolor gives every cell of the region one ink.
+func (r Region) Recolor(ink Ink) {
+	for y := r.r.Min.Y; y < r.r.Max.Y; y++ {
+		row := r.f.cells[y*r.f.w : (y+1)*r.f.w]
+		for x := r.r.Min.X; x < r.r.Max.X; x++ {
+			row[x].ink = ink
+		}
+	}
+}
+
 // Width returns the columns that a text takes.
 func Width(s string) int {
 	for i := range len(s) {
@@ -312,8 +351,27 @@ func Cut(s string, columns int) string {
 	if columns <= 0 {
 		return ""
 	}
-	if Width(s) <= columns {
+	if _, rest := Split(s, columns); rest == "" {
 		return s
 	}
-	return ansi.TruncateWc(s, columns, "…")
+	head, _ := Split(s, columns-1)
+	return head + "…"
+}
+
+// Split cuts a text behind what fits so many columns.
+func Split(s string, columns int) (head, rest string) {
+	width := 0
+	for i := 0; i < len(s); {
+		n, w := 1, 1
+		if c := s[i]; c < ' ' || c >= 0x7f || i+1 < len(s) && s[i+1] >= 0x80 {
+			cluster, cells := ansi.FirstGraphemeCluster(s[i:], ansi.WcWidth)
+			n, w = max(len(cluster), 1), cells
+		}
+		if width+w > columns {
+			return s[:i], s[i:]
+		}
+		width += w
+		i += n
+	}
+	return s, ""
 }

@@ -1,0 +1,134 @@
+package tui
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"qedit/header"
+)
+
+// FuzzScreen shows whatever bytes there are at a few sizes, and goes through
+// them: no panic. Most inputs are found with -fuzzminimizetime 10x.
+func FuzzScreen(f *testing.F) {
+	images, err := filepath.Glob("../testdata/images/*.qcow2")
+	if err != nil || len(images) == 0 {
+		f.Fatal("no images", err)
+	}
+	for _, path := range images {
+		buf, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(buf[:min(len(buf), 640)])
+	}
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, buf []byte) {
+		s := openBytes(t, buf, "fuzz", 120, 36)
+		s.keys("f8", "g1", "G", "right", "G", "enter", "esc", "g4", "down", "f", "g2", "i", "4142", "tab", "x", "esc", "esc", "G", "w")
+		for _, size := range [][2]int{{200, 60}, {24, 7}, {80, 24}} {
+			s.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+		}
+	})
+}
+
+// withExtensions returns the start of an image of 2 MiB clusters with so many
+// extensions of a type with data.
+func withExtensions(t testing.TB, typ uint32, data []byte, n int) []byte {
+	t.Helper()
+	buf := make([]byte, 2<<20)
+	copy(buf, imageBytes(t, "plain")[:112])
+	binary.BigEndian.PutUint32(buf[20:], 21)
+	at := int(binary.BigEndian.Uint32(buf[100:]))
+	for range n {
+		binary.BigEndian.PutUint32(buf[at:], typ)
+		binary.BigEndian.PutUint32(buf[at+4:], uint32(len(data)))
+		copy(buf[at+8:], data)
+		at += 8 + (len(data)+7)&^7
+	}
+	return buf
+}
+
+// within fails the test if something takes longer.
+func within(t *testing.T, limit time.Duration, what string, f func()) {
+	t.Helper()
+	start := time.Now()
+	f()
+	if took := time.Since(start); took > limit {
+		t.Errorf("%s took %v", what, took)
+	}
+}
+
+// A text as long as an image can have does not hold anything up, and is shown
+// as the start of what it is.
+func TestLongText(t *testing.T) {
+	text := bytes.Repeat([]byte("x"), 1<<20)
+	for _, typ := range []header.ExtensionType{header.ExtensionDataFile, header.ExtensionBackingFormat, 0x1234} {
+		buf := withExtensions(t, uint32(typ), text, 1)
+		s := openBytes(t, buf, "long", 120, 36)
+		within(t, 3*time.Second, fmt.Sprint(typ), func() {
+			s.keys("g1", "ctrl+g", "extensions[0]", "enter", "right", "down", "down", "down")
+			s.keys("g3", "G", "gg", "g2", "j", "j", "w")
+		})
+	}
+}
+
+// The inspector takes time in proportion to a text, and shows 1023 bytes of it.
+func TestLayOutIsLinear(t *testing.T) {
+	for _, text := range []string{strings.Repeat("x", 1<<20), strings.Repeat("é", 1<<19), strings.Repeat("ab ", 1<<18)} {
+		within(t, time.Second, "a text", func() {
+			shown := 0
+			for _, s := range layOut([]infoLine{line("value", inkText, text)}, 40)[1:] {
+				shown += len(strings.ReplaceAll(s.text, " ", ""))
+			}
+			if shown > maxText+len("…bytes")+10 {
+				t.Errorf("%d bytes are shown", shown)
+			}
+		})
+		within(t, time.Second, "words", func() {
+			uncut := infoLine{label: "value", runs: []run{{inkText, text}}}
+			spans := layOut([]infoLine{uncut}, 40)
+			for _, s := range spans {
+				if s.x < 0 || s.x+len([]rune(s.text)) > 40 {
+					t.Fatalf("%d: %q", s.x, s.text)
+				}
+			}
+		})
+	}
+}
+
+// As many extensions as a cluster holds, each of them wrong: keys still answer.
+func TestManyExtensions(t *testing.T) {
+	buf := withExtensions(t, uint32(header.ExtensionBitmaps), nil, 20000)
+	var s *screen
+	within(t, 10*time.Second, "opening", func() { s = openBytes(t, buf, "many", 120, 36) })
+	if n := len(s.problems); n > maxProblems {
+		t.Errorf("%d problems", n)
+	}
+	within(t, 5*time.Second, "keys", func() { s.keys("g1", "G", "up", "g4", "G", "up", "g2", "j", "j") })
+}
+
+// What a node claims may reach past what there is: nothing is out of range.
+func TestInksAreClipped(t *testing.T) {
+	for n := range 200 {
+		buf := imageBytes(t, "demo")[:n]
+		if inks, _ := headInks(header.NewArea(buf)); len(inks) > n {
+			t.Errorf("%d inks for %d bytes", len(inks), n)
+		}
+	}
+}
+
+// Pointers of the header and of extensions are found.
+func TestPointers(t *testing.T) {
+	s := openScreen(t, "demo", 80, 24)
+	if len(s.pointers) != 4 {
+		t.Errorf("pointers at %v", s.pointers)
+	}
+}

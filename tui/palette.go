@@ -1,0 +1,182 @@
+package tui
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+
+	structures "qedit/image"
+	"qedit/tui/grid"
+)
+
+// paletteDialog finds an action by name, or goes to a place.
+type paletteDialog struct {
+	lines
+	input textinput.Model
+	at    int
+	found []choice
+}
+
+// paletteRows is how many rows the palette has, with the one to type in.
+const paletteRows = 14
+
+// choice is a line of the palette.
+type choice struct {
+	name, help, keys string
+	usable           bool
+	run              func(*Model) tea.Cmd
+}
+
+func (m *Model) openPalette() tea.Cmd {
+	d := &paletteDialog{input: newInput("")}
+	d.find(m)
+	m.open(d)
+	return nil
+}
+
+// find finds what the text can mean: the place that it names, unless an action
+// is called just so, then the actions whose names have the letters: by how well
+// they match, then those that can be used here, then those that are no mere
+// motions.
+func (d *paletteDialog) find(m *Model) {
+	text := strings.TrimSpace(d.input.Value())
+	name := strings.ToLower(text)
+	var list []*Action
+	for i := range actions {
+		a := &actions[i]
+		here := a.Scope == Everywhere || a.Scope == paneScopes[m.focus]
+		// Motions of other panes would move what is not looked at.
+		if a.Scope != InEditMode && (here || a.Group != groupMove) && fuzzy(a.Name, name) {
+			list = append(list, a)
+		}
+	}
+	rank := func(a *Action) int {
+		n := 4 * rankName(a.Name, name)
+		if !a.usable(m) {
+			n += 2
+		}
+		if a.Group == groupMove {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(list, func(a, b *Action) int { return cmp.Compare(rank(a), rank(b)) })
+	d.found = d.found[:0]
+	if p, err := m.find(text); err == nil && !(len(list) > 0 && list[0].Name == name) {
+		where := m.nameOf(place{at: p.Offset, path: p.Path})
+		d.found = append(d.found, choice{"go to " + text, p.Offset.String() + "  " + where, "", true, func(m *Model) tea.Cmd {
+			m.jump(p.Path, p.Offset)
+			return nil
+		}})
+	}
+	for _, a := range list {
+		d.found = append(d.found, choice{a.Name, a.Keys.Help().Desc, keyLabels(a.Keys.Keys()), a.usable(m), a.run})
+	}
+}
+
+// fuzzy reports whether the letters of text come in this order in name.
+func fuzzy(name, text string) bool {
+	for _, r := range text {
+		i := strings.IndexRune(name, r)
+		if i < 0 {
+			return false
+		}
+		name = name[i+1:]
+	}
+	return true
+}
+
+func rankName(name, text string) int {
+	switch {
+	case name == text:
+		return 0
+	case strings.HasPrefix(name, text):
+		return 1
+	case strings.Contains(name, text):
+		return 2
+	}
+	return 3
+}
+
+// exCommands are what vi hands type behind the colon.
+var exCommands = map[string]string{
+	"w": "review and save", "wq": "review, save and quit", "x": "review, save and quit", "q": "quit", "q!": "discard and quit",
+	"e!": "discard edits", "u": "undo", "help": "help", "h": "help", "raw": "edit bytes, raw", "suspend": "suspend", "mouse": "mouse on or off",
+}
+
+func (d *paletteDialog) update(m *Model, msg tea.Msg) tea.Cmd {
+	if cmd, ok := press(m, d.buttons(), msg); ok {
+		return cmd
+	}
+	if k, ok := msg.(tea.KeyPressMsg); ok {
+		by := map[string]int{"up": -1, "shift+tab": -1, "ctrl+p": -1, "down": 1, "tab": 1, "ctrl+n": 1, "pgup": -10, "pgdown": 10}[k.String()]
+		if by != 0 {
+			d.at = max(0, min(d.at+by, len(d.found)-1))
+			return nil
+		}
+	}
+	d.input, _ = d.input.Update(msg)
+	d.at, d.top = 0, 0
+	d.find(m)
+	return nil
+}
+
+// wheel moves the choice: it is what Enter takes.
+func (d *paletteDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(d.found)-1)) }
+
+func (d *paletteDialog) buttons() []button {
+	return []button{
+		{[]string{"enter"}, "do it", func(m *Model) tea.Cmd { return d.accept(m) }},
+		closing("close", "esc", "ctrl+c"),
+	}
+}
+
+// accept runs what is chosen.
+func (d *paletteDialog) accept(m *Model) tea.Cmd {
+	text := strings.TrimSpace(d.input.Value())
+	m.closeDialog()
+	if name, ok := exCommands[text]; ok {
+		return action(name).run(m)
+	}
+	switch {
+	case len(d.found) > 0 && (text != "" || d.at > 0):
+		return d.found[d.at].run(m)
+	case text != "":
+		_, err := m.find(text)
+		m.failAs("not found", err)
+	}
+	return nil
+}
+
+func (d *paletteDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
+	w, h := screen.Size()
+	r := drawBox(m, screen, "commands", inkBright, min(w, 90), min(h-4, paletteRows), d.buttons())
+	width, rows := r.Size()
+	cursor := drawInput(r, 0, 0, width, d.input)
+	if len(d.found) == 0 {
+		for i, l := range wrap("No command of that name, and no place. Places are "+structures.Expressions+".", width) {
+			r.Text(0, 1+i, inkDim|grid.Panel, l)
+		}
+		return cursor
+	}
+	d.top = max(d.at-rows+2, min(d.top, d.at))
+	d.lines.draw(r.Sub(0, 1, width, rows-1), len(d.found), func(r grid.Region, i int) {
+		c := d.found[i]
+		ink := inkText
+		if !c.usable {
+			ink = inkDim
+		}
+		end := r.TextRight(width-2, 0, inkBright|grid.Panel, grid.Cut(c.keys, width/4))
+		x := r.Fit(0, 0, width-2, ink|grid.Panel, c.name)
+		x = max(x+2, 26)
+		r.Fit(x, 0, end-x-1, inkDim|grid.Panel, c.help)
+		if i == d.at {
+			r.Paint(0, 0, width-2, grid.Selected)
+		}
+		m.hot(r, 0, 0, width, func(m *Model) tea.Cmd { m.closeDialog(); return c.run(m) })
+	})
+	return cursor
+}
