@@ -174,6 +174,9 @@ func TestQEMUIsKeptOut(t *testing.T) {
 	needQEMU(t)
 	dir := t.TempDir()
 	path := create(t, dir, "disk.qcow2", nil)
+	serve := func(tool string, args ...string) []string {
+		return append([]string{"timeout", "5", tool}, args...) // a server would stay if it were let in
+	}
 	programs := [][]string{
 		{"qemu-img", "check", path},
 		{"qemu-img", "info", path},
@@ -182,8 +185,23 @@ func TestQEMUIsKeptOut(t *testing.T) {
 		{"qemu-io", "-r", "-c", "read 0 64k", path},
 		{"qemu-img", "convert", "-O", "raw", path, filepath.Join(dir, "raw")},
 	}
+	servers := [][]string{
+		serve("qemu-nbd", "-k", filepath.Join(dir, "out.sock"), "-f", "qcow2", path),
+		serve("qemu-nbd", "-r", "-k", filepath.Join(dir, "out.sock"), "-f", "qcow2", path),
+		serve("qemu-storage-daemon", "--blockdev", "driver=file,node-name=f,filename="+path, "--blockdev", "driver=qcow2,node-name=q,file=f"),
+	}
 	all := func(refused bool) {
 		t.Helper()
+		if refused {
+			for _, p := range servers {
+				if _, err := exec.LookPath(p[2]); err != nil {
+					continue // CI has it with the others
+				}
+				if out, err := try(dir, p...); err == nil || !strings.Contains(out, "Failed to get") {
+					t.Errorf("%q: %v, %s", p, err, out)
+				}
+			}
+		}
 		for _, p := range programs {
 			out, err := try(dir, p...)
 			if (err != nil) != refused || refused && !strings.Contains(out, "Failed to get") {
@@ -262,6 +280,39 @@ func TestBinaryKilled(t *testing.T) {
 	x.expect(`\*1 edit`) // through the save of the session before
 	x.send("qd")
 	x.ended(0)
+}
+
+// Killed at any instant of editing, again and again, the image is as it was, and
+// what was restored is a number of the edits from the first on.
+func TestBinaryKilledEditing(t *testing.T) {
+	path := image(t, "corrupt")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(8, 9))
+	restored := 0
+	for range 25 {
+		x := start(t, nil, path)
+		x.expect("VIEW|restore")
+		if strings.Contains(x.screen(), "restore") {
+			restored++
+			x.send("r")
+			x.expect(`\*\d+ edit`)
+		}
+		for range r.IntN(8) {
+			x.send([]string{" ", "~", "u", "\x12", "+", "w", "b", "i7f\x1b"}[r.IntN(8)])
+			time.Sleep(time.Duration(r.IntN(4)) * time.Millisecond)
+		}
+		end(x.cmd)
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+			t.Fatal("the image has changed", err)
+		}
+	}
+	t.Log(restored, "times restored")
+	if restored == 0 {
+		t.Error("nothing was ever restored")
+	}
 }
 
 // Killed at any instant of a save, the image is old or new once the next run has

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,9 +27,9 @@ func runEditor(env Env, flags *sessionFlags, args []string, demo bool, theme str
 	if err != nil {
 		return err
 	}
-	defer s.Close()
 	opts.Session = s
 	code, err := env.Edit(opts)
+	err = errors.Join(err, s.Close())
 	if code == ExitOK {
 		return err
 	}

@@ -101,7 +101,8 @@ func newSet(env Env, flags *sessionFlags) *cobra.Command {
 decimal or 0x, sizes and offsets may have a unit (64K, 10G) or be "cluster N",
 flags are on or off. An empty backing_file, backing_format or data_file removes
 it. Nothing is written when anything is refused: a value that does not fit, or
-one that breaks a rule that holds now.
+one that breaks a rule that holds now. In texts \\ is a backslash, and \n,
+\x1b and the like are what get prints them for.
 
 Rules that are broken still go to standard error; the exit code is 0 where the
 change is done.`,
@@ -113,7 +114,7 @@ change is done.`,
 					return &usageError{fmt.Errorf("expected FIELD=VALUE, got %s", header.Quote(a)), cmd}
 				}
 			}
-			s, err := flags.edit(args[0])
+			s, err := flags.edit(args[0], dryRun)
 			if err != nil {
 				return err
 			}
@@ -133,8 +134,17 @@ change is done.`,
 // applySettings makes one transaction of FIELD=VALUE words.
 func applySettings(s *editor.Session, settings []string, raw bool) error {
 	d := s.Draft()
+	seen := map[string]bool{}
 	for _, a := range settings {
 		path, text, _ := strings.Cut(a, "=")
+		if seen[path] {
+			return fmt.Errorf("%s is set twice; nothing was written", header.Quote(path))
+		}
+		seen[path] = true
+		text, err := plainText(d.Area(), path, text)
+		if err != nil {
+			return err
+		}
 		if err := d.Set(path, text); err != nil {
 			return err
 		}
@@ -142,4 +152,20 @@ func applySettings(s *editor.Session, settings []string, raw bool) error {
 	t := s.Commit(d)
 	t.Raw = raw
 	return s.Apply(t)
+}
+
+// plainText reads the escapes of a text as get prints it; values of other fields
+// have none.
+func plainText(a *header.Area, path, text string) (string, error) {
+	n := a.Lookup(path)
+	switch {
+	case path == header.PathBackingFile, path == header.PathBackingFormat, path == header.PathDataFile,
+		n != nil && n.Field != nil && n.Field.Kind == header.Text:
+		plain, err := header.ParsePrintable(text)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		return plain, nil
+	}
+	return text, nil
 }

@@ -92,7 +92,7 @@ Taken back once more it takes back the one before.`,
 			if count < 1 {
 				return &usageError{errors.New("--count is at least 1"), cmd}
 			}
-			s, err := flags.edit(args[0])
+			s, err := flags.edit(args[0], dryRun)
 			if err != nil {
 				return err
 			}
@@ -102,6 +102,9 @@ Taken back once more it takes back the one before.`,
 					return err
 				} else if !ok {
 					flags.notices(args[0], s)
+					if _, err := s.History(); err != nil {
+						return err // it cannot be looked at
+					}
 					return errors.New("nothing is left in the history to take back; nothing was written")
 				}
 			}

@@ -45,7 +45,7 @@ func (f *sessionFlags) look(path string) (*editor.Session, error) {
 		return s, err
 	}
 	if u := s.Unfinished(); u != nil {
-		f.say(path, fmt.Sprintf("%s; the image is between old and new: --recover finish or --recover revert ends that", unfinishedText(u)))
+		f.say(path, unfinishedText(u)+"; --recover finish or --recover revert ends that")
 	}
 	for _, h := range s.Holders() {
 		f.say(path, h.String())
@@ -54,8 +54,12 @@ func (f *sessionFlags) look(path string) (*editor.Session, error) {
 }
 
 // edit opens an image to change it. A save that was cut short is finished
-// first, unless a flag says otherwise.
-func (f *sessionFlags) edit(path string) (*editor.Session, error) {
+// first, unless a flag says otherwise. A dry run writes nothing, so it cannot do
+// that.
+func (f *sessionFlags) edit(path string, dryRun bool) (*editor.Session, error) {
+	if dryRun {
+		return f.look(path)
+	}
 	s, err := f.open(path)
 	if err != nil {
 		return nil, err
@@ -118,8 +122,8 @@ func (f *sessionFlags) recoverNow(path string, s *editor.Session) error {
 
 // unfinishedText says what save was cut short, and how far it came.
 func unfinishedText(u *editor.Unfinished) string {
-	return fmt.Sprintf("a save of %s was cut short (%s), %d of %d ranges are on disk",
-		u.Time.Local().Format(time.DateTime), strings.Join(u.Titles, ", "), u.Done, u.Total)
+	return fmt.Sprintf("a save of %s was cut short (%s), %s",
+		u.Time.Local().Format(time.DateTime), strings.Join(u.Titles, ", "), u.State())
 }
 
 // notices prints what the session has to tell.

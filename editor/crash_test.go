@@ -36,7 +36,6 @@ func shapes() map[string]func(t testing.TB, s *editor.Session) {
 	long := func(from header.HostOffset, n int) func(testing.TB, *editor.Session) {
 		return func(t testing.TB, s *editor.Session) {
 			data := make([]byte, n)
-			rand.New(rand.NewPCG(1, uint64(n))).Uint32()
 			for i := range data {
 				data[i] = byte(i*7 + 1)
 			}

@@ -123,8 +123,17 @@ func (s *Session) Foreign() (*Foreign, error) {
 			return nil, nil // a device, which has no times
 		}
 		s.stamp = stamp // the bytes that matter here are the same
+		s.touched = true
 	}
 	return f, nil
+}
+
+// Touched reports, once, that someone else changed bytes of the image since it
+// was asked last: what was read of it through Base is old.
+func (s *Session) Touched() bool {
+	t := s.touched
+	s.touched = false
+	return t
 }
 
 // compareDisk compares what the session knows of the image with the disk.
@@ -158,51 +167,78 @@ func (s *Session) compareDisk(f *Foreign) error {
 // Reload reads the image anew. Edits that are not saved stay where they still
 // fit; the titles of those that do not are returned, and they are dropped.
 func (s *Session) Reload() (dropped []string, err error) {
-	pending := s.Pending()
-	if err := s.restart(); err != nil {
+	fresh, err := s.fresh()
+	if err != nil {
 		return nil, err
 	}
-	for _, t := range pending {
-		if err := s.Apply(t); err != nil {
+	for _, t := range s.Pending() {
+		if err := fresh.Apply(t); err != nil {
 			dropped = append(dropped, t.Title)
 		}
 	}
-	s.settle()
-	return dropped, nil
+	return dropped, s.adopt(fresh)
 }
 
 // Keep reads the image anew and keeps what the edits wrote, over what is on
-// disk now, as one edit. Nothing is checked that others changed: it is raw.
+// disk now, as one edit. Nothing is checked that others changed: it is raw. It
+// fails, and changes nothing, where the image does not reach so far any more.
 func (s *Session) Keep() error {
-	mine := s.overlay
-	t := Transaction{Title: "edits kept over a change by another program", Raw: true}
-	if err := s.restart(); err != nil {
+	fresh, err := s.fresh()
+	if err != nil {
 		return err
 	}
-	for _, r := range mine {
+	t := Transaction{Title: "edits kept over a change by another program", Raw: true}
+	for _, r := range s.overlay {
+		if uint64(r.End()) > uint64(fresh.size) {
+			return &BoundsError{t.Title, r.Offset, len(r.New), fresh.size}
+		}
 		old := make([]byte, len(r.New))
 		if _, err := readFull(s.image, old, int64(r.Offset)); err != nil {
 			return err
 		}
 		t.Replacements = append(t.Replacements, differences(r.Offset, old, r.New)...)
 	}
-	err := s.Apply(t)
-	s.settle()
-	return err
-}
-
-// restart begins anew with the image as it is on disk.
-func (s *Session) restart() error {
-	overlay := s.overlay
-	s.overlay = nil
-	if err := s.reread(); err != nil {
-		s.overlay = overlay
+	if err := fresh.Apply(t); err != nil {
 		return err
 	}
+	return s.adopt(fresh)
+}
+
+// fresh returns a session on the image as it is on disk now, which holds what
+// this one holds and keeps no log.
+func (s *Session) fresh() (*Session, error) {
 	root := &revision{}
-	s.current, s.saved = root, root
-	s.findHistory()
-	err := s.log.remove()
+	fresh := &Session{image: s.image, dir: s.dir, current: root, saved: root, typing: s.typing, holding: true}
+	if err := fresh.reread(); err != nil {
+		return nil, err
+	}
+	if s.dir != nil {
+		if err := fresh.lookForJournal(); err != nil {
+			return nil, err
+		}
+	}
+	fresh.findHistory()
+	return fresh, nil
+}
+
+// adopt goes on with what is seen in another session on the image. The old log
+// goes when the new one is on stable storage.
+func (s *Session) adopt(fresh *Session) error {
+	old := s.log
 	s.log = nil
+	s.size, s.overlay, s.current, s.saved, s.base, s.area, s.stamp = fresh.size, fresh.overlay, fresh.current, fresh.saved, fresh.base, fresh.area, fresh.stamp
+	s.older, s.unfinished, s.ours = fresh.older, fresh.unfinished, false
+	if s.logging && s.Modified() {
+		err := s.tryRecord(s.Pending())
+		if err == nil {
+			err = s.log.flush()
+		}
+		if err != nil {
+			s.logFailed(err)
+			return old.close() // better an old one than none
+		}
+	}
+	err := old.remove()
+	s.settle()
 	return err
 }

@@ -3,6 +3,8 @@ package editor_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,7 +39,7 @@ func TestForeign(t *testing.T) {
 	if !strings.HasPrefix(f.String(), want) {
 		t.Errorf("%s\nwant %s", f, want)
 	}
-	theirs, mine := d.Bytes(), view(t, s)
+	theirs := d.Bytes()
 	var fe *editor.ForeignError
 	tx, err := s.Overwrite("bytes", 0x9000, []byte("x"))
 	if err != nil {
@@ -55,7 +57,6 @@ func TestForeign(t *testing.T) {
 	if !bytes.Equal(d.Bytes(), theirs) || !s.Modified() {
 		t.Error("something was written, or the edits are gone")
 	}
-	_ = mine
 
 	t.Run("reload", func(t *testing.T) {
 		d := d.Restart()
@@ -110,7 +111,39 @@ func foreignSession(t *testing.T, d *store.Disk) *editor.Session {
 	return s
 }
 
-// A file that takes the image's place, or its end, is noticed.
+// A file that becomes shorter is noticed, and edits past its new end are kept
+// until they are dropped by name.
+func TestForeignEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk.qcow2")
+	if err := os.WriteFile(path, diskImage(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := editor.Open(path, editor.Options{Unsaved: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	set(t, s, "corrupt", "off")
+	overwrite(t, s, 0xa000, []byte("past the end"))
+	if err := os.Truncate(path, 0xa004); err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.Foreign()
+	if err != nil || f == nil || f.WasSize == f.Size {
+		t.Fatal(f, err)
+	}
+	var be *editor.BoundsError
+	if err := s.Keep(); !errors.As(err, &be) || len(s.Pending()) != 2 {
+		t.Errorf("%v, want a BoundsError; %d edits", err, len(s.Pending()))
+	}
+	dropped, err := s.Reload()
+	if err != nil || strings.Join(dropped, " ") != "bytes at 0xa000" || len(s.Pending()) != 1 {
+		t.Errorf("%q %v", dropped, err)
+	}
+	save(t, s)
+}
+
+// A file that takes the image's place is noticed.
 func TestForeignFiles(t *testing.T) {
 	d := store.NewDisk(diskImage(t))
 	s := sessionOn(t, d)

@@ -16,7 +16,10 @@ var (
 	maxHistory = int64(64 << 20) // bytes of all saves, but the last one stays
 )
 
-const historyPrefix = "history-"
+const (
+	historyPrefix = "history-"
+	maxNumber     = 1e8 // of saves: their names have eight digits
+)
 
 // historyName is the name of a save in the folder, by its number.
 func historyName(number int) string { return fmt.Sprintf("%s%08d", historyPrefix, number) }
@@ -25,7 +28,7 @@ func historyName(number int) string { return fmt.Sprintf("%s%08d", historyPrefix
 func historyNumber(name string) (int, bool) {
 	digits, ok := strings.CutPrefix(name, historyPrefix)
 	n, err := strconv.Atoi(digits)
-	return n, ok && err == nil && n > 0 && name == historyName(n)
+	return n, ok && err == nil && n > 0 && n < maxNumber && name == historyName(n)
 }
 
 // historyNames returns the names of saves, oldest first.
@@ -89,8 +92,8 @@ func dropOldest(dir store.Dir, saves []string) int {
 	return dropped
 }
 
-// told tells what a save did beside its work.
-func (s *Session) told(v *Save) {
+// tell tells what a save did beside its work.
+func (s *Session) tell(v *Save) {
 	if v.left != nil {
 		s.notice("saved; but the journal in %v could not be put away: %v", v.dir, v.left)
 	}
@@ -129,19 +132,15 @@ func (s *Session) History() ([]Saved, error) {
 	var all []Saved
 	c := chain{tip: &revision{}}
 	place := map[string][]*bool{} // of transactions by ID; one done again has several
-	for _, name := range historyNames(names) {
-		e, err := s.readSave(name)
-		if err != nil {
-			s.notice("%s in %v is left out: %v", name, s.dir, err)
-			continue
-		}
-		n, _ := historyNumber(name)
-		save := Saved{Number: n, Time: e.Time, Transactions: e.Transactions, Standing: make([]bool, len(e.Transactions))}
-		for i, t := range e.Transactions {
-			place[t.ID] = append(place[t.ID], &save.Standing[i])
+	for _, save := range s.readSaves(historyNames(names)) {
+		all = append(all, Saved{
+			Number: save.number, Time: save.entry.Time, Transactions: save.entry.Transactions,
+			Standing: make([]bool, len(save.entry.Transactions)),
+		})
+		for i, t := range save.entry.Transactions {
+			place[t.ID] = append(place[t.ID], &all[len(all)-1].Standing[i])
 			c.add(t)
 		}
-		all = append(all, save)
 	}
 	for r := c.tip; r.parent != nil; r = r.parent {
 		for _, standing := range place[r.edit.ID] {
@@ -151,21 +150,68 @@ func (s *Session) History() ([]Saved, error) {
 	return all, nil
 }
 
-// readSave reads a save of the history that is one of this image.
-func (s *Session) readSave(name string) (*entry, error) {
-	data, err := s.dir.Read(name, maxFile)
-	if err != nil {
-		return nil, err
+// save is a save of the history as it was read.
+type save struct {
+	number int
+	entry  *entry
+	writes []Replacement
+}
+
+// readSaves reads saves of this image, oldest first: those that are beyond the
+// bounds of the history are not looked at.
+func (s *Session) readSaves(names []string) []save {
+	var all []save
+	total := int64(0)
+	for i := len(names) - 1; i >= 0 && len(all) < maxSaves; i-- {
+		name := names[i]
+		size, err := s.dir.Size(name)
+		if total += size; err == nil && len(all) > 0 && total > maxHistory {
+			s.noticeOnce("the history in %v is longer than is kept; older saves are left out", s.dir)
+			break
+		}
+		var data []byte
+		if err == nil {
+			data, err = s.dir.Read(name, maxFile)
+		}
+		n, _ := historyNumber(name)
+		one := save{number: n}
+		if err == nil {
+			one.entry, one.writes, err = readEntry(data, s.image)
+		}
+		if err == nil && one.entry.Image.Size != s.size {
+			err = &MismatchError{fmt.Sprintf("this one has %d bytes, that one %d", s.size, one.entry.Image.Size)}
+		}
+		if err != nil {
+			s.noticeOnce("%s in %v is left out: %v", name, s.dir, err)
+			continue
+		}
+		all = append(all, one)
 	}
-	e, _, err := readEntry(data)
-	if err != nil {
-		return nil, err
+	slices.Reverse(all)
+	return all
+}
+
+// leadHere returns the saves that lead to the header as it is, one after the
+// other without anybody else's change. It is asked of devices: the system does
+// not tell them apart.
+func leadHere(head []byte, saves []save) []save {
+	head = slices.Clone(head)
+	for i := len(saves) - 1; i >= 0; i-- {
+		id := saves[i].entry.Image
+		if id.HeaderBytes != len(head) {
+			return saves[i+1:]
+		}
+		after := slices.Clone(head)
+		overlay(saves[i].writes).patch(after, 0)
+		if !slices.Equal(after, head) {
+			return saves[i+1:]
+		}
+		inverse(saves[i].writes).patch(head, 0)
+		if digest(head) != id.Header {
+			return saves[i+1:]
+		}
 	}
-	id, err := identity(s.image)
-	if err == nil && (id.Block != e.Image.Block || !id.Block && id.Inode != e.Image.Inode) {
-		err = &MismatchError{"another file has its name"}
-	}
-	return e, err
+	return saves
 }
 
 // chain is the states that transactions lead through. Those that take the last
@@ -178,6 +224,8 @@ func (c *chain) add(t Transaction) {
 		c.tip = c.tip.parent
 	case c.tip.latest != nil && c.tip.latest.edit.ID == t.ID:
 		c.tip = c.tip.latest
+	case t.Group != 0 && c.tip.parent != nil && c.tip.edit.Group == t.Group:
+		c.tip.edit = c.tip.edit.then(t)
 	default:
 		next := &revision{parent: c.tip, edit: t, depth: c.tip.depth + 1}
 		c.tip.latest = next
@@ -201,15 +249,17 @@ func (s *Session) loadHistory() {
 	if len(s.older) == 0 {
 		return
 	}
+	saves := s.readSaves(s.older)
 	s.older = nil
-	saves, err := s.History()
-	if err != nil {
-		s.notice("the history cannot be read: %v", err)
-		return
+	if id, err := identity(s.image); err != nil || id.Block {
+		all := len(saves)
+		if saves = leadHere(s.area.Bytes, saves); len(saves) < all {
+			s.notice("what was saved before someone else changed the header is left out: it may be of another device")
+		}
 	}
 	c := chain{tip: &revision{}}
-	for _, save := range saves {
-		for _, t := range save.Transactions {
+	for _, one := range saves {
+		for _, t := range one.entry.Transactions {
 			c.add(t)
 		}
 	}

@@ -161,6 +161,95 @@ func TestHistoryModel(t *testing.T) {
 	})
 }
 
+// Undo goes on into the history of earlier sessions behind this session's own
+// saves.
+func TestUndoPastOwnSaves(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	before := d.Bytes()
+	s := sessionOn(t, d)
+	overwrite(t, s, 0x8000, []byte("first"))
+	save(t, s)
+	s = sessionOn(t, d)
+	overwrite(t, s, 0x9000, []byte("second"))
+	save(t, s)
+	undo(t, s)
+	undo(t, s)
+	if !bytes.Equal(view(t, s), before) {
+		t.Error("not as before")
+	}
+}
+
+// A file that got the number of another one has none of its history, nor has a
+// device that another one was before.
+func TestHistoryOfAnotherImage(t *testing.T) {
+	image := &numbered{Memory: store.NewMemory(diskImage(t)), id: store.Identity{Inode: 7, Born: 1}}
+	d := store.NewDisk(nil)
+	open := func() *editor.Session {
+		s, err := editor.New(image, editor.Options{Dir: d.Dir(), Unsaved: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for name, c := range map[string]struct{ was, is store.Identity }{
+		"made later":     {store.Identity{Inode: 7, Born: 1}, store.Identity{Inode: 7, Born: 2}},
+		"another number": {store.Identity{Inode: 7}, store.Identity{Inode: 8}},
+		"another device": {store.Identity{Block: true, Device: 7, Serial: "a"}, store.Identity{Block: true, Device: 7, Serial: "b"}},
+		"a file":         {store.Identity{Block: true, Device: 7}, store.Identity{Inode: 7}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			image.Memory, d = store.NewMemory(diskImage(t)), store.NewDisk(nil)
+			image.id = c.was
+			s := open()
+			set(t, s, "corrupt", "off")
+			save(t, s)
+			set(t, s, "dirty", "on")
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if s := open(); !s.CanUndo() || len(s.Unsaved()) != 1 {
+				t.Fatal("its own history is not found")
+			} else if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			image.id = c.is
+			s = open()
+			if _, ok, err := s.Undo(); ok || err != nil || len(s.Unsaved()) > 0 {
+				t.Error("what another image was is offered", ok, err)
+			}
+		})
+	}
+
+	// Devices that nothing tells apart: what leads to the header as it is.
+	image.Memory, d = store.NewMemory(diskImage(t)), store.NewDisk(nil)
+	image.id = store.Identity{Block: true, Device: 7}
+	s := open()
+	set(t, s, "corrupt", "off")
+	save(t, s)
+	set(t, s, "dirty", "on")
+	save(t, s)
+	s = open()
+	undo(t, s)
+	undo(t, s)
+	image.Memory = store.NewMemory(diskImage(t))
+	s = open()
+	if _, ok, err := s.Undo(); ok || err != nil {
+		t.Error("the edits of another device were taken back", ok, err)
+	}
+}
+
+// numbered is an image that the system knows by numbers.
+type numbered struct {
+	*store.Memory
+	id store.Identity
+}
+
+func (n *numbered) Identity() (store.Identity, error) {
+	size, err := n.Size()
+	n.id.Size = size
+	return n.id, err
+}
+
 // The history has bounds: the oldest saves go, and that is told.
 func TestHistoryIsBounded(t *testing.T) {
 	defer editor.SetMaxSaves(3)()
@@ -249,7 +338,7 @@ func TestHistoryLeavesStrangersAlone(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Errorf("%d saves, %v", len(all), err)
 	}
-	if n := s.Notices(); len(n) != 2 || !strings.Contains(n[0], "history-00000002 in disk is left out: not a whole journal") {
+	if n := s.Notices(); len(n) != 2 || !strings.Contains(n[1], "history-00000002 in disk is left out: not a whole journal") {
 		t.Error(n)
 	}
 	names, _ := d.Dir().Names()

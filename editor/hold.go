@@ -21,18 +21,18 @@ func (e *LockError) Error() string {
 // Unwrap returns what is in the way.
 func (e *LockError) Unwrap() error { return e.Err }
 
-// hold takes QEMU's locks, unless the session has them: from then on every QEMU
+// lock takes QEMU's locks, unless the session has them: from then on every QEMU
 // tool refuses the image.
-func (s *Session) hold() error {
+func (s *Session) lock() error {
 	l, ok := s.image.(store.Locker)
-	if !ok || s.holding || !s.locks {
+	if !ok || s.locked || !s.locks {
 		return nil
 	}
 	err := l.Lock()
 	var held *store.HeldError
 	switch {
 	case err == nil:
-		s.holding = true
+		s.locked = true
 		return nil
 	case errors.Is(err, store.ErrNotLinux):
 		s.notice("%v; see to it that no machine uses the image", err)
@@ -44,18 +44,75 @@ func (s *Session) hold() error {
 	return &LockError{"--no-lock edits without them; see to it then that nobody else uses the image", err}
 }
 
+// hold makes the image this session's to edit: it takes the locks, and looks
+// whether someone was cut short in a save since this session looked.
+func (s *Session) hold() error {
+	if s.holding {
+		return nil
+	}
+	if err := s.lock(); err != nil {
+		return err
+	}
+	err := s.canWrite()
+	if err == nil {
+		err = s.lookForJournal()
+	}
+	if err == nil && s.unfinished != nil {
+		err = ErrUnfinished
+	}
+	if err != nil {
+		s.unlock()
+		return err
+	}
+	s.holding = true
+	s.edited = s.dir != nil
+	return nil
+}
+
+// canWrite fails where the image cannot be opened for writing: that is better
+// known before an edit than at its save.
+func (s *Session) canWrite() error {
+	w, err := s.image.OpenWriter()
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("editing is refused: %w", err)
+	}
+	return nil
+}
+
+// Ready reports why the image may not be edited now, nil if it may: see Apply.
+func (s *Session) Ready() error {
+	if s.unfinished != nil {
+		return ErrUnfinished
+	}
+	err := s.unchanged()
+	if err == nil {
+		err = s.hold()
+	}
+	s.settle()
+	return err
+}
+
+func (s *Session) unlock() {
+	if !s.locked {
+		return
+	}
+	s.locked = false
+	if err := s.image.(store.Locker).Unlock(); err != nil {
+		s.notice("the locks of the image were not given back: %v", err)
+	}
+}
+
 // settle gives back what a session has while there is something to save: locks
 // and the log.
 func (s *Session) settle() {
-	if s.Modified() || s.unfinished != nil {
+	if s.Modified() || s.unfinished != nil && s.ours {
 		return
 	}
-	if s.holding {
-		s.holding = false
-		if err := s.image.(store.Locker).Unlock(); err != nil {
-			s.notice("the locks of the image were not given back: %v", err)
-		}
-	}
+	s.holding = false
+	s.unlock()
 	if err := s.log.remove(); err != nil {
 		s.notice("%v", err)
 	}

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
+	"strings"
 	"time"
 
 	"qedit/editor/store"
@@ -42,9 +42,11 @@ type imageID struct {
 	Device      uint64 `json:"device"`
 	Inode       uint64 `json:"inode"`
 	Block       bool   `json:"block_device,omitempty"`
-	Size        int64  `json:"size"`         // bytes
-	HeaderBytes int    `json:"header_bytes"` // of the first cluster
-	Header      string `json:"header"`       // their SHA-256, hexadecimal
+	Born        int64  `json:"born,omitempty"`   // nanoseconds since 1970, 0 where it is not known
+	Serial      string `json:"serial,omitempty"` // of a block device, as far as it is known
+	Size        int64  `json:"size"`             // bytes
+	HeaderBytes int    `json:"header_bytes"`     // of the first cluster
+	Header      string `json:"header"`           // their SHA-256, hexadecimal
 }
 
 // identify returns what the image on disk is now.
@@ -54,7 +56,7 @@ func (s *Session) identify() (imageID, error) {
 	if err != nil {
 		return id, err
 	}
-	id.Device, id.Inode, id.Block = known.Device, known.Inode, known.Block
+	id.Device, id.Inode, id.Block, id.Born, id.Serial = known.Device, known.Inode, known.Block, known.Born, known.Serial
 	return id, nil
 }
 
@@ -77,13 +79,30 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// of checks that a record is of this file, as far as the system tells files
+// apart. It fails with a *MismatchError.
+func (id imageID) of(image store.Image) error {
+	known, err := identity(image)
+	switch {
+	case err != nil:
+		return err
+	case known.Block && known.Serial != id.Serial:
+		return &MismatchError{"another device has its name"}
+	case known.Block != id.Block,
+		!known.Block && known.Inode != id.Inode,
+		!known.Block && known.Born != 0 && id.Born != 0 && known.Born != id.Born:
+		return &MismatchError{"another file has its name"}
+	}
+	return nil
+}
+
 // encode returns the file of a journal.
 func (e *entry) encode() ([]byte, error) { return appendRecord(firstLine(journalKind), e) }
 
-// readEntry reads the file of a journal. It trusts nothing in it: the
+// readEntry reads the file of a save of this image. It trusts nothing in it: the
 // transactions are possible on an image of the size that it names, and follow
-// one another.
-func readEntry(data []byte) (*entry, []Replacement, error) {
+// one another. What is wrong with the file is a *TornError or a *MismatchError.
+func readEntry(data []byte, image store.Image) (*entry, []Replacement, error) {
 	all, err := records(journalKind, data)
 	if err != nil {
 		return nil, nil, err
@@ -91,36 +110,62 @@ func readEntry(data []byte) (*entry, []Replacement, error) {
 	if len(all) != 1 {
 		return nil, nil, &TornError{journalKind, len(data), fmt.Sprintf("%d records are found, one is expected", len(all))}
 	}
-	e := new(entry)
-	if err := json.Unmarshal(all[0], e); err != nil {
+	var head struct {
+		Image imageID `json:"image"`
+	}
+	if err := json.Unmarshal(all[0], &head); err != nil {
+		return nil, nil, &TornError{journalKind, 0, err.Error()}
+	}
+	if err := head.Image.of(image); err != nil {
 		return nil, nil, err
 	}
-	writes, err := compose(e.Transactions, e.Image.Size)
-	return e, writes, err
+	e := new(entry)
+	if err := json.Unmarshal(all[0], e); err != nil {
+		return nil, nil, &TornError{journalKind, 0, err.Error()}
+	}
+	o, err := compose(e.Transactions, e.Image.Size)
+	if err != nil {
+		return nil, nil, &MismatchError{err.Error()}
+	}
+	return e, o.writes(), nil
 }
 
-// compose returns what transactions do together to an image of so many bytes:
-// runs of bytes that differ.
-func compose(all []Transaction, size int64) ([]Replacement, error) {
-	var o overlay
-	for _, t := range all {
-		if err := t.check(size); err != nil {
+// compose returns what transactions do together to an image of so many bytes.
+func compose(all []Transaction, size int64) (overlay, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	if len(all) > 1 {
+		first, err := compose(all[:len(all)/2], size)
+		if err != nil {
 			return nil, err
 		}
-		for _, r := range t.Replacements {
+		second, err := compose(all[len(all)/2:], size)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range second {
 			seen := bytes.Clone(r.Old)
-			o.patch(seen, r.Offset)
+			first.patch(seen, r.Offset)
 			if !bytes.Equal(seen, r.Old) {
-				return nil, fmt.Errorf("%s: the bytes at %v are not those that were there before", t.Title, r.Offset)
+				return nil, fmt.Errorf("the bytes at %v are not those that were there before", r.Offset)
 			}
 		}
-		o = o.with(t.Replacements)
+		return first.with(second), nil
 	}
+	if err := all[0].check(size); err != nil {
+		return nil, err
+	}
+	return overlay(nil).with(all[0].Replacements), nil
+}
+
+// writes returns the runs of bytes that differ.
+func (o overlay) writes() []Replacement {
 	var writes []Replacement
 	for _, piece := range o {
 		writes = append(writes, differences(piece.Offset, piece.Old, piece.New)...)
 	}
-	return writes, nil
+	return writes
 }
 
 // MismatchError says that a journal is not of the image beside it.
@@ -133,23 +178,17 @@ func (e *MismatchError) Error() string { return "it is of another image: " + e.W
 
 // match checks that a save was one of this image: each byte is the one before
 // the save or the one after it, and all else of the header is as it was. It
-// returns how many of the writes are on disk.
-func (e *entry) match(image store.Image, writes []Replacement) (done int, err error) {
-	mismatch := func(format string, args ...any) (int, error) {
-		return 0, &MismatchError{fmt.Sprintf(format, args...)}
+// returns how many of the writes are on disk, and whether no byte of them is.
+func (e *entry) match(image store.Image, writes []Replacement) (done int, untouched bool, err error) {
+	mismatch := func(format string, args ...any) (int, bool, error) {
+		return 0, false, &MismatchError{fmt.Sprintf(format, args...)}
 	}
 	size, err := image.Size()
-	if err != nil {
-		return 0, err
-	}
-	id, err := identity(image)
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, false, err
 	case size != e.Image.Size:
 		return mismatch("this one has %d bytes, that one %d", size, e.Image.Size)
-	case id.Block != e.Image.Block || !id.Block && id.Inode != e.Image.Inode:
-		return mismatch("another file has its name")
 	case e.Image.HeaderBytes < 0 || e.Image.HeaderBytes > header.MaxClusterSize:
 		return mismatch("a header of %d bytes", e.Image.HeaderBytes)
 	}
@@ -157,12 +196,13 @@ func (e *entry) match(image store.Image, writes []Replacement) (done int, err er
 	if _, err := readFull(image, head, 0); errors.Is(err, io.EOF) {
 		return mismatch("its header is longer")
 	} else if err != nil {
-		return 0, err
+		return 0, false, err
 	}
+	untouched = true
 	for _, r := range writes {
 		found := make([]byte, len(r.Old))
 		if _, err := readFull(image, found, int64(r.Offset)); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		for i, b := range found {
 			if b != r.Old[i] && b != r.New[i] {
@@ -172,12 +212,13 @@ func (e *entry) match(image store.Image, writes []Replacement) (done int, err er
 		if bytes.Equal(found, r.New) {
 			done++
 		}
+		untouched = untouched && bytes.Equal(found, r.Old)
 	}
 	inverse(writes).patch(head, 0)
 	if digest(head) != e.Image.Header {
 		return mismatch("its header is another")
 	}
-	return done, nil
+	return done, untouched, nil
 }
 
 // inverse returns the writes that take writes back.
@@ -196,7 +237,10 @@ type Unfinished struct {
 	Done   int      // of them on disk
 	// Back says that it was to be taken back when that was cut short.
 	Back bool
+	// Untouched says that no byte of it is on disk: the image is the old one.
+	Untouched bool
 
+	unsure bool // a disk that failed says nothing of what is on it
 	entry  *entry
 	writes []Replacement
 }
@@ -204,41 +248,84 @@ type Unfinished struct {
 // ErrUnfinished says that a save has to be finished or taken back first.
 var ErrUnfinished = errors.New("an unfinished save has left the image between old and new; finish it or take it back first")
 
+// State says in a sentence how far the save came.
+func (u *Unfinished) State() string {
+	switch {
+	case u.unsure && u.Done > 0:
+		return fmt.Sprintf("%d of %s may be on disk", u.Done, counted(u.Total, "range"))
+	case u.Untouched || u.unsure:
+		return "nothing of it is on disk: the image is as before the save"
+	case u.Done == u.Total:
+		return "all of it is on disk; that it is done was not noted any more"
+	}
+	return fmt.Sprintf("%d of %s on disk: the image is between old and new", u.Done, isAre(u.Total, "range"))
+}
+
+func isAre(n int, what string) string {
+	if n == 1 {
+		return counted(n, what) + " is"
+	}
+	return counted(n, what) + " are"
+}
+
 // Unfinished returns the save that was not finished, nil if there is none.
 func (s *Session) Unfinished() *Unfinished { return s.unfinished }
 
-// findJournal looks for the journal of a save that was not finished. One that
-// is not whole or of another image stays where it is until the next save needs
-// its name, and is told of.
-func (s *Session) findJournal(names []string) {
-	for _, name := range []string{journalRevert, journalName} {
-		if !slices.Contains(names, name) {
-			continue
-		}
-		u, err := s.readJournal(name)
-		if err != nil {
-			s.notice("the %s in %v is not applied, and kept: %v", name, s.dir, err)
-			continue
-		}
-		s.unfinished = u
-		return
+// lookForJournal looks for the journal of a save that was not finished. One that
+// is not whole or of another image stays where it is until a save needs its
+// name, and is told of. It fails where that cannot be found out.
+func (s *Session) lookForJournal() error {
+	s.unfinished = nil
+	if s.dir == nil {
+		return nil
 	}
+	for _, name := range []string{journalRevert, journalName} {
+		u, err := readJournal(s.dir, name, s.image)
+		switch {
+		case err == nil:
+			s.unfinished = u
+			return nil
+		case errors.Is(err, fs.ErrNotExist):
+		case isStrange(err):
+			s.noticeOnce("the %s in %v is not applied, and kept: %v", name, s.dir, err)
+		default:
+			return fmt.Errorf("whether a save was cut short cannot be found out: %w", err)
+		}
+	}
+	return nil
 }
 
-func (s *Session) readJournal(name string) (*Unfinished, error) {
-	data, err := s.dir.Read(name, maxFile)
+// isStrange reports that a file was read, and is nothing that is of use here.
+func isStrange(err error) bool {
+	var (
+		torn     *TornError
+		mismatch *MismatchError
+		long     *store.TooLongError
+		noFile   *store.NotFileError
+	)
+	return errors.As(err, &torn) || errors.As(err, &mismatch) || errors.As(err, &long) || errors.As(err, &noFile)
+}
+
+// readJournal reads the journal of an unfinished save of the image.
+func readJournal(dir store.Dir, name string, image store.Image) (*Unfinished, error) {
+	data, err := dir.Read(name, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	e, writes, err := readEntry(data)
+	e, writes, err := readEntry(data, image)
 	if err != nil {
 		return nil, err
 	}
-	done, err := e.match(s.image, writes)
+	done, untouched, err := e.match(image, writes)
 	if err != nil {
 		return nil, err
 	}
-	return unfinished(e, writes, done, name == journalRevert), nil
+	if id := e.Image; id.Block && id.Serial == "" && done == 0 {
+		return nil, &MismatchError{"nothing of it is on this device, and nothing tells devices apart here"}
+	}
+	u := unfinished(e, writes, done, name == journalRevert)
+	u.Untouched = untouched
+	return u, nil
 }
 
 func unfinished(e *entry, writes []Replacement, done int, back bool) *Unfinished {
@@ -262,15 +349,37 @@ func (s *Session) recover(forward bool) error {
 	if u == nil {
 		return nil
 	}
-	if err := s.hold(); err != nil {
+	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.settle()
-	v := &Save{image: s.image, dir: s.dir, history: s.history, entry: u.entry, writes: u.writes, journaled: s.dir != nil}
+	// Someone else may have ended it since it was found.
+	if err := s.lookForJournal(); err != nil {
+		s.unfinished = u
+		return &SaveError{Step: "looking for the journal", Total: u.Total, Err: err}
+	}
+	found := s.unfinished != nil
+	switch {
+	case found:
+		u = s.unfinished
+	case !s.ours:
+		s.notice("another program has ended the save that was cut short")
+		s.findHistory()
+		return s.reread()
+	}
+	s.unfinished = u
+	v := &Save{image: s.image, dir: s.dir, history: s.history, entry: u.entry, writes: u.writes, journaled: found, back: u.Back}
 	if !forward {
 		v.writes = inverse(u.writes)
 	}
-	if err := v.again(forward); err != nil {
+	var err error
+	if found && u.Untouched && !forward {
+		err = v.forget() // there is nothing to write, and it may not be possible
+	} else {
+		err = v.again(forward)
+	}
+	if err != nil {
+		u.Back = v.back
 		return err
 	}
 	s.unfinished = nil
@@ -282,7 +391,7 @@ func (s *Session) recover(forward bool) error {
 		s.findHistory()
 	}
 	s.ours = false
-	s.told(v)
+	s.tell(v)
 	if err := s.reread(); err != nil {
 		return err
 	}
@@ -295,7 +404,15 @@ func (v *Save) again(forward bool) error {
 	if err != nil {
 		return v.fail("opening the image for writing", 0, err)
 	}
-	if err = v.turn(forward); err == nil {
+	if v.dir != nil && !v.journaled { // its name was lost
+		if err = v.writeJournal(); err != nil {
+			err = v.fail(stepJournal, 0, err)
+		}
+	}
+	if err == nil {
+		err = v.turn(forward)
+	}
+	if err == nil {
 		err = v.compare(w)
 	}
 	if err == nil {
@@ -311,7 +428,17 @@ func (v *Save) again(forward bool) error {
 		v.finish()
 		return nil
 	}
-	if err = v.dir.Remove(journalRevert); err == nil {
+	return v.forget()
+}
+
+// forget removes the journal of a save that is taken back.
+func (v *Save) forget() error {
+	name := journalName
+	if v.back {
+		name = journalRevert
+	}
+	err := v.dir.Remove(name)
+	if err == nil {
 		err = v.dir.Sync()
 	}
 	if err != nil {
@@ -322,23 +449,24 @@ func (v *Save) again(forward bool) error {
 
 // turn gives the journal the name for its direction.
 func (v *Save) turn(forward bool) error {
-	if v.dir == nil {
+	if v.dir == nil || v.back == !forward {
 		return nil
 	}
 	from, to := journalRevert, journalName
 	if !forward {
 		from, to = to, from
 	}
-	err := v.dir.Rename(from, to)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil // it has that name already
-	case err == nil:
+	err := v.moveAside(to)
+	if err == nil {
+		err = v.dir.Rename(from, to)
+	}
+	if err == nil {
 		err = v.dir.Sync()
 	}
 	if err != nil {
 		return v.fail("renaming the journal", 0, err)
 	}
+	v.back = !forward
 	return nil
 }
 
@@ -349,7 +477,7 @@ func (v *Save) writeJournal() error {
 		return err
 	}
 	if len(data) > maxFile {
-		return fmt.Errorf("it would have %d bytes, %d at most; save in smaller parts", len(data), maxFile)
+		return fmt.Errorf("it would have %d bytes, %d at most; take some edits back and save in parts", len(data), maxFile)
 	}
 	if err := v.setAside(); err != nil {
 		return err
@@ -376,19 +504,36 @@ func (v *Save) writeJournal() error {
 	return v.dir.Sync()
 }
 
-// setAside keeps a journal that could not be used, under another name.
+// setAside makes room for the journal. One whose bytes are all on disk becomes
+// history, one that is of no use here gets another name; it fails with
+// ErrUnfinished where there is one that is to be finished or taken back.
 func (v *Save) setAside() error {
-	names, err := v.dir.Names()
-	if err != nil {
-		return err
-	}
 	for _, name := range []string{journalName, journalRevert} {
-		if !slices.Contains(names, name) {
+		u, err := readJournal(v.dir, name, v.image)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			continue
+		case err == nil && u.Done == u.Total && !u.Back:
+			err = v.keep()
+		case err == nil && u.entry.Transactions[0].ID == v.entry.Transactions[0].ID:
+			err = v.moveAside(name) // of this save, begun anew
+		case err == nil:
+			err = ErrUnfinished
+		case isStrange(err):
+			err = v.moveAside(name)
 		}
-		if err := v.dir.Rename(name, asidePrefix+v.entry.Time.Format("20060102-150405-")+name); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// moveAside gives a file another name, if there is one of that name.
+func (v *Save) moveAside(name string) error {
+	err := v.dir.Rename(name, asidePrefix+name+"-"+strings.ToLower(newID()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -2,6 +2,9 @@ package editor_test
 
 import (
 	"bytes"
+	"errors"
+	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -140,6 +143,146 @@ func TestStrangeJournals(t *testing.T) {
 			}
 			if !kept {
 				t.Errorf("the journal is not kept in %v", names)
+			}
+		})
+	}
+}
+
+// Of two sessions that find a save that was cut short one ends it. The other one
+// does not take back what has been finished.
+func TestTwoRecoveries(t *testing.T) {
+	d, _, after, _ := interrupted(t)
+	first, second := sessionOn(t, d), sessionOn(t, d)
+	if err := first.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.TakeBack(); err != nil || second.Unfinished() != nil {
+		t.Error(err)
+	}
+	if n := second.Notices(); !bytes.Equal(d.Bytes(), after) || len(n) != 1 || !strings.Contains(n[0], "another program has ended") {
+		t.Errorf("%q, or the image is another", n)
+	}
+	overwrite(t, second, 0x9000, []byte("go on"))
+	save(t, second)
+}
+
+// A save that is cut short while another session looks keeps that one from
+// editing.
+func TestJournalOfAnotherSession(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	looks := sessionOn(t, d)
+	s := sessionOn(t, d)
+	overwrite(t, s, 0x8000, []byte("one"))
+	overwrite(t, s, 0x9000, []byte("two"))
+	writes := 0
+	d.Fail = func(_ int, c store.Call) error {
+		if c.Op == store.OpWrite && c.Name == "" {
+			if writes++; writes == 2 {
+				return errBroken
+			}
+		}
+		return nil
+	}
+	if err := s.Save(); err == nil {
+		t.Fatal("no error")
+	}
+	d.Fail = nil
+	tx, err := looks.Overwrite("bytes", 0xa000, []byte("mine"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := looks.Apply(tx); !errors.Is(err, editor.ErrUnfinished) || looks.Modified() || looks.Unfinished() == nil {
+		t.Errorf("%v, want ErrUnfinished", err)
+	}
+	if err := looks.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if err := looks.Apply(tx); err != nil {
+		t.Error(err)
+	}
+}
+
+// Where it cannot be found out whether a save was cut short, nothing is edited.
+func TestJournalCannotBeRead(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	put(t, d, "journal", []byte("x"))
+	d.Fail = func(_ int, c store.Call) error {
+		if c.Op == store.OpRead && c.Name == "journal" {
+			return errBroken
+		}
+		return nil
+	}
+	s := sessionOn(t, d)
+	if n := s.Notices(); len(n) != 1 || !strings.Contains(n[0], "cannot be found out") {
+		t.Error(n)
+	}
+	tx, err := s.Set("corrupt", "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(tx); !errors.Is(err, errBroken) {
+		t.Errorf("%v, want the error of the disk", err)
+	}
+}
+
+// A save whose journal was removed again after a failure writes it anew before
+// it goes on.
+func TestFinishWritesItsJournalAnew(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	set(t, s, "corrupt", "off")
+	overwrite(t, s, 0x8000, []byte("one"))
+	before, after := d.Bytes(), view(t, s)
+	d.Fail = func(_ int, c store.Call) error {
+		if c.Op == store.OpSyncDir {
+			return errBroken
+		}
+		return nil
+	}
+	if err := s.Save(); !errors.Is(err, errBroken) || s.Unfinished() == nil {
+		t.Fatal(err, s.Unfinished())
+	}
+	writes := 0
+	d.Fail = func(_ int, c store.Call) error {
+		if c.Op == store.OpWrite && c.Name == "" {
+			if writes++; writes == 2 {
+				return errBroken
+			}
+		}
+		return nil
+	}
+	if err := s.Finish(); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	d.Fail = nil
+	r := rand.New(rand.NewPCG(3, 4))
+	for crashed := range d.CrashStates(50, r) {
+		recoverAll(t, crashed, before, after, r, false)
+	}
+}
+
+// Files that take much memory or time to read, for their length, are refused.
+func TestHostileFilesAreBounded(t *testing.T) {
+	many := append([]byte("qedit journal 1\n0 0\n"), bytes.Repeat([]byte("{},"), 8<<20)...)
+	_, _, _, journal := interrupted(t)
+	head, rest, _ := bytes.Cut(journal[bytes.IndexByte(journal, '\n')+1:], []byte{'\n'})
+	_ = head
+	at := bytes.Index(rest, []byte(`"transactions":[`)) + len(`"transactions":[`)
+	empty := append(bytes.Clone(rest[:at]), bytes.Repeat([]byte("{},"), 8<<20)...)
+	empty = append(append([]byte("qedit journal 1\n0 0\n"), empty...), rest[at:]...)
+	for name, data := range map[string][]byte{"no journal": many, "empty transactions": empty} {
+		t.Run(name, func(t *testing.T) {
+			d := store.NewDisk(diskImage(t))
+			put(t, d, "journal", editor.Resum(append(data, '\n')))
+			var was, is runtime.MemStats
+			runtime.ReadMemStats(&was)
+			s := sessionOn(t, d)
+			runtime.ReadMemStats(&is)
+			if s.Unfinished() != nil || len(s.Notices()) == 0 {
+				t.Error("it was taken for a journal")
+			}
+			if mib := (is.TotalAlloc - was.TotalAlloc) >> 20; mib > 200 {
+				t.Errorf("%d MiB for a file of %d MiB", mib, len(data)>>20)
 			}
 		})
 	}

@@ -21,8 +21,12 @@ import (
 //
 // What is not whole, down to the last byte, is no record.
 
-// maxFile bounds the files that are read, bytes.
-const maxFile = 256 << 20
+// Bounds of the files that are read and written: bytes, and JSON objects in a
+// record, each of which takes some memory however short it is.
+const (
+	maxFile    = 256 << 20
+	maxObjects = 1 << 20
+)
 
 // TornError says that a file beside an image is not what was written: it was
 // cut off, or changed, or never was such a file.
@@ -45,6 +49,9 @@ func appendRecord(b []byte, v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
+	}
+	if bytes.Count(text, []byte{'{'}) > maxObjects {
+		return nil, fmt.Errorf("more than %d ranges at once; take some edits back and save in parts", maxObjects)
 	}
 	sum := sha256.Sum256(text)
 	b = fmt.Appendf(b, "%d %x\n", len(text), sum)
@@ -76,6 +83,9 @@ func records(kind string, data []byte) ([][]byte, error) {
 		text := body[:length]
 		if got := sha256.Sum256(text); got != sum || body[length] != '\n' {
 			return all, torn(at, "a record does not have the checksum that it names")
+		}
+		if bytes.Count(text, []byte{'{'}) > maxObjects {
+			return all, torn(at, fmt.Sprintf("a record has more than %d parts", maxObjects))
 		}
 		all = append(all, text)
 		rest = body[length+1:]

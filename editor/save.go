@@ -77,6 +77,7 @@ type Save struct {
 	to      *revision
 
 	journaled bool  // there may be a journal of it
+	back      bool  // the journal has the name of one that is taken back
 	written   int   // ranges handed to the system
 	dropped   int   // saves that the history had no room for any more
 	left      error // why the journal could not be made history; the bytes are on disk
@@ -88,6 +89,9 @@ type Save struct {
 func (s *Session) Begin() (*Save, error) {
 	if s.unfinished != nil {
 		return nil, ErrUnfinished
+	}
+	if err := s.hold(); err != nil {
+		return nil, err
 	}
 	var foreign *ForeignError
 	err := s.unchanged()
@@ -110,7 +114,7 @@ func (s *Session) Begin() (*Save, error) {
 func (s *Session) Ended(v *Save, err error) error {
 	if err == nil {
 		s.overlay, s.saved = nil, v.to
-		s.told(v)
+		s.tell(v)
 		if err = s.reread(); err != nil {
 			s.base = s.area
 			err = fmt.Errorf("all bytes are on disk, but the image cannot be read anew: %w", err)
@@ -120,6 +124,7 @@ func (s *Session) Ended(v *Save, err error) error {
 	}
 	if v.journaled || v.written > 0 {
 		s.unfinished, s.ours = unfinished(v.entry, v.writes, v.written, false), true
+		s.unfinished.unsure = true
 	}
 	return err
 }
@@ -147,7 +152,7 @@ func (v *Save) Write() (err error) {
 	}
 	if err = v.compare(w); err == nil && v.dir != nil {
 		if err = v.writeJournal(); err != nil {
-			err = v.fail("writing the journal", 0, err)
+			err = v.fail(stepJournal, 0, err)
 		}
 	}
 	if err == nil {
@@ -173,10 +178,11 @@ func (v *Save) dropJournal() error {
 	return v.dir.Sync()
 }
 
-// Steps of a save that are at an offset.
+// Steps of a save; the first two are at an offset.
 const (
 	stepWrite    = "writing"
 	stepReadBack = "reading back"
+	stepJournal  = "writing the journal"
 )
 
 func (v *Save) fail(step string, at header.HostOffset, err error) error {

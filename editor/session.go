@@ -44,12 +44,16 @@ type Session struct {
 	logging bool
 
 	locks   bool // QEMU's locks are taken to edit
-	holding bool // they are taken
+	locked  bool // they are taken
+	holding bool // the image is this session's to edit
+	edited  bool // it has been, so that something may have been put into dir
+	touched bool // someone else changed bytes that do not matter here
 
 	unfinished *Unfinished
 	ours       bool // unfinished is of this session's edits
 	orphans    []*Unsaved
 	notices    []string
+	told       map[string]bool // notices that are told once
 }
 
 // Options say what a session keeps beside the image, and how it treats others.
@@ -84,13 +88,17 @@ func Open(path string, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	moved := false
 	if o.Dir == nil {
-		o.Dir = store.Beside(path, image)
+		o.Dir, moved = choosePlace(store.Places(path, image), image)
 	}
 	s, err := New(image, o)
 	if err != nil {
 		_ = image.Close() // opened for reading only
 		return nil, err
+	}
+	if moved {
+		s.notice("the image was moved or renamed; journal and history are in %v", o.Dir)
 	}
 	return s, nil
 }
@@ -118,14 +126,16 @@ func New(image store.Image, o Options) (*Session, error) {
 
 // lookBeside looks for what earlier sessions left in the folder.
 func (s *Session) lookBeside() error {
+	if err := s.lookForJournal(); err != nil {
+		s.logging = false
+		s.notice("%v", err)
+		return nil // looking is possible; editing looks again
+	}
 	names, err := s.dir.Names()
 	if err != nil {
-		s.logging = false
-		s.notice("unfinished saves and the history cannot be looked for: %v", err)
-		return nil
+		return err
 	}
 	s.older = historyNames(names)
-	s.findJournal(names)
 	return s.findUnsaved(names)
 }
 
@@ -134,8 +144,23 @@ func (s *Session) notice(format string, args ...any) {
 	s.notices = append(s.notices, fmt.Sprintf(format, args...))
 }
 
+// noticeOnce keeps something to tell that has not been told yet.
+func (s *Session) noticeOnce(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if s.told == nil {
+		s.told = map[string]bool{}
+	}
+	if !s.told[text] {
+		s.told[text] = true
+		s.notices = append(s.notices, text)
+	}
+}
+
 // Notices returns what a person should be told, once.
 func (s *Session) Notices() []string {
+	if err := s.log.failure(); err != nil && s.logging {
+		s.logFailed(err)
+	}
 	n := s.notices
 	s.notices = nil
 	return n
@@ -148,6 +173,9 @@ func (s *Session) Close() error {
 		u.release()
 	}
 	err := s.log.close()
+	if s.edited {
+		s.dir.Tidy()
+	}
 	if closeErr := s.image.Close(); err == nil {
 		err = closeErr
 	}
@@ -426,6 +454,9 @@ func (s *Session) CanUndo() bool { return s.current.parent != nil || len(s.older
 // none. It goes on past a save, and into the history: what is on disk then
 // differs again. Errors are those of Apply.
 func (s *Session) Undo() (title string, ok bool, err error) {
+	if s.unfinished != nil {
+		return "", false, ErrUnfinished
+	}
 	if s.current.parent == nil {
 		s.loadHistory()
 	}
@@ -442,6 +473,9 @@ func (s *Session) Undo() (title string, ok bool, err error) {
 // Redo does again what Undo took back last, and returns its title; false when
 // there is nothing. Errors are those of Apply.
 func (s *Session) Redo() (title string, ok bool, err error) {
+	if s.unfinished != nil {
+		return "", false, ErrUnfinished
+	}
 	if s.current.parent == nil && s.current.latest == nil {
 		s.loadHistory() // what was taken back in an earlier session
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ type log struct {
 	file store.DirFile
 
 	mu    sync.Mutex
+	size  int         // bytes
 	dirty bool        // something is not on stable storage
 	timer *time.Timer // syncs
 	err   error       // why the log is not complete
@@ -74,6 +76,9 @@ func newLog(dir store.Dir, head logHead) (*log, error) {
 func (l *log) write(b []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.size += len(b); l.size > maxFile && l.err == nil {
+		l.err = fmt.Errorf("their log has %d bytes; save", maxFile)
+	}
 	if l.err != nil {
 		return l.err
 	}
@@ -95,6 +100,25 @@ func (l *log) sync() {
 		l.err = l.file.Sync()
 	}
 	l.dirty = false
+}
+
+// flush puts all of the log on stable storage now.
+func (l *log) flush() error {
+	if l == nil {
+		return nil
+	}
+	l.sync()
+	return l.failure()
+}
+
+// failure returns why the log is not complete, nil if it is.
+func (l *log) failure() error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
 }
 
 // close closes the log, which stays for the next session.
@@ -132,20 +156,31 @@ func (l *log) remove() error {
 	return err
 }
 
-// record keeps a transaction that was applied. Where it cannot, editing goes
-// on, and Notices tells.
+// record keeps a transaction that was applied. Where it cannot, editing goes on,
+// Notices tells, and the next edit begins a new log with all edits there are.
 func (s *Session) record(t Transaction) {
-	if !s.logging {
-		return
+	if !s.logging || !s.Modified() {
+		return // settle removes the log
 	}
-	err := s.tryRecord(t)
-	if err != nil {
-		s.logging = false
-		s.notice("edits are not kept should this program end before they are saved: %v", err)
+	all := []Transaction{t}
+	if s.log == nil {
+		all = s.Pending()
+	}
+	if err := s.tryRecord(all); err != nil {
+		s.logFailed(err)
 	}
 }
 
-func (s *Session) tryRecord(t Transaction) error {
+// logFailed gives up a log that is not complete, and tells.
+func (s *Session) logFailed(err error) {
+	s.noticeOnce("edits are not kept should this program end before they are saved: %v", err)
+	if err := s.log.remove(); err != nil {
+		s.noticeOnce("%v", err)
+	}
+	s.log = nil
+}
+
+func (s *Session) tryRecord(all []Transaction) error {
 	if s.log == nil {
 		id, err := s.identify()
 		if err != nil {
@@ -155,16 +190,21 @@ func (s *Session) tryRecord(t Transaction) error {
 			return err
 		}
 	}
-	b, err := appendRecord(nil, t)
-	if err != nil {
-		return err
+	for _, t := range all {
+		b, err := appendRecord(nil, t)
+		if err != nil {
+			return err
+		}
+		if err := s.log.write(b); err != nil {
+			return err
+		}
 	}
-	return s.log.write(b)
+	return nil
 }
 
 // Kept reports whether the edits that are not saved are in a log, for the next
 // session.
-func (s *Session) Kept() bool { return s.log != nil && s.logging }
+func (s *Session) Kept() bool { return s.log != nil && s.log.failure() == nil }
 
 // Unsaved is what an earlier session left: edits that it did not save.
 type Unsaved struct {
@@ -182,10 +222,16 @@ type Unsaved struct {
 // with it before Restore or DropUnsaved.
 func (s *Session) Unsaved() []*Unsaved { return s.orphans }
 
-// findUnsaved looks for logs without a holder.
+// findUnsaved looks for logs without a holder. Sessions that keep none only tell
+// that there are some: to ask for the lock could get in the way of who offers
+// them.
 func (s *Session) findUnsaved(names []string) error {
 	for _, name := range names {
 		if !strings.HasPrefix(name, logPrefix) {
+			continue
+		}
+		if !s.logging {
+			s.noticeOnce("there are edits that are not saved, of a session that runs or has ended; the editor tells which, and restores them")
 			continue
 		}
 		release, ok, err := s.dir.Lock(name)
@@ -202,18 +248,19 @@ func (s *Session) findUnsaved(names []string) error {
 			continue
 		}
 		u, err := s.readUnsaved(name)
-		if err != nil {
+		switch {
+		case err != nil:
 			s.notice("%s in %v is left alone: %v", name, s.dir, err)
-		}
-		if err != nil || u == nil || !s.logging {
-			if u != nil {
-				s.notice("edits of %s are not saved: %s; qedit offers them when it opens the image", u.Time.Local().Format(time.DateTime), strings.Join(u.Titles, ", "))
+		case u == nil:
+			if err := s.dir.Remove(name); err != nil {
+				s.notice("%v", err)
 			}
-			_ = release() // only what is offered stays held
+		default:
+			u.release = func() { _ = release() } // at the latest with the end of the program
+			s.orphans = append(s.orphans, u)
 			continue
 		}
-		u.release = func() { _ = release() } // at the latest with the end of the program
-		s.orphans = append(s.orphans, u)
+		_ = release() // only what is offered stays held
 	}
 	slices.SortFunc(s.orphans, func(a, b *Unsaved) int { return a.Time.Compare(b.Time) })
 	return nil
@@ -226,22 +273,15 @@ func (s *Session) readUnsaved(name string) (*Unsaved, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, all, torn, err := readLog(data)
+	head, all, torn, err := readLog(data, s.image)
 	if err != nil {
 		return nil, err
 	}
-	id, err := identity(s.image)
-	switch {
-	case err != nil:
-		return nil, err
-	case id.Block != head.Image.Block || !id.Block && id.Inode != head.Image.Inode || s.size != head.Image.Size:
-		return nil, &MismatchError{"another file has its name"}
-	}
-	writes, err := compose(all, s.size)
+	o, err := compose(all, head.Image.Size)
 	if err != nil {
-		return nil, err
+		return nil, &MismatchError{err.Error()}
 	}
-	if done, err := s.onDisk(writes); err != nil || done {
+	if done, err := s.onDisk(o.writes()); err != nil || done {
 		return nil, err
 	}
 	u := &Unsaved{Time: head.Time, Torn: torn, name: name, transactions: all}
@@ -259,11 +299,11 @@ func (s *Session) readUnsaved(name string) (*Unsaved, error) {
 // dropSaved drops what earlier sessions left and is on disk now.
 func (s *Session) dropSaved() error {
 	for _, u := range slices.Clone(s.orphans) {
-		writes, err := compose(u.transactions, s.size)
+		o, err := compose(u.transactions, s.size)
 		if err != nil {
-			return err
+			continue // of an image of another size
 		}
-		saved, err := s.onDisk(writes)
+		saved, err := s.onDisk(o.writes())
 		if err == nil && saved {
 			err = s.DropUnsaved(u)
 		}
@@ -274,8 +314,8 @@ func (s *Session) dropSaved() error {
 	return nil
 }
 
-// readLog reads a log as far as it is whole.
-func readLog(data []byte) (head logHead, all []Transaction, torn bool, err error) {
+// readLog reads a log of an image as far as it is whole.
+func readLog(data []byte, image store.Image) (head logHead, all []Transaction, torn bool, err error) {
 	recs, err := records(logKind, data)
 	var te *TornError
 	if torn = errors.As(err, &te); torn && len(recs) > 0 {
@@ -288,12 +328,15 @@ func readLog(data []byte) (head logHead, all []Transaction, torn bool, err error
 		return head, nil, torn, err
 	}
 	if err := json.Unmarshal(recs[0], &head); err != nil {
+		return head, nil, torn, &TornError{logKind, 0, err.Error()}
+	}
+	if err := head.Image.of(image); err != nil {
 		return head, nil, torn, err
 	}
 	for _, r := range recs[1:] {
 		var t Transaction
 		if err := json.Unmarshal(r, &t); err != nil {
-			return head, nil, torn, err
+			return head, nil, torn, &TornError{logKind, 0, err.Error()}
 		}
 		all = append(all, t)
 	}
@@ -304,10 +347,11 @@ func readLog(data []byte) (head logHead, all []Transaction, torn bool, err error
 func (s *Session) onDisk(writes []Replacement) (bool, error) {
 	for _, r := range writes {
 		found := make([]byte, len(r.New))
-		if _, err := readFull(s.image, found, int64(r.Offset)); err != nil {
+		_, err := readFull(s.image, found, int64(r.Offset))
+		if err != nil && !errors.Is(err, io.EOF) {
 			return false, err
 		}
-		if !bytes.Equal(found, r.New) {
+		if err != nil || !bytes.Equal(found, r.New) {
 			return false, nil
 		}
 	}
@@ -323,6 +367,9 @@ func (s *Session) Restore(u *Unsaved) error {
 		if err := s.again(t); err != nil {
 			return fmt.Errorf("%d of %s restored: %w", i, counted(len(u.transactions), "edit"), err)
 		}
+	}
+	if err := s.log.flush(); err != nil {
+		return fmt.Errorf("restored, but not kept anew: %w", err)
 	}
 	return s.DropUnsaved(u)
 }

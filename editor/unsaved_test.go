@@ -3,12 +3,15 @@ package editor_test
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"qedit/editor"
 	"qedit/editor/store"
+	"qedit/header"
 )
 
 // What a session that was killed leaves is offered by the next one, and is
@@ -125,20 +128,67 @@ func TestTwoSessions(t *testing.T) {
 // Each edit is on stable storage within a second: what a power cut leaves is
 // all edits that are older.
 func TestUnsavedSurvivesPowerCut(t *testing.T) {
-	d := store.NewDisk(diskImage(t))
-	s := sessionOn(t, d)
-	overwrite(t, s, 0x8000, []byte("one"))
-	overwrite(t, s, 0x9000, []byte("two"))
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		s := sessionOn(t, d.CrashNone())
-		if all := s.Unsaved(); len(all) == 1 && len(all[0].Titles) == 2 {
-			return
+	synctest.Test(t, func(t *testing.T) {
+		d := store.NewDisk(diskImage(t))
+		s := sessionOn(t, d)
+		for i, data := range []string{"one", "two", "three"} {
+			overwrite(t, s, header.HostOffset(0x8000+0x100*i), []byte(data))
+			time.Sleep(time.Second)
+			if all := sessionOn(t, d.CrashNone()).Unsaved(); len(all) != 1 || len(all[0].Titles) != i+1 {
+				t.Errorf("a second after edit %d: %+v", i, all)
+			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("the log is not on stable storage")
-		}
-		time.Sleep(10 * time.Millisecond)
+		save(t, s)
+	})
+}
+
+// What was restored, read anew or kept over a change is on stable storage before
+// the log that had it goes.
+func TestLogsAreNeverBothLost(t *testing.T) {
+	for name, act := range map[string]func(s *editor.Session) error{
+		"restore": func(s *editor.Session) error { return s.Restore(s.Unsaved()[0]) },
+		"reload": func(s *editor.Session) error {
+			err := s.Restore(s.Unsaved()[0])
+			if err == nil {
+				_, err = s.Reload()
+			}
+			return err
+		},
+		"keep": func(s *editor.Session) error {
+			err := s.Restore(s.Unsaved()[0])
+			if err == nil {
+				err = s.Keep()
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := store.NewDisk(diskImage(t))
+			s := sessionOn(t, d)
+			overwrite(t, s, 0x8000, []byte("one"))
+			if err := s.Close(); err != nil { // and so it is on stable storage
+				t.Fatal(err)
+			}
+			total := func() int {
+				d := d.Restart()
+				if err := act(sessionOn(t, d)); err != nil {
+					t.Fatal(err)
+				}
+				return len(d.Ops())
+			}()
+			r := rand.New(rand.NewPCG(1, 2))
+			for cut := range total + 1 {
+				d := d.Restart()
+				s := sessionOn(t, d)
+				d.StopAt(cut)
+				_ = act(s) // cut short
+				for crashed := range d.CrashStates(20, r) {
+					if all := sessionOn(t, crashed).Unsaved(); len(all) == 0 {
+						t.Fatalf("cut at %d of %d: the edit is lost", cut, total)
+					}
+				}
+			}
+		})
 	}
 }
 
@@ -187,7 +237,7 @@ func TestLogFails(t *testing.T) {
 	d := store.NewDisk(diskImage(t))
 	s := sessionOn(t, d)
 	d.Fail = func(_ int, c store.Call) error {
-		if c.Name != "" {
+		if strings.HasPrefix(c.Name, "unsaved-") {
 			return errBroken
 		}
 		return nil
@@ -201,7 +251,11 @@ func TestLogFails(t *testing.T) {
 		t.Error("told twice", n)
 	}
 	d.Fail = nil
-	save(t, s)
+	// Once there is room again, all of it is kept.
+	overwrite(t, s, 0x9000, []byte("three"))
+	if all := sessionOn(t, d.Restart()).Unsaved(); len(all) != 1 || len(all[0].Titles) != 3 {
+		t.Errorf("%+v", all)
+	}
 }
 
 // Edits that do not fit the image any more are not restored, and not lost.

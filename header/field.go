@@ -241,7 +241,7 @@ type ValueError struct {
 
 // Error says which field, what was given and what was expected.
 func (e *ValueError) Error() string {
-	return fmt.Sprintf("%s: %s is not a value: expected %s", e.Field, Quote(e.Text), e.Want)
+	return fmt.Sprintf("%s: %s is not a value: expected %s", e.Field, Quote(shortened(e.Text)), e.Want)
 }
 
 // Parse reads a number for the field as a person writes it: decimal, 0x, 0o or

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -247,6 +248,7 @@ func (m *Model) undo() tea.Cmd { return m.step(m.session.Undo, "undone: ", "noth
 func (m *Model) redo() tea.Cmd { return m.step(m.session.Redo, "done again: ", "nothing to do again") }
 
 func (m *Model) step(do func() (string, bool, error), did, nothing string) tea.Cmd {
+	before := m.plan.Changes
 	title, ok, err := do()
 	switch {
 	case err != nil:
@@ -255,9 +257,25 @@ func (m *Model) step(do func() (string, bool, error), did, nothing string) tea.C
 		m.say(nothing)
 	default:
 		m.edited()
+		m.showChange(before)
 		m.warn(did + header.Harmless(title))
 	}
 	return nil
+}
+
+// showChange goes to the first change that was not there before, or is there no
+// more.
+func (m *Model) showChange(before []editor.Change) {
+	for _, lists := range [][2][]editor.Change{{m.plan.Changes, before}, {before, m.plan.Changes}} {
+		for _, c := range lists[0] {
+			if !slices.Contains(lists[1], c) {
+				if at, end := m.span(); c.Path != m.cursor.path && (c.Offset < at || c.Offset >= end) {
+					m.jump(c.Path, c.Offset)
+				}
+				return
+			}
+		}
+	}
 }
 
 // discard drops all edits, as an edit that can be undone.

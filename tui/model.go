@@ -199,6 +199,10 @@ func (m *Model) Init() tea.Cmd {
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	cmd := m.handle(msg)
 	m.leaveField()
+	if m.session.Touched() {
+		m.pages.forget()
+	}
+	m.tellNotices()
 	m.refresh()
 	return m, tea.Batch(cmd, m.load())
 }
@@ -231,6 +235,10 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 func (m *Model) input(msg tea.Msg) tea.Cmd {
 	if m.layout.TooSmall() {
 		return m.blindKey(msg)
+	}
+	if k, ok := msg.(tea.KeyPressMsg); ok && k.Code == tea.KeyEscape {
+		k.Mod &^= tea.ModAlt // two in a row come as one
+		msg = k
 	}
 	mouse, isMouse := msg.(tea.MouseMsg)
 	if !isMouse {

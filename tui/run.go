@@ -11,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/term"
 
 	"qedit/editor"
 	"qedit/header"
@@ -27,6 +28,9 @@ const exitSignal = 128
 // 0, or 128 and the number of the signal that ended it. The terminal is as it
 // was afterwards, whatever happens. A save under way is waited for.
 func Run(s *editor.Session, o Options) (int, error) {
+	if !term.IsTerminal(os.Stdout.Fd()) {
+		return 1, errors.New("the editor needs a terminal to draw on; qedit info prints what the header says")
+	}
 	env := os.Environ()
 	o.OnDark = believedDark(os.Getenv("COLORFGBG"))
 	o.Profile = detectProfile(env)
@@ -91,7 +95,7 @@ func lostEdits(s *editor.Session, save saveOutcome) string {
 // has the signal, or 0, once the context ends.
 func catchSignals(ctx context.Context, p *tea.Program) <-chan syscall.Signal {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	caught := make(chan syscall.Signal, 1)
 	go func() {
 		defer signal.Stop(signals)

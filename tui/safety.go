@@ -52,8 +52,7 @@ func (m *Model) askUnfinished() tea.Cmd {
 		what = "Taking back a save of %s was cut short"
 	}
 	text := fmt.Sprintf(what+": %s.\n\n", u.Time.Local().Format(time.DateTime), header.Harmless(strings.Join(u.Titles, ", "))) +
-		fmt.Sprintf("%d of %s on disk: the image is between old and new. Finish the save, or take it back; until then nothing can be edited.",
-			u.Done, counted(u.Total, "range is", "ranges are"))
+		sentence(u.State()) + "\n\nFinish the save, or take it back; until then nothing can be edited."
 	finish, back := []string{"f", "enter"}, []string{"t"}
 	if u.Back {
 		finish, back = []string{"f"}, []string{"t", "enter"}
@@ -70,6 +69,9 @@ func (m *Model) askUnfinished() tea.Cmd {
 	})
 	return nil
 }
+
+// sentence makes one of a text.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
 // recover ends an unfinished save.
 func (m *Model) recover(end func() error, done string) tea.Cmd {
@@ -140,8 +142,6 @@ func (m *Model) lookAgain() {
 	case f == nil:
 	case f.Matters():
 		m.askForeign(f)
-	default:
-		m.pages.forget() // bytes that only look is had at
 	}
 }
 
@@ -185,6 +185,15 @@ func (m *Model) askForeign(f *editor.Foreign) {
 		}})
 	}
 	m.open(&textDialog{title: "changed on disk", ink: inkWrong, text: text, more: append(buttons, closing("look first", "esc", "ctrl+c"))})
+}
+
+// mayEdit reports whether the image may be edited, and says why not.
+func (m *Model) mayEdit() bool {
+	err := m.session.Ready()
+	if err != nil {
+		m.fail(err)
+	}
+	return err == nil
 }
 
 // failSafely handles errors that ask for a decision; false for others.

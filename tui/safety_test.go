@@ -96,7 +96,7 @@ func TestUnfinishedSave(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := d.Restart()
-			s := openDisk(t, d).want("unfinished save", "was cut short: clear corrupt, set", "ranges are on disk")
+			s := openDisk(t, d).want("unfinished save", "was cut short: clear corrupt, set", "on disk: the image is between old and new")
 			s.keys("esc").want("UNFINISHED SAVE").keys("space").want("unfinished save")
 			s.keys(c.key).reject("UNFINISHED")
 			if name == "take back" {
@@ -137,6 +137,12 @@ func TestForeignChange(t *testing.T) {
 	d.Poke([]byte{0xab}, 0x3000)
 	s.send(tea.FocusMsg{})
 	s.want("ab 00").reject("changed on disk")
+
+	// What is typed over is what was seen, or nothing.
+	d, s = fresh()
+	s.keys(":0x3000", "enter", "i")
+	d.Poke([]byte{0xcd}, 0x3000)
+	s.keys("11").want("another program changed these bytes", "no edits").keys("esc").want("cd 00")
 
 	// With edits: those that fit stay, or mine go over theirs.
 	for key, want := range map[string]string{"r": "dropped", "k": "kept, over what is on disk"} {

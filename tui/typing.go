@@ -33,6 +33,9 @@ func (m *Model) startTyping(raw, once bool) tea.Cmd {
 		m.say("the file is empty; images do not grow")
 		return nil
 	}
+	if !m.mayEdit() {
+		return nil
+	}
 	m.setFocus(PaneHex)
 	m.hex.editing, m.hex.selecting = true, false
 	m.hex.typing = typing{raw: raw, once: once, digit: -1}
@@ -161,6 +164,12 @@ func (m *Model) finishField() bool {
 func (m *Model) overwrite(at header.HostOffset, data []byte) bool {
 	title := fmt.Sprintf("type %s at %v", counted(m.hex.to-m.hex.from, "byte", "bytes"), m.hex.from)
 	t, err := m.session.Overwrite(title, at, data)
+	if err == nil && m.stale(t) {
+		m.pages.forget()
+		m.hex.field = nil
+		m.message = message{"! another program changed these bytes just now; look again", inkWrong}
+		return false
+	}
 	if err == nil && len(t.Replacements) > 0 {
 		t.Group, t.Raw = m.hex.group, m.hex.raw
 		err = m.session.Apply(t)
@@ -177,6 +186,21 @@ func (m *Model) overwrite(at header.HostOffset, data []byte) bool {
 		m.edited()
 	}
 	return true
+}
+
+// stale reports whether an edit replaces other bytes than those that are shown.
+func (m *Model) stale(t editor.Transaction) bool {
+	for _, r := range t.Replacements {
+		shown, have := make([]byte, len(r.Old)), make([]bool, len(r.Old))
+		m.pages.read(shown, have, r.Offset)
+		m.session.Patch(shown, r.Offset)
+		for i, b := range shown {
+			if have[i] && b != r.Old[i] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // askRefused asks what to do with bytes that break a rule.

@@ -7,14 +7,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// Beside returns the folder for the files that belong to the image at path:
-// .NAME.qedit beside it. That of a device, and of an image in a folder that
-// cannot be written to, is in the user's state folder ($XDG_STATE_HOME, or
-// ~/.local/state); one beside the image that is there already comes first.
-// Nothing is made before something is put there.
-func Beside(path string, image Image) Dir {
+// Parts of the name of a folder beside an image.
+const (
+	besidePrefix = "."
+	besideSuffix = ".qedit"
+	longestName  = 255 // bytes of a name on most file systems
+)
+
+// Places returns the folders in which the files of the image at path may lie.
+// New ones go into the first: .NAME.qedit beside the image; for a device, and
+// where that folder cannot be written to, one in the user's state folder
+// ($XDG_STATE_HOME, or ~/.local/state). The others may have what was left under
+// other circumstances: the one of the two that is not the first, and where the
+// image has no folder of its own, those of other names beside it, since it may
+// have been renamed. Nothing is made.
+func Places(path string, image Image) []Dir {
 	// Another name of the same file leads to the same folder.
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -28,31 +38,58 @@ func Beside(path string, image Image) Dir {
 			owners = append(owners, uid)
 		}
 	}
-	beside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".qedit")
-	if id, err := identity(image); err == nil && !id.Block {
-		_, err := os.Lstat(beside)
-		if !errors.Is(err, fs.ErrNotExist) || canWrite(filepath.Dir(path)) {
-			return OpenDir(beside, owners...)
+	folder, name := filepath.Split(path)
+	sum := sha256.Sum256([]byte(path))
+	hash := fmt.Sprintf("-%x", sum[:6])
+	if limit := longestName - len(besidePrefix+besideSuffix); len(name) > limit {
+		name = name[:limit-len(hash)] + hash
+	}
+	beside := filepath.Join(folder, besidePrefix+name+besideSuffix)
+	state := stateDir(strings.TrimSuffix(name[:min(len(name), 100)], hash) + hash)
+	var places []Dir
+	if id, err := identity(image); err == nil && id.Block {
+		return append(places, state)
+	}
+	_, err := os.Lstat(beside)
+	switch there := !errors.Is(err, fs.ErrNotExist); {
+	case !there && canWrite(folder):
+		places = append(places, OpenDir(beside, owners...), state)
+	case there:
+		return append(places, OpenDir(beside, owners...), state)
+	default:
+		places = append(places, state)
+	}
+	others, err := filepath.Glob(filepath.Join(globQuoted(folder), besidePrefix+"*"+besideSuffix))
+	if err != nil {
+		return places
+	}
+	for _, other := range others {
+		if other != beside {
+			places = append(places, OpenDir(other, owners...))
 		}
 	}
-	state, err := stateFolder()
-	if err != nil {
-		return OpenDir(beside, owners...) // and say why that fails
-	}
-	sum := sha256.Sum256([]byte(path))
-	return &deepDir{OpenDir(filepath.Join(state, "qedit", fmt.Sprintf("%s-%x", filepath.Base(path), sum[:6]))), state}
+	return places
 }
 
-// stateFolder is where programs keep what is to stay between runs.
-func stateFolder() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return dir, nil
+// globQuoted keeps what a pattern would take for more than a character.
+func globQuoted(path string) string {
+	if os.PathSeparator == '\\' {
+		return path // there is no quoting
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", err
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// stateDir is a folder in the user's state folder.
+func stateDir(name string) Dir {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			home = os.TempDir()
+		}
+		state = filepath.Join(home, ".local", "state")
 	}
-	return filepath.Join(home, ".local", "state"), nil
+	return &deepDir{OpenDir(filepath.Join(state, "qedit", name)), filepath.Join(state, "qedit")}
 }
 
 // deepDir is a folder whose parents are made with it.
@@ -61,8 +98,25 @@ type deepDir struct {
 	parent string
 }
 
-// makeParents makes the folder around that of the image.
-func (d *deepDir) makeParents() error { return os.MkdirAll(filepath.Join(d.parent, "qedit"), 0o700) }
+// makeParents makes the folders around it, each with its name on stable storage.
+func (d *deepDir) makeParents() error { return makeAll(d.parent) }
+
+func makeAll(path string) error {
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(path) != path {
+		if err := makeAll(filepath.Dir(path)); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, 0o700)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
 
 // Create makes an empty file, and the folders if need be.
 func (d *deepDir) Create(name string) (DirFile, error) {

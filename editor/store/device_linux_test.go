@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -76,6 +77,10 @@ func TestBlockDevice(t *testing.T) {
 	if !own.Block || own.Size != size || own.Device == 0 || own.Inode != 0 {
 		t.Errorf("%+v", own)
 	}
+	if !strings.HasPrefix(own.Serial, "loop/backing_file:") {
+		t.Errorf("%q does not tell the device from others", own.Serial)
+	}
+	own.Serial = "" // a stamp does not have it
 	first, err := f.Stamp()
 	must(t, err)
 	if first.Identity != own || first.Replaced {

@@ -48,6 +48,8 @@ type Dir interface {
 	// removed or replaced meanwhile is not it. It fails with fs.ErrNotExist, and
 	// with errors.ErrUnsupported where the file system has no locks.
 	Lock(name string) (release func() error, ok bool, err error)
+	// Tidy removes the folder if there is nothing in it.
+	Tidy()
 	// String is what people are told: the path.
 	String() string
 }
@@ -94,7 +96,7 @@ type UntrustedError struct {
 
 // Error names the folder and says what is wrong with it.
 func (e *UntrustedError) Error() string {
-	return fmt.Sprintf("%s is not to be trusted as a folder of ours: it %s", e.Path, e.Why)
+	return fmt.Sprintf("%s is not to be trusted as a folder of ours: it %s; move it away if nothing in it is needed", e.Path, e.Why)
 }
 
 // checkName refuses what could lead out of a folder on any system. The colon

@@ -71,8 +71,8 @@ func (d *osDir) open() (*os.Root, error) {
 }
 
 // make opens the folder, which it makes if need be. The folder's own name has
-// to be on stable storage before anything in it can be. That goes for a folder
-// too that is already there: whoever made it may not have come that far.
+// to be on stable storage before anything in it can be. That goes for an empty
+// folder too that is already there: whoever made it may not have come that far.
 func (d *osDir) make() (*os.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,13 +80,50 @@ func (d *osDir) make() (*os.Root, error) {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	if err == nil || !d.synced {
-		if err := syncFolder(filepath.Dir(d.path)); err != nil {
+	made := err == nil
+	if made {
+		if err := d.give(func(uid int) error { return os.Chown(d.path, uid, -1) }); err != nil {
 			return nil, err
 		}
-		d.synced = true
 	}
-	return d.open()
+	root, err := d.open()
+	if err != nil || d.synced {
+		return root, err
+	}
+	if !made {
+		made, err = isEmpty(root)
+	}
+	if err == nil && made {
+		err = syncFolder(filepath.Dir(d.path))
+	}
+	if err != nil {
+		return nil, giveUp(err, root)
+	}
+	d.synced = true
+	return root, nil
+}
+
+// give makes what the superuser makes belong to the owner of the image, who
+// would be locked out otherwise.
+func (d *osDir) give(chown func(uid int) error) error {
+	if os.Geteuid() != 0 || len(d.owners) == 0 || d.owners[0] == 0 {
+		return nil
+	}
+	return chown(d.owners[0])
+}
+
+// isEmpty reports whether a folder has no file.
+func isEmpty(root *os.Root) (bool, error) {
+	f, err := root.Open(".")
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	_, err = f.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	return false, err
 }
 
 // inside names a file to people.
@@ -199,7 +236,16 @@ func (d *osDir) Create(name string) (DirFile, error) {
 		return nil, err
 	}
 	defer root.Close() // the file stays open
-	_, err = d.regular(root, name)
+	f, err := d.create(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.Create(name) // the folder was tidied away just now
+	}
+	return f, err
+}
+
+// create makes an empty file in the open folder.
+func (d *osDir) create(root *os.Root, name string) (DirFile, error) {
+	_, err := d.regular(root, name)
 	if err == nil {
 		err = d.full(root.Remove(name))
 	}
@@ -207,6 +253,11 @@ func (d *osDir) Create(name string) (DirFile, error) {
 		return nil, err
 	}
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		if err = d.give(func(uid int) error { return f.Chown(uid, -1) }); err != nil {
+			err = giveUp(err, f)
+		}
+	}
 	if err != nil {
 		return nil, d.full(err)
 	}
@@ -228,6 +279,9 @@ func (d *osDir) CreateLocked(name string) (DirFile, error) {
 	d.sweep(root)
 	for range lockTries {
 		f, ok, err := d.tryCreateLocked(root, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return d.CreateLocked(name) // the folder was tidied away just now
+		}
 		if ok || err != nil {
 			return f, err
 		}
@@ -247,6 +301,9 @@ func (d *osDir) tryCreateLocked(root *os.Root, name string) (DirFile, bool, erro
 		return nil, false, giveUp(err, f)
 	}
 	ok, err := lockFile(f)
+	if err == nil {
+		err = d.give(func(uid int) error { return f.Chown(uid, -1) })
+	}
 	if err != nil {
 		return fail(d.full(err))
 	}
@@ -328,6 +385,15 @@ func (d *osDir) Remove(name string) error {
 }
 
 func (d *osDir) Sync() error { return syncFolder(d.path) }
+
+// Tidy lets the system judge whether the folder is empty.
+func (d *osDir) Tidy() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if os.Remove(d.path) == nil {
+		d.synced = false
+	}
+}
 
 func (d *osDir) Lock(name string) (release func() error, ok bool, err error) {
 	if err := checkName("lock", name); err != nil {

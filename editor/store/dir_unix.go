@@ -54,8 +54,8 @@ func syncFolder(path string) error {
 // distrust says what is wrong with a folder: who can put files there, but not
 // into the image. It is empty where nothing is.
 func distrust(info fs.FileInfo, owners []int) string {
-	if info.Mode().Perm()&0o002 != 0 {
-		return "can be written to by everybody"
+	if info.Mode().Perm()&0o022 != 0 {
+		return "can be written to by others than its owner"
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -72,6 +72,9 @@ func (f diskDir) Read(name string, limit int64) (data []byte, err error) {
 	return data, nil
 }
 
+// Tidy leaves the folder, which is always there.
+func (diskDir) Tidy() {}
+
 func (f diskDir) Size(name string) (size int64, err error) {
 	err = f.do(Call{Op: OpStat, Name: name}, func() error {
 		c, err := f.find(OpStat, name)

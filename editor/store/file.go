@@ -86,6 +86,9 @@ func (f *File) OpenWriter() (Writer, error) {
 	if err == nil && !same {
 		err = fmt.Errorf("%s: %w", f.path, ErrReplaced)
 	}
+	if err == nil && readOnlyDevice(w) {
+		err = &fs.PathError{Op: "write", Path: f.path, Err: errReadOnly}
+	}
 	if err != nil {
 		return nil, giveUp(err, w)
 	}

@@ -15,6 +15,14 @@ type Identity struct {
 	Device, Inode uint64
 	Size          int64 // bytes
 	Block         bool  // it is a block device
+	// Born is when the file was made, in nanoseconds since 1970: a file that gets
+	// the number of one that is gone has another. It is 0 where it is not known,
+	// and in a Stamp.
+	Born int64
+	// Serial is what tells a block device from others that had its number: a
+	// number of the hardware, or the file behind a loop device. It is empty where
+	// there is none, for files, and in a Stamp.
+	Serial string
 }
 
 // Stamp changes when an image does. It is compared with ==.
@@ -57,7 +65,10 @@ func (f *File) Identity() (Identity, error) {
 		return Identity{}, err
 	}
 	if s.Block {
+		s.Serial = serial(s.Device)
 		s.Size, err = deviceSize(f.f)
+	} else {
+		s.Born = born(f.f)
 	}
 	return s.Identity, err
 }
