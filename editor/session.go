@@ -226,8 +226,22 @@ func (s *Session) Base() io.ReaderAt { return s.image }
 
 // ReadAt reads the edited view at a host offset.
 func (s *Session) ReadAt(p []byte, off int64) (int, error) {
-	n, err := readFull(s.image, p, off)
-	s.overlay.patch(p[:n], header.HostOffset(off))
+	return s.View().ReadAt(p, off)
+}
+
+// View returns a reader of the edited view as it is now. It stays as it is
+// while edits go on, and is safe for several goroutines at once.
+func (s *Session) View() io.ReaderAt { return view{s.image, s.overlay} }
+
+// view is an image with edits on top.
+type view struct {
+	base  io.ReaderAt
+	edits overlay
+}
+
+func (v view) ReadAt(p []byte, off int64) (int, error) {
+	n, err := readFull(v.base, p, off)
+	v.edits.patch(p[:n], header.HostOffset(off))
 	return n, err
 }
 
