@@ -1,0 +1,2 @@
+package image
+type ownerHint struct{}
