@@ -164,8 +164,8 @@ func (im *Image) follow(c *Chain, in uint64) {
 		if want := uint64(c.Guest) - in; uint64(at) != want {
 			c.broken(fmt.Sprintf("offset %v in the data file, the guest offset 0x%x is expected", at, want))
 		}
-	case uint64(c.Host) >= size:
-		c.Problem = fmt.Sprintf("%v is past the end of the file at 0x%x", c.Host, size)
+	case uint64(at) >= size:
+		c.Problem = fmt.Sprintf("%v is past the end of the file at 0x%x", at, size)
 	case uint64(at) < im.ClusterSize():
 		c.Problem = "the cluster is the header"
 	}
