@@ -119,7 +119,7 @@ func (im *Image) compressedFields() []Field {
 		flag("compressed", 0, 62, "The cluster is stored compressed.", "reads the entry as a compressed one"),
 		Field{
 			Field: header.Field{Name: "copied", Width: 8, Kind: header.Enum, Values: onOff, Meaning: "Must be off: compressed data is never written in place."},
-			Low:   63, High: 63, Reserved: true, QEMU: `calls it an error in check: "OFLAG_COPIED must never be set for compressed clusters"`,
+			Low:   63, High: 63, Reserved: true, QEMU: `calls it an error in check that it never mends: "copied flag must never be set for compressed clusters"`,
 		},
 	)
 }
@@ -137,15 +137,15 @@ var bitmapFields = []Field{
 }
 
 var snapshotFields = []Field{
-	bytesField("l1_table_offset", 0, 8, header.Offset, header.RoleL1, "Host offset of the snapshot's L1 table."),
-	bytesField("l1_size", 8, 4, header.Number, 0, "Entries of the snapshot's L1 table."),
+	bytesField("l1_table_offset", 0, 8, header.Offset, header.RoleL1, "Host offset of the snapshot's L1 table."), // QEMU looks at it on use only
+	within(bytesField("l1_size", 8, 4, header.Number, 0, "Entries of the snapshot's L1 table."), 1, MaxL1Entries, `opens the image; refuses to use the snapshot: "Snapshot L1 table too large"`),
 	bytesField("id_str_size", 12, 2, header.Number, 0, "Length of the unique id in bytes."),
 	bytesField("name_size", 14, 2, header.Number, 0, "Length of the name in bytes."),
 	bytesField("date_sec", 16, 4, header.Number, 0, "When the snapshot was taken, seconds since 1970 (UTC)."),
 	bytesField("date_nsec", 20, 4, header.Number, 0, "When the snapshot was taken, the nanoseconds of the second."),
 	bytesField("vm_clock_nsec", 24, 8, header.Number, 0, "How long the guest had been running, nanoseconds."),
 	bytesField("vm_state_size", 32, 4, header.Size, 0, "Size of the saved state of the machine in bytes, 0 where there is none or the extra data has it."),
-	bytesField("extra_data_size", 36, 4, header.Number, 0, "Length of the extra data in bytes; at least 16 in version 3."),
+	within(bytesField("extra_data_size", 36, 4, header.Number, 0, "Length of the extra data in bytes; at least 16 in version 3."), 0, MaxSnapshotExtra, `refuses to open the image: "Too much extra metadata in snapshot table entry %i"`),
 }
 
 // snapshotExtraFields are what of the extra data is known; offsets count from
@@ -158,15 +158,15 @@ var snapshotExtraFields = []Field{
 
 var bitmapHeadFields = []Field{
 	bytesField("bitmap_table_offset", 0, 8, header.Offset, header.RoleBitmaps, "Host offset of the bitmap's table."),
-	bytesField("bitmap_table_size", 8, 4, header.Number, 0, "Entries of the bitmap's table."),
+	within(bytesField("bitmap_table_size", 8, 4, header.Number, 0, "Entries of the bitmap's table."), 1, MaxBitmapTable, `refuses to open the image`),
 	withFlags(bytesField("flags", 12, 4, header.Mask, 0, "What state the bitmap is in."), []header.Flag{
 		{Bit: 0, Name: "in_use", Meaning: "The bitmap was not saved properly and may be inconsistent.", Alarm: "the bitmap may be inconsistent",
 			Clear: "Makes QEMU trust the bitmap. What was written since it was last saved is missing in it: an incremental backup made with it misses that data."},
 		{Bit: 1, Name: "auto", Meaning: "The bitmap records changes of the disk from when it is opened on."},
 		{Bit: 2, Name: "extra_data_compatible", Meaning: "Software that does not know the extra data may use the bitmap. QEMU does not know this bit."},
 	}),
-	withValues(bytesField("type", 16, 1, header.Enum, 0, "What kind of bitmap it is."), []header.Value{{Number: 1, Name: "dirty_tracking", Meaning: "a dirty bitmap"}}),
-	bytesField("granularity_bits", 17, 1, header.Log2Bytes, 0, "Binary logarithm of how many bytes of the disk a bit stands for: 9 to 31 in QEMU."),
-	bytesField("name_size", 18, 2, header.Number, 0, "Length of the name in bytes, at most 1023 in QEMU."),
+	within(withValues(bytesField("type", 16, 1, header.Enum, 0, "What kind of bitmap it is."), []header.Value{{Number: 1, Name: "dirty_tracking", Meaning: "a dirty bitmap"}}), 1, 1, "refuses to open the image"),
+	within(bytesField("granularity_bits", 17, 1, header.Log2Bytes, 0, "Binary logarithm of how many bytes of the disk a bit stands for: 9 to 31 in QEMU."), 9, 31, `refuses to open the image: "Bitmap '%.*s' doesn't satisfy the constraints"`),
+	within(bytesField("name_size", 18, 2, header.Number, 0, "Length of the name in bytes, at most 1023 in QEMU."), 0, 1023, `refuses to open the image: "Bitmap '%.*s' doesn't satisfy the constraints"`),
 	bytesField("extra_data_size", 20, 4, header.Number, 0, "Length of the extra data in bytes."),
 }

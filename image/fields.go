@@ -23,6 +23,7 @@ type Field struct {
 	Low, High int
 	Reserved  bool   // must be zero
 	Align     bool   // an offset that must be the start of a cluster
+	Min, Most uint64 // what the value may be when it is not 0; Most 0: anything that fits
 	QEMU      string // what QEMU does with a value that breaks the rules, its message quoted
 }
 
@@ -36,7 +37,7 @@ func flag(name string, offset, bit int, meaning, qemu string) Field {
 func zeros(name string, offset, low, high int) Field {
 	return Field{
 		Field: header.Field{Name: name, Offset: offset, Width: 8, Kind: header.Number, Meaning: "Reserved, must be zero."},
-		Low:   low, High: high, Reserved: true, QEMU: "ignores it when it opens the image; a later version may not",
+		Low:   low, High: high, Reserved: true, QEMU: `ignores it in use; calls it an error in check that it never mends: "reserved bits set"`,
 	}
 }
 
@@ -52,6 +53,11 @@ func bytesField(name string, offset, width int, kind header.Kind, target header.
 		Field: header.Field{Name: name, Offset: offset, Width: width, Kind: kind, Target: target, Meaning: meaning},
 		Low:   0, High: 8*width - 1, Align: kind == header.Offset,
 	}
+}
+
+func within(f Field, low, high uint64, qemu string) Field {
+	f.Min, f.Most, f.QEMU = low, high, qemu
+	return f
 }
 
 func withFlags(f Field, flags []header.Flag) Field {

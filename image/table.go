@@ -222,15 +222,10 @@ func (im *Image) Entry(t Table, i uint64) Entry {
 		if e.Word, ok, e.Err = im.pages.word(e.Offset); ok {
 			e.Bitmap, ok, e.Err = im.pages.word(e.Offset + 8)
 		}
-		if e.Word&l2Compressed != 0 {
-			e.Kind = EntryL2ExtendedCompressed
-		}
 	default:
 		e.Word, ok, e.Err = im.pages.word(e.Offset)
-		if t.Kind == EntryL2 && e.Word&l2Compressed != 0 {
-			e.Kind = EntryL2Compressed
-		}
 	}
+	e.Kind = kindOf(t.Kind, e.Word)
 	e.Missing = !ok && e.Err == nil
 	return e
 }
