@@ -151,9 +151,9 @@ func (k ClusterKind) joined(own ClusterKind) (ClusterKind, bool) {
 		}
 		return min(a, b) | flags | ClusterShared, true
 	case a >= ClusterData && b >= ClusterData:
-		a = min(a, b)
+		return min(a, b) | flags | ClusterConflict, false
 	}
-	return a | flags | ClusterConflict, false
+	return k | ClusterConflict, false
 }
 
 // joins returns joined for every kind, for one owner.

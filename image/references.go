@@ -33,14 +33,13 @@ func (im *Image) References(ctx context.Context, cluster uint64) ([]Reference, e
 	f := &finder{im: im, layout: im.layout(), cluster: cluster, full: cancel}
 	s, err := im.scan(stop, f, nil)
 	if err == nil {
-		if err = s.l2Tables(); err == nil {
+		if err = s.l2Tables(); err == nil || f.cut {
+			s.ctx = ctx
 			f.paths(s)
 		}
 	}
-	if f.cut && ctx.Err() == nil {
+	if err = cmp.Or(ctx.Err(), err); f.cut && ctx.Err() == nil {
 		err = ErrManyReferences
-	} else if err == nil {
-		err = ctx.Err()
 	}
 	slices.SortStableFunc(f.found, func(a, b Reference) int {
 		return cmp.Or(cmp.Compare(a.group(), b.group()), cmp.Compare(a.Snapshot, b.Snapshot),
@@ -83,8 +82,9 @@ func (f *finder) room(n int) bool {
 	if n >= MaxReferences {
 		f.cut = true
 		f.full()
+		return false
 	}
-	return !f.cut
+	return true
 }
 
 func (f *finder) Broken(*Broken) {}
@@ -143,7 +143,7 @@ func (f *finder) paths(s *scan) {
 			}
 			return true
 		})
-		if f.cut {
+		if len(f.found) >= MaxReferences {
 			return
 		}
 	}
