@@ -24,7 +24,7 @@ const (
 )
 
 // NoIcount is the icount of a snapshot that has none.
-const NoIcount = math.MaxUint64
+const NoIcount uint64 = math.MaxUint64
 
 const (
 	snapshotHead = 40       // bytes of an entry before its extra data
