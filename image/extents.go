@@ -116,7 +116,6 @@ func (im *Image) walk(ctx context.Context, l1 Table, from, to GuestOffset, yield
 		}
 		// The rest of the L2 table, without looking at the L1 entry again.
 		end := next(from, span-uint64(from)&(span-1), to)
-		l2 := c.L2.Table
 		for {
 			if !yield(&c) {
 				return nil
@@ -125,8 +124,9 @@ func (im *Image) walk(ctx context.Context, l1 Table, from, to GuestOffset, yield
 				break
 			}
 			in := uint64(from) & (im.ClusterSize() - 1)
-			c = Chain{Guest: from, Snapshot: c.Snapshot, L1: c.L1, HasL2: true, Subcluster: -1, Length: im.ClusterSize() - in}
-			c.L2 = im.Entry(l2, uint64(from)>>im.clusterBits&(l2.Entries-1))
+			c.Guest, c.Length, c.Kind, c.Subcluster = from, im.ClusterSize()-in, GuestUnallocated, -1
+			c.Host, c.HasHost, c.Stored, c.Problem = 0, false, 0, ""
+			im.readEntry(&c.L2, uint64(from)>>im.clusterBits&(c.L2.Table.Entries-1))
 			if why := c.L2.unreadable(); why != "" {
 				c.Length = uint64(end - from) // nor what follows
 				c.broken("L2 entry: " + why)

@@ -88,7 +88,8 @@ func (im *Image) resolve(c *Chain, guest GuestOffset, l1 Table) {
 		c.broken("L1 table: " + l1.Problem)
 		return
 	}
-	c.L1 = im.Entry(l1, index)
+	c.L1.Table = l1
+	im.readEntry(&c.L1, index)
 	if why := c.L1.unreadable(); why != "" {
 		c.broken("L1 entry: " + why)
 		return
@@ -103,7 +104,8 @@ func (im *Image) resolve(c *Chain, guest GuestOffset, l1 Table) {
 		c.broken("L2 table: " + l2.Problem)
 		return
 	}
-	c.L2 = im.Entry(l2, cluster&(l2.Entries-1))
+	c.L2.Table = l2
+	im.readEntry(&c.L2, cluster&(l2.Entries-1))
 	if why := c.L2.unreadable(); why != "" {
 		c.broken("L2 entry: " + why)
 		return

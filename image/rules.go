@@ -130,4 +130,3 @@ func (im *Image) fieldViolations(f *Field, path string, at header.HostOffset, v 
 	}
 	return vs
 }
-

@@ -100,12 +100,12 @@ func (im *Image) bound(t Table, limit uint64, declared uint64) Table {
 		t.Problem = fmt.Sprintf("it has %d entries, the format allows %d", declared, limit)
 	case t.Offset == 0 && t.Entries > 0:
 		t.Problem = "its offset is 0"
+	case uint64(t.Offset) > math.MaxInt64-t.Length():
+		t.Problem = fmt.Sprintf("%v is past what a file can have", t.Offset)
 	case !im.aligned(t.Offset):
 		t.Problem = fmt.Sprintf("%v is not the start of a cluster", t.Offset)
 	case uint64(t.Offset) < im.ClusterSize() && t.Entries > 0:
 		t.Problem = "it overlaps the header"
-	case uint64(t.Offset) > math.MaxInt64-t.Length():
-		t.Problem = fmt.Sprintf("%v is past what a file can have", t.Offset)
 	case uint64(t.Offset) >= size && t.Entries > 0:
 		t.Problem = fmt.Sprintf("%v is past the end of the file at 0x%x", t.Offset, size)
 	}
@@ -197,15 +197,22 @@ func (e *Entry) L2() L2Entry { return L2Entry{e.Word, e.Bitmap} }
 // Entry reads an entry of a table. It never fails: what cannot be read is
 // marked so.
 func (im *Image) Entry(t Table, i uint64) Entry {
-	e := Entry{Table: t, Index: i, Kind: t.Kind}
+	e := Entry{Table: t}
+	im.readEntry(&e, i)
+	return e
+}
+
+// readEntry makes e the entry i of its table.
+func (im *Image) readEntry(e *Entry, i uint64) {
+	t := &e.Table
+	e.Index, e.Kind, e.Offset, e.Bit = i, t.Kind, 0, 0
+	e.Word, e.Bitmap, e.Missing, e.Err = 0, 0, true, nil
 	if i >= t.Entries {
-		e.Missing = true
-		return e
+		return
 	}
 	e.Offset, e.Bit = t.At(i)
 	if i >= t.Present {
-		e.Missing = true
-		return e
+		return
 	}
 	var ok bool
 	switch t.Kind {
@@ -227,7 +234,6 @@ func (im *Image) Entry(t Table, i uint64) Entry {
 	}
 	e.Kind = kindOf(t.Kind, e.Word)
 	e.Missing = !ok && e.Err == nil
-	return e
 }
 
 // unreadable says why an entry has no value, "" if it has one.
