@@ -13,6 +13,7 @@ const (
 	maxCompletions = 200
 	shownEntries   = 8    // of a table
 	lookedAt       = 4096 // entries of a table
+	maxPaths       = 2000 // an image can have any number of feature names
 )
 
 // Complete returns the expressions that an unfinished one can become, in a
@@ -63,9 +64,10 @@ func (s Scope) completions(term string) []string {
 	if s.Image != nil {
 		all = append(all, "guest:")
 	}
-	all = appendPaths(all, s.Area.Nodes)
-	for _, p := range slices.Clone(all) {
-		if rest, ok := strings.CutPrefix(term, "header."); ok && strings.HasPrefix(p, rest) {
+	paths := appendPaths(nil, s.Area.Nodes)
+	all = append(all, paths...)
+	if strings.HasPrefix(term, "header.") {
+		for _, p := range paths {
 			all = append(all, "header."+p)
 		}
 	}
@@ -162,9 +164,8 @@ func (s Scope) guestCompletions(text string) []string {
 
 // appendPaths adds the paths of nodes of the header area and their parts.
 func appendPaths(all []string, nodes []*header.Node) []string {
-	const most = 2000 // an image can have any number of feature names
 	for _, n := range nodes {
-		if len(all) > most {
+		if len(all) > maxPaths {
 			break
 		}
 		all = appendPaths(append(all, n.Path), n.Children())

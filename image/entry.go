@@ -99,19 +99,3 @@ func (e BitmapTableEntry) Reserved() uint64 {
 	}
 	return r
 }
-
-// refcount returns entry i of a refcount block, of 1<<order bits. Entries of less
-// than a byte begin at the lowest bit.
-func refcount(block []byte, i uint64, order uint32) uint64 {
-	if order < 3 {
-		bits := uint64(1) << order
-		at := i << order
-		return uint64(block[at>>3]) >> (at & 7) & (1<<bits - 1)
-	}
-	width := uint64(1) << (order - 3) // bytes
-	var v uint64
-	for _, b := range block[i*width : (i+1)*width] {
-		v = v<<8 | uint64(b)
-	}
-	return v
-}

@@ -3,7 +3,6 @@ package image
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"qedit/header"
 )
@@ -173,17 +172,6 @@ func (l *Layout) Field(name string) *Field {
 		}
 	}
 	return nil
-}
-
-// names lists the fields that a person may set.
-func (l *Layout) names() string {
-	var names []string
-	for _, f := range l.Fields {
-		if !f.Reserved {
-			names = append(names, f.Name)
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // number returns the number of the entry that a field is a part of.

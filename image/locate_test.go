@@ -58,7 +58,7 @@ func checkLocate(t testing.TB, im *image.Image, r *rand.Rand) {
 func checkRefcounts(t testing.TB, im *image.Image) {
 	t.Helper()
 	n := im.Clusters()
-	for c := uint64(1); c < n; c += max(n/20, 1) {
+	for c := uint64(1); c < n; c += max(n/8, 1) {
 		got, err := im.Refcount(c)
 		refs, err2 := im.References(context.Background(), c)
 		if err != nil || err2 != nil || got != uint64(len(refs)) {

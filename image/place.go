@@ -225,7 +225,10 @@ func (s Scope) structure(term string) (Place, error) {
 			continue
 		}
 		if !indexed {
-			return Place{Offset: t.Offset, Length: int(min(t.Length, math.MaxInt32))}, nil
+			if t.Role == header.RoleSnapshots && s.Image != nil {
+				t.Length = s.Image.snapshotTableLength()
+			}
+			return Place{Offset: t.Offset, Length: int(min(t.Length, math.MaxInt32)), Name: t.Name}, nil
 		}
 		index, after, closed := strings.Cut(index, "]")
 		n, ok := header.ParseSize(index)

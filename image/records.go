@@ -53,6 +53,17 @@ func (im *Image) snapshot(i int) (record, error) {
 	return pick(l.snapshots, i, "snapshot", l.snapshotErr)
 }
 
+// snapshotTableLength returns the length of the snapshot table in bytes, as far
+// as it can be read: it is not stored.
+func (im *Image) snapshotTableLength() uint64 {
+	all := im.directory().snapshots
+	if len(all) == 0 {
+		return 0
+	}
+	last := all[len(all)-1]
+	return uint64(last.at-im.h.SnapshotsOffset) + uint64(last.length)
+}
+
 // bitmap returns bitmap i.
 func (im *Image) bitmap(i int) (record, error) {
 	l := im.directory()

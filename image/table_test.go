@@ -341,6 +341,58 @@ func FuzzTables(f *testing.F) {
 	})
 }
 
+// noise is a file of a TiB of words that look like entries of tables and mean
+// nothing, but for its header.
+type noise struct{ head []byte }
+
+func (n noise) ReadAt(p []byte, off int64) (int, error) {
+	for i := range p {
+		x := uint64(off+int64(i)) >> 3 * 0x9e3779b97f4a7c15
+		x ^= x >> 29
+		switch (off + int64(i)) & 7 {
+		case 0:
+			p[i] = byte(x>>8) & 0xc0
+		case 3, 4:
+			p[i] = byte(x >> (8 * (off + int64(i)) & 15))
+		default:
+			p[i] = 0
+		}
+		if j := off + int64(i); j < int64(len(n.head)) {
+			p[i] = n.head[j]
+		}
+	}
+	return len(p), nil
+}
+
+// A file of a TiB of noise takes no more memory than any other.
+func TestNoise(t *testing.T) {
+	for _, bits := range []byte{9, 16, 21} {
+		head := bytes.Clone(testBytes(t, "full")[:512])
+		head[23] = bits
+		for _, at := range []int{28, 29, 36, 56, 60, 61} {
+			head[at] = 0x7f // size, l1_size, refcount_table_clusters, nb_snapshots
+		}
+		binary.BigEndian.PutUint64(head[40:], 1<<30)
+		binary.BigEndian.PutUint64(head[64:], 1<<31)
+		im := newImage(t, noise{head}, 1<<40)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		exercise(t, im, "l1[3].l2[17].data")
+		exercise(t, im, "snapshot[1].l1[0]")
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if n := int64(after.HeapAlloc) - int64(before.HeapAlloc); n > 40<<20 {
+			t.Errorf("cluster_bits %d: keeps %d bytes", bits, n)
+		}
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("cluster_bits %d: took %v", bits, d)
+		}
+		runtime.KeepAlive(im)
+	}
+}
+
 // exercise calls everything once.
 func exercise(t *testing.T, im *image.Image, expr string) {
 	scope := image.Scope{Area: im.Area(), Size: im.Size(), Image: im}
