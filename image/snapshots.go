@@ -201,7 +201,7 @@ func (im *Image) stream(table string, at header.HostOffset, limit uint64) *strea
 		t.end = min(size, t.limit)
 	}
 	section := io.NewSectionReader(im.r, int64(at&math.MaxInt64), int64(t.end-at))
-	t.r = bufio.NewReaderSize(section, int(min(streamBuffer, max(16, uint64(t.end-at)))))
+	t.r = bufio.NewReaderSize(patient{section}, int(min(streamBuffer, max(16, uint64(t.end-at)))))
 	return t
 }
 
@@ -255,4 +255,17 @@ func (t *stream) pad() []byte {
 	n, _ = io.ReadFull(t.r, pad[:n])
 	t.at += header.HostOffset(n)
 	return pad[:n]
+}
+
+// patient reads less where it cannot read as much as it should: what is read
+// ahead must not spoil what is needed.
+type patient struct{ io.Reader }
+
+func (p patient) Read(buf []byte) (int, error) {
+	n, err := p.Reader.Read(buf)
+	for n == 0 && err != nil && err != io.EOF && len(buf) > 1 {
+		buf = buf[:len(buf)/2]
+		n, err = p.Reader.Read(buf)
+	}
+	return n, err
 }
