@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"math"
@@ -117,13 +118,12 @@ func (s *scan) words(kind ClusterKind, at header.HostOffset, entries uint64, yie
 			return
 		}
 		part := s.buf[:min((entries-i)*entrySize, uint64(len(s.buf))/entrySize*entrySize)]
-		if err := s.im.readFull(part, at+header.HostOffset(i*entrySize)); err != nil {
-			s.broken(&Reference{To: at + header.HostOffset(i*entrySize), Length: uint64(len(part)), Kind: kind, Snapshot: activeTree}, FaultUnreadable, err)
-		} else {
-			for j := 0; j < len(part); j += entrySize {
-				if word := binary.BigEndian.Uint64(part[j:]); word != 0 && !yield(i+uint64(j/entrySize), word) {
-					return
-				}
+		s.im.readParts(s.ctx, part, at+header.HostOffset(i*entrySize), func(at header.HostOffset, n int, err error) {
+			s.broken(&Reference{To: at, Length: uint64(n), Kind: kind, Snapshot: activeTree}, FaultUnreadable, err)
+		})
+		for j := 0; j < len(part); j += entrySize {
+			if word := binary.BigEndian.Uint64(part[j:]); word != 0 && !yield(i+uint64(j/entrySize), word) {
+				return
 			}
 		}
 		i += uint64(len(part) / entrySize)
@@ -143,4 +143,21 @@ func (im *Image) readFull(buf []byte, at header.HostOffset) error {
 		return nil
 	}
 	return err
+}
+
+// readParts reads from the file as readFull does. What cannot be read, down to
+// single sectors, is zeros, and handed on.
+func (im *Image) readParts(ctx context.Context, buf []byte, at header.HostOffset, lost func(at header.HostOffset, n int, err error)) {
+	err := im.readFull(buf, at)
+	if err == nil {
+		return
+	}
+	if len(buf) <= sector || ctx.Err() != nil {
+		clear(buf)
+		lost(at, len(buf), err)
+		return
+	}
+	half := (len(buf)/2 + sector - 1) / sector * sector
+	im.readParts(ctx, buf[:half], at, lost)
+	im.readParts(ctx, buf[half:], at+header.HostOffset(half), lost)
 }

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"math/bits"
 
 	"qedit/header"
@@ -17,7 +18,6 @@ type piece struct {
 	from    uint64 // bytes into the table
 	pos     uint64 // bytes into the run
 	length  uint64 // bytes
-	err     error
 }
 
 // run is what is read at once.
@@ -25,6 +25,7 @@ type run struct {
 	at     uint64 // host offset
 	buf    []byte
 	pieces []piece
+	lost   []Broken // what of it could not be read
 }
 
 // l2Tables reads all L2 tables by rising host offset: what is next is decided
@@ -36,7 +37,7 @@ func (s *scan) l2Tables() error {
 		defer close(read)
 		for r := range todo {
 			if s.ctx.Err() == nil {
-				r.read(s.im)
+				r.read(s.ctx, s.im)
 			}
 			read <- r
 		}
@@ -77,31 +78,31 @@ func (s *scan) l2Tables() error {
 
 // visit hands on the tables of a run.
 func (s *scan) visit(r *run) {
-	for i := range r.pieces {
-		p := &r.pieces[i]
-		at := p.cluster<<s.im.clusterBits + p.from
-		if p.err != nil {
-			s.broken(&Reference{To: header.HostOffset(at), Length: p.length, Kind: ClusterL2, Snapshot: activeTree}, FaultUnreadable, p.err)
-		} else {
-			s.v.L2(&L2Part{
-				Table:   header.HostOffset(p.cluster << s.im.clusterBits),
-				Kind:    s.kinds[p.cluster] &^ clusterSeen,
-				First:   p.from / s.im.l2EntrySize(),
-				Entries: r.buf[p.pos : p.pos+p.length],
-			})
+	for _, b := range r.lost {
+		s.v.Broken(&b)
+	}
+	for _, p := range r.pieces {
+		s.part = L2Part{
+			Table:   header.HostOffset(p.cluster << s.im.clusterBits),
+			Kind:    s.kinds[p.cluster] &^ clusterSeen,
+			First:   p.from / s.im.l2EntrySize(),
+			Entries: r.buf[p.pos : p.pos+p.length],
 		}
+		s.v.L2(&s.part)
 		s.read(p.length)
 	}
 }
 
-// read reads a run; if that fails, each table of it alone.
-func (r *run) read(im *Image) {
+// read reads a run; if that fails, what can be read of it.
+func (r *run) read(ctx context.Context, im *Image) {
+	r.lost = r.lost[:0]
 	if im.readFull(r.buf, header.HostOffset(r.at)) == nil {
 		return
 	}
-	for i := range r.pieces {
-		p := &r.pieces[i]
-		p.err = im.readFull(r.buf[p.pos:p.pos+p.length], header.HostOffset(r.at+p.pos))
+	for _, p := range r.pieces {
+		im.readParts(ctx, r.buf[p.pos:p.pos+p.length], header.HostOffset(r.at+p.pos), func(at header.HostOffset, n int, err error) {
+			r.lost = append(r.lost, Broken{Reference{To: at, Length: uint64(n), Kind: ClusterL2, Snapshot: activeTree}, FaultUnreadable, err})
+		})
 	}
 }
 

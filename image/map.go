@@ -154,25 +154,25 @@ func (m *mapper) joins(own ClusterKind) *[256]ClusterKind {
 	return m.tables[own]
 }
 
+// L2 gives what the entries point at its owner.
 func (m *mapper) L2(p *L2Part) {
-	kinds, cb, entries := m.kinds, m.layout.clusterBits, p.Entries
 	data, compressed := m.joins(owner(p.Kind, false)), m.joins(owner(p.Kind, true))
-	rest, n := uint64(1)<<cb-1, uint64(len(kinds))
-	size := m.layout.entrySize()
+	kinds, l, n, entries := m.kinds, m.layout, uint64(len(m.kinds)), p.Entries
+	rest, size := uint64(1)<<l.clusterBits-1, l.entrySize()
 	for ; len(entries) >= size; entries = entries[size:] {
 		word := binary.BigEndian.Uint64(entries)
-		if offset := word & entryOffset; word&l2Compressed == 0 && offset&rest == 0 && !m.layout.externalData {
+		if offset := word & entryOffset; word&l2Compressed == 0 && offset&rest == 0 && !l.externalData {
 			if offset == 0 {
 				continue
 			}
-			if c := offset >> cb; c < n {
+			if c := offset >> l.clusterBits; c < n {
 				kinds[c] = data[kinds[c]]
 			} else {
 				m.outside++
 			}
 			continue
 		}
-		first, end, packed, outside := m.layout.clusters(word, n)
+		first, end, packed, outside := l.clusters(word, n)
 		if outside {
 			m.outside++
 		}

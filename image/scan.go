@@ -80,7 +80,7 @@ const (
 	FaultOverlap                     // it has clusters of another table: not read, but for L2 tables that two pointers share
 	FaultShort                       // it reaches past the end of the file: read so far
 	FaultOverlong                    // it is longer than the format allows: read as far as the image needs it
-	FaultUnreadable                  // reading failed: the part is left out
+	FaultUnreadable                  // reading failed: that part is taken for zeros
 	FaultEntries                     // its entries cannot be told apart from some point on: read so far
 	FaultStale                       // the autoclear bit does not vouch for the bitmaps: not read
 )
@@ -191,6 +191,7 @@ type scan struct {
 	refcounts l1Table   // the refcount table
 	l2s       uint64    // number of L2 tables
 	buf       []byte
+	part      L2Part
 
 	done, total uint64 // bytes of metadata read, and to read
 	told        uint64 // done when progress was last told

@@ -161,7 +161,7 @@ func (t *stream) snapshot(i int, diskSize uint64) (*Snapshot, error) {
 		s.UnknownExtra = append([]byte(nil), extra[known:]...)
 	}
 	if err := t.skip(uint64(s.ExtraDataSize) - uint64(len(extra))); err != nil {
-		return nil, err
+		return nil, kept
 	}
 	id, err := t.take(idSize, "the id")
 	if err != nil {
@@ -201,7 +201,7 @@ func (im *Image) stream(table string, at header.HostOffset, limit uint64) *strea
 		t.end = min(size, t.limit)
 	}
 	section := io.NewSectionReader(im.r, int64(at&math.MaxInt64), int64(t.end-at))
-	t.r = bufio.NewReaderSize(section, int(min(streamBuffer, max(16, uint64(t.end-at)))))
+	t.r = bufio.NewReaderSize(patient{section}, int(min(streamBuffer, max(16, uint64(t.end-at)))))
 	return t
 }
 
@@ -211,13 +211,14 @@ func (t *stream) fail(reason string, args ...any) error {
 
 // room fails where the table has not so many bytes more.
 func (t *stream) room(n uint64, what string) error {
-	switch {
-	case n <= uint64(t.end-t.at):
+	there, holder := uint64(t.end-t.at), "table"
+	if n <= there {
 		return nil
-	case t.end < t.limit:
-		return t.fail("%s takes %d bytes from %v, %d to the end of the file at %v are expected", what, n, t.at, max(0, t.end-t.at), t.end)
 	}
-	return t.fail("%s takes %d bytes from %v, %d to the end of the table at %v are expected", what, n, t.at, t.end-t.at, t.end)
+	if t.end < t.limit {
+		holder = "file"
+	}
+	return t.fail("%d bytes are expected from %v for %s, the %s has %d", n, t.at, what, holder, there)
 }
 
 // take returns the next bytes, valid until it is called again.
@@ -255,4 +256,17 @@ func (t *stream) pad() []byte {
 	n, _ = io.ReadFull(t.r, pad[:n])
 	t.at += header.HostOffset(n)
 	return pad[:n]
+}
+
+// patient reads less where it cannot read as much as it should: what is read
+// ahead must not spoil what is needed.
+type patient struct{ io.Reader }
+
+func (p patient) Read(buf []byte) (int, error) {
+	n, err := p.Reader.Read(buf)
+	for n == 0 && err != nil && err != io.EOF && len(buf) > 1 {
+		buf = buf[:len(buf)/2]
+		n, err = p.Reader.Read(buf)
+	}
+	return n, err
 }

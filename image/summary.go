@@ -44,7 +44,7 @@ func (s *Summary) add(k ClusterKind, n uint64) {
 	}
 }
 
-const blockClusters = 4096
+const blockClusters = 1024
 
 // block is the summary of blockClusters clusters of a map, so that one of many
 // clusters costs little.
@@ -69,14 +69,19 @@ func (m *Map) summarize() {
 	for i := range m.blocks {
 		b := &m.blocks[i]
 		part := m.kinds[i*blockClusters : min((i+1)*blockClusters, len(m.kinds))]
-		for len(part) > 0 {
-			k, n := part[0], 1
-			for n < len(part) && part[n] == k {
-				n++
-			}
-			b.add(k, uint16(n))
-			part = part[n:]
+		runs(part, func(k ClusterKind, n int) { b.add(k, uint16(n)) })
+	}
+}
+
+// runs hands on how many clusters are the same in a row.
+func runs(kinds []ClusterKind, each func(k ClusterKind, n int)) {
+	for len(kinds) > 0 {
+		k, n := kinds[0], 1
+		for n < len(kinds) && kinds[n] == k {
+			n++
 		}
+		each(k, n)
+		kinds = kinds[n:]
 	}
 }
 
@@ -89,7 +94,7 @@ func (m *Map) set(c uint64, k ClusterKind) {
 }
 
 // Summary counts the clusters in [from, to), fewer at the end of the file. It
-// takes time in proportion to 1/4096 of them.
+// takes time in proportion to 1/1024 of them.
 func (m *Map) Summary(from, to uint64) Summary {
 	var s Summary
 	to = min(to, uint64(len(m.kinds)))
@@ -106,9 +111,7 @@ func (m *Map) Summary(from, to uint64) Summary {
 			continue
 		}
 		end := min(to, (from/blockClusters+1)*blockClusters)
-		for _, k := range m.kinds[from:end] {
-			s.add(k, 1)
-		}
+		runs(m.kinds[from:end], func(k ClusterKind, n int) { s.add(k, uint64(n)) })
 		from = end
 	}
 	return s
