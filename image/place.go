@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -13,6 +14,11 @@ type Place struct {
 	Offset header.HostOffset
 	Length int    // bytes; 0 where the expression names a position only
 	Path   string // of a field of the header area, "" for other places
+	Name   string // of a table, an entry or a part of one: "l1[3].l2[17]", else ""
+
+	Guest    GuestOffset // where HasGuest: which byte of the virtual disk this is
+	Snapshot int         // whose disk that is, Active for the active one
+	HasGuest bool
 }
 
 // Scope is what an expression is read against.
@@ -20,6 +26,9 @@ type Scope struct {
 	Area *header.Area
 	Size int64             // of the image file, bytes
 	Here header.HostOffset // where + and - at the start count from
+
+	// Image reads what lies beyond the header; nil: nothing of that is found.
+	Image *Image
 }
 
 // ExprError says where an expression cannot be understood, and why.
@@ -38,7 +47,7 @@ func (e *ExprError) Error() string {
 }
 
 // Expressions says in a line what Find takes.
-const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offset, header, l1[3], refcount_table[0], snapshots"
+const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offset, header, l1[3], l1[3].l2[17], guest:10G, snapshot[1], refcount_table[0]"
 
 // Find returns the place that an expression names:
 //
@@ -49,7 +58,16 @@ const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offse
 //	extensions[1].length     a field of an extension; corrupt: a bit
 //	header, backing_file     a structure
 //	l1, l1[3]                a table the header points at, an entry of it
-//	X+Y, X-Y, +Y, -Y         so many bytes on, or back; alone from where one is
+//	l1[3].l2, l1[3].l2[17]   an L2 table, an entry of it; with .data what it points at
+//	l1[3].l2_table_offset    a field of an entry
+//	refcount_table[0].block  a refcount block; block[5]: an entry of it
+//	snapshot[1]              an entry of the snapshot table; .l1, .l1[0].l2[5] its tables
+//	bitmap[0]                an entry of the bitmap directory; .table[3] its table
+//	guest:10G                where a byte of the virtual disk is stored
+//	guest:10G@base           of the snapshot with that id or name, or snapshot[1];
+//	                         between double quotes it may have + and -
+//	X+Y, X-Y, +Y, -Y         so many bytes on, or back; alone from where one is;
+//	                         behind guest: on the virtual disk
 //
 // The error is an *ExprError. A place outside the file is one.
 func (s Scope) Find(expr string) (Place, error) {
@@ -68,25 +86,72 @@ func (s Scope) sum(expr string) (Place, int, error) {
 		return p, 0, &ExprError{expr, 0, "a place is expected"}
 	} else if t[0] == '+' || t[0] == '-' {
 		p.Offset = s.Here
-		sign, rest = t[0], t[1:]
+		sign, rest = t[0], strings.TrimLeft(expr, " \t\r\n")[1:]
 	}
+	guest := -1 // where a guest offset starts that is not followed yet
 	for {
 		term, after := rest, ""
 		next := byte(0)
-		if i := strings.IndexAny(rest, "+-"); i >= 0 {
+		if i := nextSign(rest); i >= 0 {
 			term, next, after = rest[:i], rest[i], rest[i+1:]
 		}
 		at := len(expr) - len(rest)
 		at += len(term) - len(strings.TrimLeft(term, " \t"))
 		var err error
-		if p, err = s.step(p, sign, strings.TrimSpace(term)); err != nil {
-			return p, at, &ExprError{expr, at, err.Error()}
+		term = strings.TrimSpace(term)
+		if text, ok := strings.CutPrefix(term, "guest:"); ok && sign == 0 && s.Image != nil {
+			guest = at
+			p.Guest, p.Snapshot, err = s.Image.guest(text)
+		} else if guest >= 0 {
+			p.Guest, err = p.Guest.step(sign, term)
+		} else {
+			p, err = s.step(p, sign, term)
+		}
+		if err != nil {
+			return p, at, errorIn(expr, at, err)
 		}
 		if next == 0 {
+			if guest >= 0 {
+				if p, err = s.Image.guestPlace(p.Guest, p.Snapshot); err != nil {
+					return p, guest, &ExprError{expr, guest, err.Error()}
+				}
+			}
 			return p, at, nil
 		}
 		sign, rest = next, after
 	}
+}
+
+// errorIn returns the error of a term that starts at a byte of an expression.
+func errorIn(expr string, at int, err error) error {
+	var part *ExprError
+	if errors.As(err, &part) {
+		return &ExprError{expr, at + part.At, part.Reason}
+	}
+	return &ExprError{expr, at, err.Error()}
+}
+
+// nextSign returns where the next + or - stands outside quotes, or -1.
+func nextSign(text string) int {
+	quoted := false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == '+' || c == '-'):
+			return i
+		}
+	}
+	return -1
+}
+
+// step returns the guest offset so many bytes on, or back.
+func (o GuestOffset) step(sign byte, term string) (GuestOffset, error) {
+	p, err := Scope{}.step(Place{Offset: header.HostOffset(o)}, sign, term)
+	if err != nil && uint64(p.Offset) == uint64(o) && strings.HasPrefix(err.Error(), "this is before") {
+		err = errors.New("this is before the start of the virtual disk")
+	}
+	return GuestOffset(p.Offset), err
 }
 
 // step applies one term to the place so far.
@@ -117,13 +182,22 @@ func (s Scope) term(term string) (Place, error) {
 		return Place{Offset: header.HostOffset(s.Size)}, nil
 	}
 	if n := s.Area.Lookup(term); n != nil {
-		return Place{n.Offset, n.Length, n.Path}, nil
+		return Place{Offset: n.Offset, Length: n.Length, Path: n.Path}, nil
 	}
 	if number, ok := strings.CutPrefix(term, "cluster"); ok && !strings.HasPrefix(number, "_") {
 		return s.cluster(strings.TrimSpace(number))
 	}
 	if strings.HasPrefix(term, "guest:") {
-		return Place{}, fmt.Errorf("guest offsets cannot be followed yet")
+		return Place{}, fmt.Errorf("the tables of the image are needed to follow a guest offset")
+	}
+	if s.Image != nil {
+		it, err := s.Image.lookup(term)
+		var ee *ExprError
+		if err == nil {
+			return it.place(), nil
+		} else if errors.As(err, &ee) && ee.Reason != errNoSuch.Error() {
+			return Place{}, ee
+		}
 	}
 	return s.structure(term)
 }
@@ -151,7 +225,10 @@ func (s Scope) structure(term string) (Place, error) {
 			continue
 		}
 		if !indexed {
-			return Place{Offset: t.Offset, Length: int(min(t.Length, math.MaxInt32))}, nil
+			if t.Role == header.RoleSnapshots && s.Image != nil {
+				t.Length = s.Image.snapshotTableLength()
+			}
+			return Place{Offset: t.Offset, Length: int(min(t.Length, math.MaxInt32)), Name: t.Name}, nil
 		}
 		index, after, closed := strings.Cut(index, "]")
 		n, ok := header.ParseSize(index)
