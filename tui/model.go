@@ -33,6 +33,10 @@ type Model struct {
 	history []editor.Saved // once it has been looked at
 	listing bool           // it has
 
+	// image reads what lies beyond the header, of the edited view; nil where the
+	// header gives no cluster size.
+	image *structures.Image
+
 	// Derived from the edited view after each edit.
 	tables   []structures.Structure
 	plan     editor.Plan
@@ -170,6 +174,7 @@ func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.profi
 // edited brings what is derived from the header area up to date, and the places
 // that are remembered to where their fields are now.
 func (m *Model) edited() {
+	m.openImage()
 	m.tables = structures.Structures(m.area())
 	m.plan = m.session.Plan()
 	m.edits = editRows(m.history, m.plan.Transactions)
@@ -190,6 +195,20 @@ func (m *Model) edited() {
 	m.follow()
 }
 
+// openImage reads tables anew where the header area has changed, and forgets
+// what has been read of the others.
+func (m *Model) openImage() {
+	if m.image != nil && m.image.Area() == m.area() && m.image.Size() == m.session.Size() {
+		m.image.Invalidate(0, header.HostOffset(m.session.Size()))
+		return
+	}
+	im, err := structures.New(m.session, m.session.Size(), m.area())
+	if err != nil {
+		im = nil // the rule of cluster_bits is broken, which is told
+	}
+	m.image = im
+}
+
 // Init asks the terminal for its background.
 func (m *Model) Init() tea.Cmd {
 	return tea.Batch(tea.RequestBackgroundColor, m.load(), m.findHolders())
@@ -201,6 +220,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	m.leaveField()
 	if m.session.Touched() {
 		m.pages.forget()
+		m.openImage()
 	}
 	m.tellNotices()
 	m.refresh()

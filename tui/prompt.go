@@ -176,7 +176,7 @@ func drawInput(r grid.Region, x, y, width int, in textinput.Model) *tea.Cursor {
 
 // find returns the place that an expression names.
 func (m *Model) find(text string) (structures.Place, error) {
-	return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at}.Find(text)
+	return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at, Image: m.image}.Find(text)
 }
 
 // askGoto asks for a place to go to.
