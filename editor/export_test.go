@@ -28,3 +28,11 @@ func Resum(data []byte) []byte {
 	}
 	return out
 }
+
+// SetMaxHistory sets how many bytes the history keeps, and returns what sets it
+// back.
+func SetMaxHistory(n int64) func() {
+	was := maxHistory
+	maxHistory = n
+	return func() { maxHistory = was }
+}

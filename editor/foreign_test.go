@@ -156,3 +156,40 @@ func TestForeignFiles(t *testing.T) {
 		t.Error(f, err)
 	}
 }
+
+// Bytes of the header's cluster behind its fields matter too: nothing may be
+// stored there.
+func TestForeignBehindTheHeader(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	d.Poke([]byte{1}, 0x1f00)
+	f, err := s.Foreign()
+	if err != nil || f == nil || !f.Matters() || !strings.Contains(f.String(), "header cluster") {
+		t.Errorf("%v %v", f, err)
+	}
+}
+
+// What changes on disk between the beginning of a save and its first write is
+// not overwritten.
+func TestConflictAtTheLastMoment(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	overwrite(t, s, 0x8000, []byte("mine"))
+	v, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Poke([]byte("T"), 0x8001)
+	theirs := d.Bytes()
+	err = s.Ended(v, v.Write())
+	var ce *editor.ConflictError
+	if !errors.As(err, &ce) || len(ce.Conflicts) != 1 || ce.Conflicts[0].Offset != 0x8000 {
+		t.Errorf("%v, want a ConflictError", err)
+	}
+	if !bytes.Equal(d.Bytes(), theirs) || !s.Modified() || s.Unfinished() != nil {
+		t.Error("something was written, or the edits are gone")
+	}
+	if names, err := d.Dir().Names(); err != nil || len(names) != 1 {
+		t.Error("a journal was made", names, err)
+	}
+}

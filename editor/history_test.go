@@ -346,3 +346,23 @@ func TestHistoryLeavesStrangersAlone(t *testing.T) {
 		t.Error(names)
 	}
 }
+
+// The history has a bound in bytes; the last save stays, however long it is.
+func TestHistoryIsBoundedInBytes(t *testing.T) {
+	defer editor.SetMaxHistory(8 << 10)()
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	for i := range 4 {
+		overwrite(t, s, 0x8000, bytes.Repeat([]byte{byte(0xb0 + i)}, 1000))
+		save(t, s)
+	}
+	all, err := s.History()
+	if err != nil || len(all) == 0 || len(all) == 4 || all[len(all)-1].Number != 4 {
+		t.Errorf("%d saves, %v", len(all), err)
+	}
+	overwrite(t, s, 0x8000, bytes.Repeat([]byte{0xbb}, 10000))
+	save(t, s)
+	if all, err := s.History(); err != nil || len(all) != 1 || all[0].Number != 5 {
+		t.Errorf("%d saves, %v", len(all), err)
+	}
+}

@@ -40,7 +40,10 @@ type log struct {
 	name string
 	file store.DirFile
 
-	mu    sync.Mutex
+	syncing sync.Mutex // held by who syncs
+	named   bool       // the name is on stable storage, too
+
+	mu    sync.Mutex  // of what follows
 	size  int         // bytes
 	dirty bool        // something is not on stable storage
 	timer *time.Timer // syncs
@@ -61,9 +64,6 @@ func newLog(dir store.Dir, head logHead) (*log, error) {
 	b, err := appendRecord(firstLine(logKind), head)
 	if err == nil {
 		err = l.write(b)
-	}
-	if err == nil {
-		err = dir.Sync()
 	}
 	if err != nil {
 		_ = l.remove() // the error is told
@@ -92,14 +92,28 @@ func (l *log) write(b []byte) error {
 	return nil
 }
 
-// sync puts what was written on stable storage.
+// sync puts what was written on stable storage. It holds up nobody who writes
+// or asks meanwhile: a disk can take its time.
 func (l *log) sync() {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.dirty && l.err == nil {
-		l.err = l.file.Sync()
-	}
+	wanted := l.dirty && l.err == nil
 	l.dirty = false
+	l.mu.Unlock()
+	if !wanted {
+		return
+	}
+	err := l.file.Sync()
+	if err == nil && !l.named {
+		err = l.dir.Sync()
+		l.named = err == nil
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.err = err
+		l.mu.Unlock()
+	}
 }
 
 // flush puts all of the log on stable storage now.
