@@ -80,6 +80,9 @@ func (im *Image) span(at header.HostOffset, length uint64) (first, end uint64) {
 func (s *scan) claim(r *Reference) (overlap bool) {
 	first, end := s.im.span(r.To, r.Length)
 	for c := first; c < end; c++ {
+		if c&(readSize-1) == 0 && s.ctx.Err() != nil {
+			break
+		}
 		k, ok := s.kinds[c].joined(r.Kind)
 		s.kinds[c] = k
 		if ok {

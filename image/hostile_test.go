@@ -136,7 +136,7 @@ func TestHostileMemory(t *testing.T) {
 			b := base()
 			b.put32(36, image.MaxL1Entries)
 			b.put64(40, 1<<20)
-			return &sparse{size: 1 << 30, runs: map[int64][]byte{0: b}, fill: func(at int64, buf []byte) {
+			return &sparse{size: 256 << 20, runs: map[int64][]byte{0: b}, fill: func(at int64, buf []byte) {
 				for i := range buf {
 					buf[i] = byte(uint64(0x12345000) >> (56 - 8*(uint(at+int64(i))&7)))
 				}
@@ -148,7 +148,7 @@ func TestHostileMemory(t *testing.T) {
 			b.put64(40, 1<<20)
 			b.put32(60, 65536)
 			b.put64(64, 64<<20)
-			return &sparse{size: 1 << 30, runs: map[int64][]byte{0: b}, fill: func(at int64, buf []byte) {
+			return &sparse{size: 256 << 20, runs: map[int64][]byte{0: b}, fill: func(at int64, buf []byte) {
 				for i := range buf {
 					o := at + int64(i)
 					word := uint64(o>>3) * 0x9e3779b97f4a7c15 >> 34 &^ (cs - 1)
@@ -201,11 +201,9 @@ func TestHostileMemory(t *testing.T) {
 type slow struct {
 	io.ReaderAt
 	pause time.Duration
-	reads atomic.Int64
 }
 
 func (s *slow) ReadAt(buf []byte, at int64) (int, error) {
-	s.reads.Add(1)
 	time.Sleep(s.pause)
 	return s.ReaderAt.ReadAt(buf, at)
 }
@@ -223,16 +221,9 @@ func TestScanCancelled(t *testing.T) {
 	if _, err := im.Map(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}
-	all := r.reads.Load()
 	r.pause = 20 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	var at time.Time
-	reads := r.reads.Load()
-	_, err = im.Map(ctx, func(done, total uint64) {})
-	_ = reads
-	if err != nil {
-		t.Fatal(err)
-	}
 	time.AfterFunc(100*time.Millisecond, func() { at = time.Now(); cancel() })
 	if _, err = im.Map(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
@@ -241,7 +232,7 @@ func TestScanCancelled(t *testing.T) {
 		t.Errorf("it went on for %v", d)
 	}
 	if n := runtime.NumGoroutine(); n > 20 {
-		t.Errorf("%d goroutines, %d reads", n, all)
+		t.Errorf("%d goroutines are left", n)
 	}
 	if _, err := im.References(ctx, 1); !errors.Is(err, context.Canceled) {
 		t.Error(err)

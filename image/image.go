@@ -1,5 +1,7 @@
-// Package image knows what lies where in a qcow2 image beyond the header: today
-// the tables that the header points at, and the names of places in an image.
+// Package image knows what lies where in a qcow2 image beyond the header: the
+// tables, snapshots and bitmaps, the way from the virtual disk to the file and
+// back, and the names of places. It reads from any io.ReaderAt, and changes
+// nothing: what sets a field is returned as bytes.
 package image
 
 import (

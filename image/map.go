@@ -37,7 +37,9 @@ func (im *Image) Map(ctx context.Context, progress Progress) (*Map, error) {
 	if n := len(m.kinds); n > 0 && uint64(im.size)&(im.ClusterSize()-1) != 0 {
 		m.kinds[n-1] |= ClusterShort
 	}
-	m.summarize()
+	if err := m.summarize(ctx); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 

@@ -152,7 +152,7 @@ func TestReferences(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	followed, not := 0, 0
-	for range 4000 {
+	for range 1500 {
 		b := sampleBuild()
 		m := mapOf(t, b.image(t))
 		before := letters(m)
@@ -201,7 +201,7 @@ func TestUpdate(t *testing.T) {
 			t.Fatalf("%v: %s, want %s", ok, got, want)
 		}
 	}
-	if followed < 800 || not < 800 {
+	if followed < 300 || not < 300 {
 		t.Errorf("%d edits followed, %d not", followed, not)
 	}
 }

@@ -188,7 +188,7 @@ func (s Scope) term(term string) (Place, error) {
 		return s.cluster(strings.TrimSpace(number))
 	}
 	if strings.HasPrefix(term, "guest:") {
-		return Place{}, fmt.Errorf("the tables of the image are needed to follow a guest offset")
+		return Place{}, fmt.Errorf("guest offsets cannot be followed yet: the tables of the image are not at hand")
 	}
 	if s.Image != nil {
 		it, err := s.Image.lookup(term)

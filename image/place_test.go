@@ -3,7 +3,9 @@ package image_test
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"qedit/header"
 	"qedit/image"
@@ -84,8 +86,30 @@ func FuzzFind(f *testing.F) {
 		f.Add(s)
 	}
 	a := area(f, "full")
+	im := testImage(f, "full")
+	f.Add("l1[0].l2[3].data+1")
+	f.Add(`guest:1M@"snap-1"-5`)
+	f.Add("snapshot[0].l1[0].l2[1].copied")
 	f.Fuzz(func(t *testing.T, expr string) {
 		s := image.Scope{Area: a, Size: 188448, Here: 5}
+		start := time.Now()
+		defer func() {
+			if d := time.Since(start); d > 2*time.Second {
+				t.Errorf("%q took %v", expr, d)
+			}
+		}()
+		with := s
+		with.Image = im
+		if p, err := with.Find(expr); err == nil && uint64(p.Offset) > uint64(s.Size) {
+			t.Errorf("%q is at %v", expr, p.Offset)
+		} else if ee := (*image.ExprError)(nil); err != nil && (!errors.As(err, &ee) || ee.At > len(expr) || ee.At < 0) {
+			t.Errorf("%q: %v", expr, err)
+		}
+		for _, c := range with.Complete(expr) {
+			if !strings.HasPrefix(c, expr) {
+				t.Errorf("%q becomes %q", expr, c)
+			}
+		}
 		p, err := s.Find(expr)
 		if err != nil {
 			var ee *image.ExprError

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -43,8 +44,8 @@ func (s *sizes) L2(p *image.L2Part) {
 }
 
 // FuzzScan overwrites bytes of real images: nothing panics, nothing is read more
-// than once in a role, every cluster has one kind, and the map agrees with the
-// references.
+// than once in a role, memory is bounded, every cluster has one kind, and what
+// has an owner in the map has references.
 func FuzzScan(f *testing.F) {
 	files, err := filepath.Glob("../testdata/images/*.qcow2")
 	if err != nil || len(files) == 0 {
@@ -93,9 +94,21 @@ func FuzzScan(f *testing.F) {
 		if s.read > uint64(len(buf))+im.ClusterSize() {
 			t.Errorf("%d bytes of L2 tables in a file of %d", s.read, len(buf))
 		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		m, err := im.Map(context.Background(), nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > im.Clusters()+24<<20 {
+			t.Errorf("a map of %d clusters took %d bytes", im.Clusters(), n)
+		}
+		for c, k := range m.Kinds(0, m.Clusters()) {
+			last := uint64(c) == m.Clusters()-1 && uint64(len(buf))%im.ClusterSize() != 0
+			if int(k.Base()) >= image.ClusterKinds || k.Short() != last {
+				t.Errorf("cluster %d of %d: %#x", c, m.Clusters(), uint8(k))
+			}
 		}
 		sum := m.Summary(0, m.Clusters())
 		kinds := uint64(0)

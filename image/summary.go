@@ -1,5 +1,7 @@
 package image
 
+import "context"
+
 // Summary counts the clusters of a run by what they are.
 type Summary struct {
 	Clusters  uint64
@@ -64,13 +66,17 @@ func (b *block) add(k ClusterKind, n uint16) {
 }
 
 // summarize counts the clusters of all blocks.
-func (m *Map) summarize() {
+func (m *Map) summarize(ctx context.Context) error {
 	m.blocks = make([]block, (len(m.kinds)+blockClusters-1)/blockClusters)
 	for i := range m.blocks {
+		if i%blockClusters == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		b := &m.blocks[i]
 		part := m.kinds[i*blockClusters : min((i+1)*blockClusters, len(m.kinds))]
 		runs(part, func(k ClusterKind, n int) { b.add(k, uint16(n)) })
 	}
+	return nil
 }
 
 // runs hands on how many clusters are the same in a row.

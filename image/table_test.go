@@ -229,6 +229,53 @@ func TestSetSmallRefcount(t *testing.T) {
 	}
 }
 
+// Subclusters that exclude each other are told, and not read.
+func TestSubclusterRules(t *testing.T) {
+	im := kindImage(t, header.Three, 16, 4, header.IncompatibleExtendedL2)
+	table := image.Table{Kind: image.EntryL2Extended, Snapshot: image.Active, Bits: 128, Entries: 4096}
+	for _, c := range []struct {
+		word, bitmap uint64
+		rule         string
+	}{
+		{0x50000, 0x1_00000001, "l2.subclusters"},
+		{0, 1, "l2.no_cluster"},
+		{0x50001, 1, "reserved_0.reserved"},
+		{0x50000, 0xffffffff, ""},
+		{1<<62 | 0x50000, 0, ""},
+		{1<<62 | 0x50000, 1, "subclusters.reserved"},
+		{3<<62 | 0x50000, 0, "copied.reserved"},
+	} {
+		e := image.Entry{Table: table, Kind: image.EntryL2Extended, Word: c.word, Bitmap: c.bitmap}
+		if c.word>>62&1 != 0 {
+			e.Kind = image.EntryL2ExtendedCompressed
+		}
+		vs := im.Violations(&e)
+		if c.rule == "" && len(vs) > 0 || c.rule != "" && (len(vs) != 1 || vs[0].Rule != c.rule) {
+			t.Errorf("%#x %#x: %v, want %s", c.word, c.bitmap, vs, c.rule)
+		}
+	}
+}
+
+// A run is stored alike from end to end, and ends where it says.
+func TestRun(t *testing.T) {
+	for _, name := range []string{"full", "extended", "lazy", "v2"} {
+		im := testImage(t, name)
+		size, _ := im.DiskSize(image.Active)
+		for at, rounds := uint64(0), 0; at < size && rounds < 200; rounds++ {
+			c := im.Resolve(image.GuestOffset(at), image.Active)
+			n := im.Run(&c)
+			if n < c.Length {
+				t.Fatalf("%s: a run of %d bytes at %#x, %d in the cluster", name, n, at, c.Length)
+			}
+			last := im.Resolve(image.GuestOffset(at+n-1), image.Active)
+			if last.Kind != c.Kind || c.HasHost && last.Host != c.Host+header.HostOffset(n-1) {
+				t.Fatalf("%s: the run at %#x is %v, its end %v", name, at, c.Kind, last.Kind)
+			}
+			at += n
+		}
+	}
+}
+
 // Nodes tell all of an entry: every byte, by name.
 func TestNodes(t *testing.T) {
 	im := testImage(t, "full")
@@ -369,9 +416,10 @@ func TestNoise(t *testing.T) {
 	for _, bits := range []byte{9, 16, 21} {
 		head := bytes.Clone(testBytes(t, "full")[:512])
 		head[23] = bits
-		for _, at := range []int{28, 29, 36, 56, 60, 61} {
-			head[at] = 0x7f // size, l1_size, refcount_table_clusters, nb_snapshots
+		for _, at := range []int{28, 29, 59, 60, 61} {
+			head[at] = 0x7f // size, refcount_table_clusters, nb_snapshots
 		}
+		head[37] = 0x3f // l1_size
 		binary.BigEndian.PutUint64(head[40:], 1<<30)
 		binary.BigEndian.PutUint64(head[64:], 1<<31)
 		im := newImage(t, noise{head}, 1<<40)
@@ -381,6 +429,9 @@ func TestNoise(t *testing.T) {
 		start := time.Now()
 		exercise(t, im, "l1[3].l2[17].data")
 		exercise(t, im, "snapshot[1].l1[0]")
+		if l := im.Locate(1<<35 + 1<<23); !l.Incomplete || l.HasOwner {
+			t.Errorf("cluster_bits %d: %+v", bits, l)
+		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		if n := int64(after.HeapAlloc) - int64(before.HeapAlloc); n > 40<<20 {
