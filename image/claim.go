@@ -122,7 +122,7 @@ func (s *scan) words(kind ClusterKind, at header.HostOffset, entries uint64, yie
 		}
 		part := s.buf[:min((entries-i)*entrySize, uint64(len(s.buf))/entrySize*entrySize)]
 		s.im.readParts(s.ctx, part, at+header.HostOffset(i*entrySize), func(at header.HostOffset, n int, err error) {
-			s.broken(&Reference{To: at, Length: uint64(n), Kind: kind, Snapshot: activeTree}, FaultUnreadable, err)
+			s.broken(&Reference{To: at, Length: uint64(n), Kind: kind, Snapshot: Active}, FaultUnreadable, err)
 		})
 		for j := 0; j < len(part); j += entrySize {
 			if word := binary.BigEndian.Uint64(part[j:]); word != 0 && !yield(i+uint64(j/entrySize), word) {

@@ -101,7 +101,7 @@ func (r *run) read(ctx context.Context, im *Image) {
 	}
 	for _, p := range r.pieces {
 		im.readParts(ctx, r.buf[p.pos:p.pos+p.length], header.HostOffset(r.at+p.pos), func(at header.HostOffset, n int, err error) {
-			r.lost = append(r.lost, Broken{Reference{To: at, Length: uint64(n), Kind: ClusterL2, Snapshot: activeTree}, FaultUnreadable, err})
+			r.lost = append(r.lost, Broken{Reference{To: at, Length: uint64(n), Kind: ClusterL2, Snapshot: Active}, FaultUnreadable, err})
 		})
 	}
 }

@@ -132,7 +132,7 @@ func (f *finder) paths(s *scan) {
 				}
 				at, length, compressed := f.layout.target(h.word)
 				table := ClusterL2
-				if t.snapshot != activeTree {
+				if t.snapshot != Active {
 					table = ClusterSnapshotL2
 				}
 				f.found = append(f.found, Reference{

@@ -207,7 +207,6 @@ type l1Table struct {
 const (
 	readSize      = 1 << 20 // bytes read at once
 	overlapBudget = 1 << 20 // clusters
-	activeTree    = -1
 )
 
 // scan finds and claims all tables and what bitmaps point at, and leaves the L2
@@ -228,14 +227,14 @@ func (im *Image) scan(ctx context.Context, v Visitor, progress Progress) (*scan,
 }
 
 func (s *scan) header() {
-	r := Reference{From: FromFormat, Field: "header", Length: s.im.ClusterSize(), Kind: ClusterHeader, Snapshot: activeTree}
+	r := Reference{From: FromFormat, Field: "header", Length: s.im.ClusterSize(), Kind: ClusterHeader, Snapshot: Active}
 	s.v.Reference(&r)
 	s.claim(&r)
 }
 
 // fieldReference returns the pointer that a field of the header area is.
 func (s *scan) fieldReference(from Origin, path string, to header.HostOffset, length uint64, kind ClusterKind) *Reference {
-	r := &Reference{From: from, Field: path, Width: 8, Word: uint64(to), To: to, Length: length, Kind: kind, Snapshot: activeTree}
+	r := &Reference{From: from, Field: path, Width: 8, Word: uint64(to), To: to, Length: length, Kind: kind, Snapshot: Active}
 	if n := s.im.area.Lookup(path); n != nil {
 		r.At, r.Width = n.Offset, n.Length
 	}
@@ -257,7 +256,7 @@ func (s *scan) l1(r *Reference, diskSize uint64) {
 }
 
 func (s *scan) activeL2s() {
-	if len(s.l1s) > 0 && s.l1s[0].snapshot == activeTree {
+	if len(s.l1s) > 0 && s.l1s[0].snapshot == Active {
 		s.l2sOf(s.l1s[0], ClusterL2)
 	}
 }
@@ -361,7 +360,7 @@ func (s *scan) refcountTable() {
 
 func (s *scan) refcountBlocks() {
 	t := s.refcounts
-	r := Reference{From: FromRefcountTable, Width: entrySize, Length: s.im.ClusterSize(), Kind: ClusterRefcountBlock, Snapshot: activeTree}
+	r := Reference{From: FromRefcountTable, Width: entrySize, Length: s.im.ClusterSize(), Kind: ClusterRefcountBlock, Snapshot: Active}
 	s.words(ClusterRefcountTable, t.at, t.entries, func(i, word uint64) bool {
 		if r.To = RefcountTableEntry(word).Offset(); r.To == 0 {
 			return true
@@ -407,9 +406,9 @@ func (s *scan) bitmaps() {
 
 func (s *scan) bitmap(n int, b *Bitmap) {
 	r := Reference{From: FromBitmapDirectory, At: b.Offset, Width: 8, Word: uint64(b.TableOffset), To: b.TableOffset,
-		Length: uint64(b.TableSize) * entrySize, Kind: ClusterBitmapTable, Snapshot: activeTree, Bitmap: n, Index: uint64(n)}
+		Length: uint64(b.TableSize) * entrySize, Kind: ClusterBitmapTable, Snapshot: Active, Bitmap: n, Index: uint64(n)}
 	length := s.table(&r, MaxBitmapTable*entrySize, 0)
-	e := Reference{From: FromBitmapTable, Width: entrySize, Length: s.im.ClusterSize(), Kind: ClusterBitmapData, Snapshot: activeTree, Bitmap: n}
+	e := Reference{From: FromBitmapTable, Width: entrySize, Length: s.im.ClusterSize(), Kind: ClusterBitmapData, Snapshot: Active, Bitmap: n}
 	s.words(ClusterBitmapTable, r.To, length/entrySize, func(i, word uint64) bool {
 		if e.To = BitmapTableEntry(word).Offset(); e.To == 0 {
 			return true
