@@ -84,6 +84,8 @@ func (m *Model) click(at image.Point) tea.Cmd {
 		default:
 			m.showProblem(i)
 		}
+	case PaneMap:
+		m.clickMap(in.X, in.Y, again)
 	case PaneEdits:
 		switch i := in.Y + m.scroll[p]; {
 		case in.Y < 0 || i >= len(m.edits):
@@ -151,6 +153,8 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 	case !ok:
 	case p == PaneHex:
 		m.hex.scrollRows(by, header.HostOffset(m.session.Size()))
+	case p == PaneMap:
+		m.scrollMap(by)
 	case p == PaneTree:
 		m.tree.scrollTo(m.tree.top+by, m.treeHeight())
 	case p == PaneProblems:
