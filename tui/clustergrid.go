@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -94,6 +95,10 @@ func kindInk(k structures.ClusterKind) grid.Ink {
 		ink = inkLUKS
 	case structures.ClusterCompressed:
 		ink = inkASCII
+	case structures.ClusterData:
+		if ink = inkDim; k.Shared() { // most of a file: quiet
+			ink = inkText
+		}
 	}
 	switch {
 	case k.Conflict():
@@ -133,7 +138,7 @@ func (m *Model) prepareMap() {
 	}
 	next := gridState{version: c.version, width: width, height: height}
 	if c.shown.version != next.version || c.shown.width != width || c.shown.height != height {
-		c.legend = c.makeLegend(width, max(1, min(height/4, 3)))
+		c.legend = c.makeLegend(width, max(1, min((height-2)/3, 4)))
 		c.follows = true
 	}
 	c.rows = max(1, height-1-c.footer(height))
@@ -226,7 +231,9 @@ func (c *clusterMap) makeLegend(width, rows int) []mapSpan {
 	add("D C * % & +", inkText|grid.Bold, "shared", t.Shared)
 	add("·", inkFaint, structures.ClusterUnreferenced.String(), t.Counts[structures.ClusterUnreferenced])
 	if i := slices.IndexFunc(spans, func(s mapSpan) bool { return s.y >= rows }); i >= 0 {
-		spans = spans[:i] // the rest is said of the cell of the cursor
+		last := &spans[i-1] // the rest is said of the cell of the cursor
+		last.text += " …"
+		spans = spans[:i]
 	}
 	return spans
 }
@@ -253,13 +260,15 @@ func (c *clusterMap) describe(cell uint64) string {
 	if broken {
 		text += "   a broken table"
 	}
-	for i, n := range s.Counts {
-		if i > 0 {
-			add(n, structures.ClusterKind(i).String())
-		}
+	kinds := make([]structures.ClusterKind, structures.ClusterKinds)
+	for i := range kinds {
+		kinds[i] = structures.ClusterKind(i)
+	}
+	slices.SortStableFunc(kinds, func(a, b structures.ClusterKind) int { return cmp.Compare(s.Counts[b], s.Counts[a]) })
+	for _, k := range kinds {
+		add(s.Counts[k], k.String())
 	}
 	add(s.Shared, "shared")
-	add(s.Counts[0], structures.ClusterUnreferenced.String())
 	return text
 }
 
