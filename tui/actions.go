@@ -147,6 +147,7 @@ func init() {
 		{Name: "problems", Group: groupPanes, Keys: bind("problems", "g 4"), run: focusOn[PaneProblems]},
 		{Name: "edits", Group: groupPanes, Keys: bind("edits", "g 5"), run: focusOn[PaneEdits]},
 		{Name: "map", Group: groupPanes, Keys: bind("map of the clusters", "g 6"), run: focusOn[PaneMap]},
+		{Name: "who points here", Group: groupMove, Keys: bind("all pointers to the cluster at the cursor", "g r"), run: (*Model).askReferences},
 		{Name: "next pane", Group: groupPanes, Keys: bind("the next pane; Tab outside the hex pane", "f6", "tab", "ctrl+w w"), Short: "pane", Rank: 13, run: do(func(m *Model) { m.turn(1) })},
 		{Name: "previous pane", Group: groupPanes, Keys: bind("the pane before", "shift+f6", "shift+tab", "ctrl+w W"), run: do(func(m *Model) { m.turn(-1) })},
 		{Name: "pane to the left", Group: groupPanes, Keys: bind("the pane to the left", "ctrl+w h", "ctrl+w left"), run: do(func(m *Model) { m.neighbour(-1, 0) })},

@@ -138,7 +138,7 @@ func (m *Model) prepareMap() {
 	}
 	next := gridState{version: c.version, width: width, height: height}
 	if c.shown.version != next.version || c.shown.width != width || c.shown.height != height {
-		c.legend = c.makeLegend(width, max(1, min((height-2)/3, 4)))
+		c.legend = c.makeLegend(width, max(1, min((height-2)/3, 4), height-4-int(min(clusters/uint64(c.perRow), 1<<20))))
 		c.follows = true
 	}
 	c.rows = max(1, height-1-c.footer(height))
