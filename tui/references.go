@@ -19,6 +19,7 @@ type referencesDialog struct {
 	rows    []referenceRow
 	note    string // that the list is not whole, or empty
 	at      int
+	widest  int // path, columns
 }
 
 // referenceRow is a pointer as it is listed.
@@ -50,7 +51,10 @@ func (m *Model) askReferences() tea.Cmd {
 		rows := referenceRows(all)
 		return func(m *Model) tea.Cmd {
 			m.pointing = nil
-			d.busy, d.rows, d.note = false, rows, referencesNote(cluster, len(rows), err)
+			for _, r := range rows {
+				d.widest = max(d.widest, grid.Width(r.path))
+			}
+			d.busy, d.rows, d.note = false, rows, referencesNote(len(rows), err)
 			return nil
 		}
 	})
@@ -59,14 +63,12 @@ func (m *Model) askReferences() tea.Cmd {
 }
 
 // referencesNote says what is to know of the list.
-func referencesNote(cluster uint64, n int, err error) string {
+func referencesNote(n int, err error) string {
 	switch {
 	case errors.Is(err, structures.ErrManyReferences):
 		return fmt.Sprintf("! These are the first %d; there are more.", n)
 	case err != nil:
 		return "! " + err.Error()
-	case n == 0 && cluster == 0:
-		return "The header lies here; nothing points at it."
 	case n == 0:
 		return "Nothing points here: no table of the image uses this cluster."
 	}
@@ -131,8 +133,9 @@ func (d *referencesDialog) goTo(m *Model, i int) tea.Cmd {
 
 // Columns of the list of pointers.
 const (
-	referencesWidth = 92
-	referenceRight  = 13 // of an offset
+	referencesWidth = 104
+	referenceHost   = 12 // of a host offset
+	referenceGuest  = 20 // of a guest offset
 )
 
 func (d *referencesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
@@ -178,13 +181,14 @@ func (d *referencesDialog) drawRow(m *Model, r grid.Region, i int) {
 	row := &d.rows[i]
 	end := width
 	if width >= 70 {
-		end = width - 2*referenceRight - 6
+		end = width - referenceGuest
 		r.Fit(end+2, 0, width-end-2, inkDim|grid.Panel, row.guest)
 	}
-	x := r.Fit(0, 0, min(end, max(width*2/5, end-40)), inkBright|grid.Panel, row.path)
-	x = max(x+2, width*2/5)
-	r.TextRight(x+referenceRight, 0, inkDim|grid.Panel, row.host)
-	x += referenceRight + 2
+	x := min(max(d.widest, 12), width*2/5)
+	r.Fit(0, 0, x, inkBright|grid.Panel, row.path)
+	x += 2
+	r.TextRight(x+referenceHost, 0, inkDim|grid.Panel, row.host)
+	x += referenceHost + 2
 	r.Fit(x, 0, end-x, kindInk(row.Kind)|grid.Panel, row.kind)
 	if i == d.at {
 		r.Paint(0, 0, width, grid.Selected)

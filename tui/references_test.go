@@ -17,7 +17,7 @@ import (
 // Who points at a cluster is listed, and one goes there and back.
 func TestReferences(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)
-	s.keys("g", "r").want("who points at cluster 0", "The header lies here").keys("esc")
+	s.keys("g", "r").want("who points at cluster 0", "1 pointer", "header   ").keys("esc")
 	s.keys("ctrl+g", "0x6000", "enter", "g", "r").want("who points at cluster 3  1 pointer", "header.l1_table_offset", "0x28", "L1 table")
 	s.keys("enter").want("header › l1_table_offset").keys("backspace").want("L1 table › [0]")
 	s.keys("ctrl+g", "0xa000", "enter", "g", "r").want("l1[0].l2[", "snapshot[0].l1[0].l2[", "guest 0x", "data").keys("G")
@@ -59,9 +59,9 @@ func TestReferencesCut(t *testing.T) {
 	for i := range all {
 		all[i] = structures.Reference{From: structures.FromL2, At: header.HostOffset(8 * i), L1: 7, Index: uint64(i), Snapshot: -1, Kind: structures.ClusterData, Mapped: true}
 	}
-	s.open(&referencesDialog{cluster: 5, rows: referenceRows(all), note: referencesNote(5, len(all), fmt.Errorf("x: %w", structures.ErrManyReferences))})
+	s.open(&referencesDialog{cluster: 5, widest: 20, rows: referenceRows(all), note: referencesNote(len(all), fmt.Errorf("x: %w", structures.ErrManyReferences))})
 	s.want("the first 3000; there are more").keys("G").want("l1[7].l2[2999]", "↑")
-	if note := referencesNote(5, 0, context.Canceled); !strings.Contains(note, "canceled") || !errors.Is(context.Canceled, context.Canceled) {
+	if note := referencesNote(0, context.Canceled); !strings.Contains(note, "canceled") || !errors.Is(context.Canceled, context.Canceled) {
 		t.Error(note)
 	}
 }
