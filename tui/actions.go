@@ -106,7 +106,7 @@ func init() {
 		{Name: "previous field", Group: groupMove, Keys: bind("the field or entry before", "b", "ctrl+left"), run: do(func(m *Model) { m.repeat(func() { m.fieldStep(false) }) })},
 		{Name: "next structure", Group: groupMove, Keys: bind("the next structure", "}", "ctrl+down"), run: do(func(m *Model) { m.structureStep(true) })},
 		{Name: "previous structure", Group: groupMove, Keys: bind("the structure before", "{", "ctrl+up"), run: do(func(m *Model) { m.structureStep(false) })},
-		{Name: "start of the image", Group: groupMove, Keys: bind("start of the image", "g g", "ctrl+home"), run: do(func(m *Model) { m.jump("", 0) })},
+		{Name: "start of the image", Group: groupMove, Keys: bind("start of the image", "g g", "ctrl+home"), run: startOfAll},
 		{Name: "end of the image", Group: groupMove, Keys: bind("end of the image; with a number before it, that offset", "G", "ctrl+end"), run: endOrOffset},
 		{Name: "next problem", Group: groupMove, Keys: bind("the next problem", "f8", "] p"), Short: "problem", Rank: 9, run: func(m *Model) tea.Cmd { return m.nextProblem(1) }, hint: func(m *Model) bool { return len(m.problems) > 0 }},
 		{Name: "previous problem", Group: groupMove, Keys: bind("the problem before", "shift+f8", "[ p"), run: func(m *Model) tea.Cmd { return m.nextProblem(-1) }},
@@ -148,6 +148,8 @@ func init() {
 		{Name: "edits", Group: groupPanes, Keys: bind("edits", "g 5"), run: focusOn[PaneEdits]},
 		{Name: "map", Group: groupPanes, Keys: bind("map of the clusters", "g 6"), run: focusOn[PaneMap]},
 		{Name: "who points here", Group: groupMove, Keys: bind("all pointers to the cluster at the cursor", "g r"), run: (*Model).askReferences},
+		{Name: "guest view", Group: groupPanes, Keys: bind("the virtual disk, or the file again", "g u"), run: (*Model).toggleGuest},
+		{Name: "guest view of a snapshot", Group: groupPanes, Keys: bind("the disk of a snapshot, or the active one", "g s"), run: (*Model).askSnapshot},
 		{Name: "next pane", Group: groupPanes, Keys: bind("the next pane; Tab outside the hex pane", "f6", "tab", "ctrl+w w"), Short: "pane", Rank: 13, run: do(func(m *Model) { m.turn(1) })},
 		{Name: "previous pane", Group: groupPanes, Keys: bind("the pane before", "shift+f6", "shift+tab", "ctrl+w W"), run: do(func(m *Model) { m.turn(-1) })},
 		{Name: "pane to the left", Group: groupPanes, Keys: bind("the pane to the left", "ctrl+w h", "ctrl+w left"), run: do(func(m *Model) { m.neighbour(-1, 0) })},
@@ -182,6 +184,16 @@ func init() {
 			actions[i].label = keyLabel(keys[0])
 		}
 	}
+}
+
+// startOfAll goes to the first byte of the image, or of the virtual disk.
+func startOfAll(m *Model) tea.Cmd {
+	if m.inGuest() {
+		m.goGuest(0)
+	} else {
+		m.jump("", 0)
+	}
+	return nil
 }
 
 func spaceInHex(m *Model) tea.Cmd {

@@ -84,6 +84,7 @@ type Model struct {
 	drag     dragState
 
 	clusters clusterMap
+	guest    guestView
 	pointing *job // that looks for who points at a cluster
 }
 
@@ -130,7 +131,7 @@ func New(s *editor.Session, o Options) *Model {
 	m := &Model{
 		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, profile: o.Profile, mouse: true,
 		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
-		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1},
+		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, guest: guestView{snapshot: structures.Active},
 	}
 	// The session has read the start of the image; it need not be read again
 	// to be shown at once.
@@ -152,6 +153,7 @@ func New(s *editor.Session, o Options) *Model {
 // only draws.
 func (m *Model) refresh() {
 	m.prepareHex()
+	m.prepareGuest()
 	m.prepareMap()
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
@@ -196,6 +198,7 @@ func (m *Model) edited() {
 		}
 	}
 	m.clusters.stale = true
+	m.guestEdited()
 	m.buildTree()
 	m.follow()
 }
@@ -227,6 +230,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.pages.forget()
 		m.openImage()
 		m.forgetMap()
+		m.guestEdited()
 	}
 	m.tellNotices()
 	m.refresh()
@@ -244,6 +248,8 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.pages.take(msg)
 	case savedMsg:
 		return m.saved(msg)
+	case guestPageMsg:
+		m.guest.pages.take(msg)
 	case jobMsg:
 		return m.jobMoved(msg)
 	case endMsg:
@@ -324,7 +330,7 @@ func (m *Model) load() tea.Cmd {
 		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
 	}
 	cmds = append(cmds, m.pages.want(m.cursor.at, min(targetPreview, m.bytesFrom(m.cursor.at))))
-	cmds = append(cmds, m.loadMap())
+	cmds = append(cmds, m.loadMap(), m.loadGuest())
 	return tea.Batch(cmds...)
 }
 

@@ -22,7 +22,7 @@ func TestReferences(t *testing.T) {
 	s.keys("enter").want("header › l1_table_offset").keys("backspace").want("L1 table › [0]")
 	s.keys("ctrl+g", "0xa000", "enter", "g", "r").want("l1[0].l2[", "snapshot[0].l1[0].l2[", "guest 0x", "data").keys("G")
 	s.keys("enter").reject("who points")
-	if im, r := s.Model.image, s.cursor.at; !strings.Contains(im.Locate(r).Path, "snapshot[0].l1[0] > l2[") {
+	if im, r := s.Model.image, s.cursor.at; !strings.Contains(im.Locate(r).Path, "snapshot[0] > l1[0] > l2[") {
 		t.Errorf("at %v: %s", r, im.Locate(r).Path)
 	}
 	s.keys("ctrl+g", "0x20000", "enter", "gr").want("Nothing points here").keys("esc")
