@@ -261,6 +261,8 @@ func cancel(m *Model) tea.Cmd {
 	case m.dropJobs():
 	case m.hex.selecting:
 		m.hex.selecting = false
+	case m.inGuest():
+		m.toggleGuest()
 	case m.focus != PaneHex && m.shares(m.focus):
 		m.setFocus(PaneHex)
 		m.follow()
