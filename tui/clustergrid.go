@@ -301,7 +301,10 @@ func (m *Model) drawMap(r grid.Region) {
 	start := m.mapStart()
 	r.Text(2, 0, inkDim, "offset")
 	x := r.Fit(start, 0, w-start-1, inkDim, c.heading)
-	if c.job != nil && x+3 < w {
+	switch {
+	case c.stale && c.job == nil:
+		r.Fit(x+3, 0, w-x-4, inkWarn, "~ before the last edits; Enter makes it anew")
+	case c.job != nil && x+3 < w:
 		drawShare(r.Sub(x+3, 0, min(20, w-x-4), 1), c.job)
 	}
 	for i, cell := range c.inked {

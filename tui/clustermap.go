@@ -320,8 +320,8 @@ func (c *clusterMap) before(end uint64, wanted func(structures.ClusterKind) bool
 
 // enterMap goes from the map to the bytes; where there is no map it is made.
 func (m *Model) enterMap() tea.Cmd {
-	if !m.hasMap() {
-		m.clusters.idle, m.clusters.err = false, nil
+	if c := &m.clusters; c.job == nil && (!m.hasMap() || c.stale) {
+		c.idle, c.err = false, nil
 		return nil
 	}
 	m.leaveList()

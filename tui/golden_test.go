@@ -34,7 +34,7 @@ func TestScreens(t *testing.T) {
 		{"map", "full", 200, 60, []string{"g6", "right", "right", "right"}},
 		{"references", "full", 80, 24, []string{"ctrl+g", "0xa000", "enter", "gr", "j"}},
 		{"guest", "full", 80, 24, []string{"gu", "j", "l"}},
-		{"guest", "full", 120, 36, []string{"gs", "first", "enter"}},
+		{"guest", "full", 120, 36, []string{"gs", "tab", "tab", "enter"}},
 		{"empty", "", 80, 24, nil},
 	} {
 		t.Run(fmt.Sprintf("%s-%dx%d", c.name, c.width, c.height), func(t *testing.T) {

@@ -69,7 +69,9 @@ func TestGuestView(t *testing.T) {
 	goTo(0x80000).want("unallocated")
 	s.keys("G").want("0x3fffff  8/row").keys("gg").want("0x0  8/row")
 	s.keys("j", "l", "end").want("0xf  8/row").keys("home", "k").want("0x0  8/row")
-	s.keys("131072G").want("BBBBBBBB", "0x20000  8/row").keys("x").want("16/row")
+	s.keys("131072G").want("BBBBBBBB", "0x20000  8/row").keys("x").want("no other number of bytes")
+	s.send(tea.WindowSizeMsg{Width: 110, Height: 30})
+	s.want("16/row").keys("x").want("8/row", "8 bytes in a row", "BBBBBBBB").keys("x").want("16/row")
 	s.send(tea.MouseWheelMsg{X: 60, Y: 8, Button: tea.MouseWheelDown})
 	s.click("BBBBBBBB", 2).want("guest")
 	if !s.hex.inText {

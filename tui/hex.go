@@ -155,6 +155,9 @@ func (h *hexPane) cellAt(x, y int) (at header.HostOffset, inText, ok bool) {
 // changeRow goes through the numbers of bytes in a row that fit.
 func (m *Model) changeRow() {
 	h := &m.hex
+	if m.guest.on {
+		h = &m.guest.rows
+	}
 	sizes := []int{8, 16, 32}
 	chosen, shown := h.perRow, h.bytesPerRow()
 	i := slices.Index(sizes, shown)
@@ -169,6 +172,7 @@ func (m *Model) changeRow() {
 		m.say("no other number of bytes fits a row")
 		return
 	}
+	m.hex.perRow = h.perRow
 	m.follow()
 	m.say(counted(h.bytesPerRow(), "byte", "bytes") + " in a row")
 }
