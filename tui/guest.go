@@ -161,6 +161,14 @@ func (m *Model) goGuest(at structures.GuestOffset) {
 	m.follow()
 }
 
+// guestPlace reads a byte of the disk that is shown, whether it is stored or
+// not: guest:10G. Other expressions name bytes of the file.
+func (m *Model) guestPlace(text string) (structures.GuestOffset, bool) {
+	text, ok := strings.CutPrefix(strings.TrimSpace(text), "guest:")
+	at, isSize := header.ParseSize(text)
+	return structures.GuestOffset(at), m.guest.on && ok && isSize && at < m.guest.size
+}
+
 // moveGuest moves by bytes, within the disk.
 func (m *Model) moveGuest(by int64) {
 	m.hex.digit = -1

@@ -63,6 +63,8 @@ func TestGuestView(t *testing.T) {
 		t.Errorf("the cursor of the file is at %v, not %v", s.cursor.at, c.Host)
 	}
 	host := s.cursor.at
+	s.keys("ctrl+g", "guest:512K").want("→ guest 0x80000").keys("enter").want("unallocated", "0x80000  8/row")
+	s.keys("ctrl+g", "guest:128K", "enter").want("BBBBBBBB")
 	s.keys("gu").want("▸ hex", host.String()).keys("gu").want("0x20000  8/row")
 	goTo(0x40000).want("compressed", "CCCCCCCC")
 	goTo(0x60000).want("zero", "00 00 00")
