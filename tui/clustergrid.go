@@ -3,6 +3,7 @@ package tui
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"qedit/header"
@@ -59,7 +60,8 @@ func (c *clusterMap) cells() uint64 {
 // clustersOf returns the clusters of a cell: from the first to that behind the
 // last.
 func (c *clusterMap) clustersOf(cell uint64) (from, to uint64) {
-	return cell << c.scale, min((cell+1)<<c.scale, c.made.Clusters())
+	to = min((cell+1)<<c.scale, c.made.Clusters())
+	return min(cell<<c.scale, to), to
 }
 
 // kindOf returns what a cell shows: what most of its clusters are, but what is
@@ -272,8 +274,17 @@ func (c *clusterMap) describe(cell uint64) string {
 	return text
 }
 
-// mapStart is the column of the first cell.
-func (m *Model) mapStart() int { return 1 + m.hex.offsetColumns() + gutterColumns }
+// mapDigits is how many digits the offsets of rows have.
+func (m *Model) mapDigits() int {
+	return max(offsetDigits, (bits.Len64(uint64(m.lastByte()))+3)/4)
+}
+
+// mapStart is the column of the first cell. Of longer offsets a column is spared
+// behind them, so that a row of 64 cells still fits.
+func (m *Model) mapStart() int {
+	n := m.mapDigits()
+	return 1 + n + max(1, gutterColumns-(n-offsetDigits))
+}
 
 // cellAt returns the cell at a column and row of the pane.
 func (c *clusterMap) cellAt(x, y, start int) (uint64, bool) {
@@ -310,7 +321,10 @@ func (m *Model) drawMap(r grid.Region) {
 	for i, cell := range c.inked {
 		y, i := 1+i/c.perRow, i%c.perRow
 		if i == 0 {
-			m.drawOffset(r, y, header.HostOffset((c.top+uint64((y-1)*c.perRow))<<c.scale*m.image.ClusterSize()))
+			at := (c.top + uint64((y-1)*c.perRow)) << c.scale * m.image.ClusterSize()
+			for n, x := m.mapDigits(), 0; x < n; x++ {
+				r.Set(n-x, y, rune(hexDigits[at>>(4*x)&15]), inkDim)
+			}
 		}
 		r.Set(start+i+i/mapGroup, y, cell.char, cell.ink)
 	}

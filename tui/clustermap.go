@@ -190,8 +190,12 @@ func (m *Model) dropJobs() bool {
 // mapCluster is the cluster of the cursor.
 func (m *Model) mapCluster() uint64 { return uint64(m.cursor.at) / m.image.ClusterSize() }
 
-// hasMap reports whether there is a map to move in.
-func (m *Model) hasMap() bool { return m.clusters.made != nil && m.image != nil }
+// hasMap reports whether there is a map to move in. One of clusters of another
+// size is none.
+func (m *Model) hasMap() bool {
+	made := m.clusters.made
+	return made != nil && m.image != nil && made.Clusters() == m.image.Clusters()
+}
 
 // goToCluster moves the cursor to the start of a cluster.
 func (m *Model) goToCluster(cluster uint64) {

@@ -183,3 +183,32 @@ func TestMapConflict(t *testing.T) {
 	}
 	s.want("owners in conflict")
 }
+
+// While the map is made anew for clusters of another size there is none, and no
+// key is taken wrongly.
+func TestMapOfOtherClusters(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	s.keys("g6", "G")
+	for _, bits := range []byte{9, 16, 21, 200, 13} {
+		tr, err := s.session.Overwrite("cluster_bits", 23, []byte{bits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Raw = true
+		s.apply(tr)
+		s.dialogs = nil
+		for _, k := range []string{"left", "up", "home", "end", "pgdown", "+", "-", "=", "n", "N"} {
+			msg, named := keyMsg(k)
+			if !named {
+				msg = tea.KeyPressMsg{Code: rune(k[0]), Text: k}
+			}
+			s.Update(msg) // its commands are not run: nothing is made
+			s.View()
+		}
+		s.clusters.job.drop()
+		s.clusters.job = nil
+		s.send(tea.FocusMsg{})
+		s.keys("n", "N", "end", "G", "gr", "esc")
+	}
+	s.keys("g6").want("24 clusters")
+}

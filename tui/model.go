@@ -197,7 +197,7 @@ func (m *Model) edited() {
 			visits[i].place = m.moved(visits[i].place)
 		}
 	}
-	m.clusters.stale = true
+	m.clusters.stale, m.clusters.err = true, nil
 	m.guestEdited()
 	m.buildTree()
 	m.follow()
