@@ -212,3 +212,23 @@ func TestMapOfOtherClusters(t *testing.T) {
 	}
 	s.keys("g6").want("24 clusters")
 }
+
+// Tables of noise: the map, the pointers and the disk are shown, and nothing
+// panics.
+func TestHostileTables(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, name := range []string{"full", "extended", "demo", "many"} {
+		whole := imageBytes(t, name)
+		for range 25 {
+			buf := slices.Clone(whole)
+			for range 1 + random.IntN(60) {
+				at := 0x2000 + 8*random.IntN(len(buf)/8-0x400-1)
+				copy(buf[at:], randomEntry(random, int64(len(buf))))
+			}
+			s := openBytes(t, buf, name, 120, 36)
+			s.keys("g6", "end", "n", "N", "pgdown", "+", "-", "G", "gr", "j", "enter", "gu", "pgdown", "i", "41", "esc", "esc", "g6", "home", "enter", "gr", "esc")
+			s.send(tea.WindowSizeMsg{Width: 40, Height: 12})
+			s.keys("g6", "j", "gu", "j")
+		}
+	}
+}
