@@ -79,6 +79,22 @@ func init() {
 			run:  func(m *Model) tea.Cmd { return m.goToEdit(m.selectedLine(PaneEdits, len(m.edits))) },
 			hint: func(m *Model) bool { return len(m.edits) > 0 }},
 
+		// Map.
+		{Name: "cell left", Group: groupMove, Scope: InMap, Keys: bind("a cell back", "left", "h"), run: do(func(m *Model) { m.moveCells(-m.times(), false) })},
+		{Name: "cell right", Group: groupMove, Scope: InMap, Keys: bind("a cell on", "right", "l"), run: do(func(m *Model) { m.moveCells(m.times(), false) })},
+		{Name: "cell up", Group: groupMove, Scope: InMap, Keys: bind("a row up", "up", "k"), run: do(func(m *Model) { m.moveCells(-m.times(), true) })},
+		{Name: "cell down", Group: groupMove, Scope: InMap, Keys: bind("a row down", "down", "j"), run: do(func(m *Model) { m.moveCells(m.times(), true) })},
+		{Name: "first cell of the row", Group: groupMove, Scope: InMap, Keys: bind("start of the row", "home", "0"), run: do(func(m *Model) { m.mapRowEdge(false) })},
+		{Name: "last cell of the row", Group: groupMove, Scope: InMap, Keys: bind("end of the row", "end", "$"), run: do(func(m *Model) { m.mapRowEdge(true) })},
+		{Name: "map page up", Group: groupMove, Scope: InMap, Keys: bind("a page up", "pgup"), run: do(func(m *Model) { m.moveCells(-m.times()*int64(max(1, m.clusters.rows)), true) })},
+		{Name: "map page down", Group: groupMove, Scope: InMap, Keys: bind("a page down", "pgdown", "space"), run: do(func(m *Model) { m.moveCells(m.times()*int64(max(1, m.clusters.rows)), true) })},
+		{Name: "next of this kind", Group: groupMove, Scope: InMap, Keys: bind("the next cluster of this kind", "n"), Short: "next", Rank: 4, run: func(m *Model) tea.Cmd { return m.nextOfKind(true) }, hint: (*Model).hasMap},
+		{Name: "previous of this kind", Group: groupMove, Scope: InMap, Keys: bind("the cluster of this kind before", "N"), run: func(m *Model) tea.Cmd { return m.nextOfKind(false) }},
+		{Name: "go to the cluster", Group: groupMove, Scope: InMap, Keys: bind("go there; where there is no map, make it", "enter"), Short: "go there", Rank: 3, run: (*Model).enterMap},
+		{Name: "zoom in", Group: groupPanes, Scope: InMap, Keys: bind("fewer clusters in a cell", "+"), Short: "zoom", Rank: 5, run: do(func(m *Model) { m.zoomMap(-1) }), hint: (*Model).hasMap},
+		{Name: "zoom out", Group: groupPanes, Scope: InMap, Keys: bind("more clusters in a cell", "-"), Short: "out", Rank: 5, run: do(func(m *Model) { m.zoomMap(1) }), hint: (*Model).hasMap},
+		{Name: "whole file", Group: groupPanes, Scope: InMap, Keys: bind("the whole file in the map", "="), run: do((*Model).wholeMap)},
+
 		// Everywhere.
 		{Name: "follow", Group: groupMove, Keys: bind("follow a pointer, else edit the field", "enter", "g d"), Short: "follow", Rank: 3, run: enter, hint: (*Model).canFollow},
 		{Name: "fix", Group: groupEdit, Keys: bind("take the problem away, as an edit: clear the flag", "f"), Short: "fix", Rank: 3, run: (*Model).fixProblem, hint: func(m *Model) bool { return m.fixable() >= 0 }},
@@ -90,7 +106,7 @@ func init() {
 		{Name: "previous field", Group: groupMove, Keys: bind("the field or entry before", "b", "ctrl+left"), run: do(func(m *Model) { m.repeat(func() { m.fieldStep(false) }) })},
 		{Name: "next structure", Group: groupMove, Keys: bind("the next structure", "}", "ctrl+down"), run: do(func(m *Model) { m.structureStep(true) })},
 		{Name: "previous structure", Group: groupMove, Keys: bind("the structure before", "{", "ctrl+up"), run: do(func(m *Model) { m.structureStep(false) })},
-		{Name: "start of the image", Group: groupMove, Keys: bind("start of the image", "g g", "ctrl+home"), run: do(func(m *Model) { m.jump("", 0) })},
+		{Name: "start of the image", Group: groupMove, Keys: bind("start of the image", "g g", "ctrl+home"), run: startOfAll},
 		{Name: "end of the image", Group: groupMove, Keys: bind("end of the image; with a number before it, that offset", "G", "ctrl+end"), run: endOrOffset},
 		{Name: "next problem", Group: groupMove, Keys: bind("the next problem", "f8", "] p"), Short: "problem", Rank: 9, run: func(m *Model) tea.Cmd { return m.nextProblem(1) }, hint: func(m *Model) bool { return len(m.problems) > 0 }},
 		{Name: "previous problem", Group: groupMove, Keys: bind("the problem before", "shift+f8", "[ p"), run: func(m *Model) tea.Cmd { return m.nextProblem(-1) }},
@@ -130,6 +146,10 @@ func init() {
 		{Name: "inspector", Group: groupPanes, Keys: bind("inspector", "g 3"), run: focusOn[PaneInspector]},
 		{Name: "problems", Group: groupPanes, Keys: bind("problems", "g 4"), run: focusOn[PaneProblems]},
 		{Name: "edits", Group: groupPanes, Keys: bind("edits", "g 5"), run: focusOn[PaneEdits]},
+		{Name: "map", Group: groupPanes, Keys: bind("map of the clusters", "g 6"), run: focusOn[PaneMap]},
+		{Name: "who points here", Group: groupMove, Keys: bind("all pointers to the cluster at the cursor", "g r"), run: (*Model).askReferences},
+		{Name: "guest view", Group: groupPanes, Keys: bind("the virtual disk, or the file again", "g u"), run: (*Model).toggleGuest},
+		{Name: "guest view of a snapshot", Group: groupPanes, Keys: bind("the disk of a snapshot, or the active one", "g s"), run: (*Model).askSnapshot},
 		{Name: "next pane", Group: groupPanes, Keys: bind("the next pane; Tab outside the hex pane", "f6", "tab", "ctrl+w w"), Short: "pane", Rank: 13, run: do(func(m *Model) { m.turn(1) })},
 		{Name: "previous pane", Group: groupPanes, Keys: bind("the pane before", "shift+f6", "shift+tab", "ctrl+w W"), run: do(func(m *Model) { m.turn(-1) })},
 		{Name: "pane to the left", Group: groupPanes, Keys: bind("the pane to the left", "ctrl+w h", "ctrl+w left"), run: do(func(m *Model) { m.neighbour(-1, 0) })},
@@ -164,6 +184,16 @@ func init() {
 			actions[i].label = keyLabel(keys[0])
 		}
 	}
+}
+
+// startOfAll goes to the first byte of the image, or of the virtual disk.
+func startOfAll(m *Model) tea.Cmd {
+	if m.inGuest() {
+		m.goGuest(0)
+	} else {
+		m.jump("", 0)
+	}
+	return nil
 }
 
 func spaceInHex(m *Model) tea.Cmd {
@@ -228,8 +258,11 @@ func suspend(m *Model) tea.Cmd {
 // cancel goes one level back, and says how to quit where there is none.
 func cancel(m *Model) tea.Cmd {
 	switch {
+	case m.dropJobs():
 	case m.hex.selecting:
 		m.hex.selecting = false
+	case m.inGuest():
+		m.toggleGuest()
 	case m.focus != PaneHex && m.shares(m.focus):
 		m.setFocus(PaneHex)
 		m.follow()

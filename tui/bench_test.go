@@ -12,6 +12,8 @@ var views = []struct {
 	{"problems", "many", []string{"g4", "j"}},
 	{"full", "full", nil},
 	{"edits", "plain", []string{":0x2000", "enter", "i", "0102030405060708", "esc", ":size", "enter", "f2", "ctrl+u", "2M", "enter", "gg", "g5"}},
+	{"map", "full", []string{"g6", "right"}},
+	{"guest", "full", []string{"gu", "j"}},
 	{"typing", "plain", []string{":size", "enter", "i", "0000"}},
 }
 

@@ -8,7 +8,7 @@ import (
 
 // isList reports whether going through a pane moves the cursor from place to
 // place.
-func isList(p Pane) bool { return p == PaneProblems || p == PaneEdits }
+func isList(p Pane) bool { return p == PaneProblems || p == PaneEdits || p == PaneMap }
 
 // setFocus moves the focus to a pane and shows it. Typing ends where the hex
 // pane is left; where it cannot, the focus stays.
@@ -26,6 +26,9 @@ func (m *Model) setFocus(p Pane) {
 	if p == PaneEdits && !m.listing {
 		m.listing = true
 		m.loadHistory()
+	}
+	if p == PaneMap {
+		m.clusters.idle = false // it is wanted
 	}
 	if m.shares(p) {
 		m.shown = p
@@ -48,7 +51,16 @@ func (m *Model) shares(p Pane) bool { return slices.Contains(m.layout.Shared, p)
 
 // visible reports whether a pane is on the screen.
 func (m *Model) visible(p Pane) bool {
-	return !m.layout.Panes[p].Empty() && (!m.shares(p) || m.shown == p)
+	return !m.layout.Panes[p].Empty() && (!m.shares(p) || m.seen() == p)
+}
+
+// seen is which of the panes that share a place is seen: the one that had the
+// focus last, else the first one.
+func (m *Model) seen() Pane {
+	if !m.shares(m.shown) && len(m.layout.Shared) > 0 {
+		return m.layout.Shared[0]
+	}
+	return m.shown
 }
 
 // turn moves the focus round the panes.

@@ -29,6 +29,12 @@ func TestScreens(t *testing.T) {
 		{"value", "plain", 80, 24, []string{":cluster_bits", "enter", "f2", "backspace", "backspace", "40"}},
 		{"narrow", "demo", 40, 12, nil},
 		{"tiny", "demo", 20, 5, nil},
+		{"map", "full", 80, 24, []string{"g6", "n", "right", "right", "right"}},
+		{"map", "full", 120, 36, []string{"g6", "right", "right", "right"}},
+		{"map", "full", 200, 60, []string{"g6", "right", "right", "right"}},
+		{"references", "full", 80, 24, []string{"ctrl+g", "0xa000", "enter", "gr", "j"}},
+		{"guest", "full", 80, 24, []string{"gu", "j", "l"}},
+		{"guest", "full", 120, 36, []string{"gs", "tab", "tab", "enter"}},
 		{"empty", "", 80, 24, nil},
 	} {
 		t.Run(fmt.Sprintf("%s-%dx%d", c.name, c.width, c.height), func(t *testing.T) {

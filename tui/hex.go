@@ -27,7 +27,8 @@ type hexPane struct {
 
 	editing bool // bytes are typed over
 	typing
-	wide bool // the image is so long that offsets take more digits
+	wide   bool // the image is so long that offsets take more digits
+	stored bool // rows say where they are stored
 
 	// What a frame is drawn from, made after each message: the bytes that are
 	// seen, which of them are there, and which differ from what is on disk.
@@ -68,7 +69,13 @@ func (h *hexPane) columns(n int) int { return h.textColumn(n) + n }
 func (h *hexPane) digitColumn(i int) int { return h.start() + 3*i + i/8 }
 
 // start is the column of the first byte: behind space, offset and marks.
-func (h *hexPane) start() int { return 1 + h.offsetColumns() + gutterColumns }
+func (h *hexPane) start() int {
+	x := 1 + h.offsetColumns() + gutterColumns
+	if h.stored {
+		x += storedColumns
+	}
+	return x
+}
 
 // offsetColumns is how many digits offsets have: as many as the last byte of the
 // image takes.
@@ -148,6 +155,9 @@ func (h *hexPane) cellAt(x, y int) (at header.HostOffset, inText, ok bool) {
 // changeRow goes through the numbers of bytes in a row that fit.
 func (m *Model) changeRow() {
 	h := &m.hex
+	if m.guest.on {
+		h = &m.guest.rows
+	}
 	sizes := []int{8, 16, 32}
 	chosen, shown := h.perRow, h.bytesPerRow()
 	i := slices.Index(sizes, shown)
@@ -162,6 +172,7 @@ func (m *Model) changeRow() {
 		m.say("no other number of bytes fits a row")
 		return
 	}
+	m.hex.perRow = h.perRow
 	m.follow()
 	m.say(counted(h.bytesPerRow(), "byte", "bytes") + " in a row")
 }
@@ -202,9 +213,13 @@ func (m *Model) prepareHex() {
 
 // drawHex draws the bytes.
 func (m *Model) drawHex(r grid.Region) {
+	if m.guest.on {
+		m.drawGuest(r)
+		return
+	}
 	h := &m.hex
 	per := h.bytesPerRow()
-	m.drawHexHeading(r, per)
+	m.drawHexHeading(r, h, per)
 	if len(h.buf) == 0 {
 		r.Text(h.start(), 1, inkDim, "the file is empty")
 		return
@@ -224,8 +239,7 @@ func (m *Model) drawHex(r grid.Region) {
 
 const hexDigits = "0123456789abcdef"
 
-func (m *Model) drawHexHeading(r grid.Region, per int) {
-	h := &m.hex
+func (m *Model) drawHexHeading(r grid.Region, h *hexPane, per int) {
 	r.Text(2, 0, inkDim, "offset")
 	for i := range per {
 		c := h.digitColumn(i)
@@ -425,12 +439,22 @@ func (p *areaPainter) paint(n *header.Node, ink grid.Ink) {
 // hexCursor is the text cursor at the byte of the cursor: a block, or a bar
 // where digits are typed.
 func (m *Model) hexCursor(r grid.Region) *tea.Cursor {
-	h := &m.hex
-	per := h.bytesPerRow()
-	if m.cursor.at < h.top || m.session.Size() == 0 {
+	switch {
+	case m.guest.on:
+		return m.guestCursor(r)
+	case m.session.Size() == 0:
 		return nil
 	}
-	n := int(min(m.cursor.at-h.top, 1<<30))
+	return m.hex.cursor(r, m.cursor.at)
+}
+
+// cursor is the text cursor at a byte.
+func (h *hexPane) cursor(r grid.Region, at header.HostOffset) *tea.Cursor {
+	per := h.bytesPerRow()
+	if at < h.top {
+		return nil
+	}
+	n := int(min(at-h.top, 1<<30))
 	y, i := n/per, n%per
 	if y >= h.height {
 		return nil

@@ -22,16 +22,17 @@ const (
 	InInspector
 	InProblems
 	InEdits
+	InMap
 	InEditMode // while bytes are typed over
 )
 
-var scopeNames = []string{"everywhere", "structure", "hex", "inspector", "problems", "edits", "edit mode"}
+var scopeNames = []string{"everywhere", "structure", "hex", "inspector", "problems", "edits", "map", "edit mode"}
 
 // String returns what the scope is called in the key reference.
 func (s Scope) String() string { return scopeNames[s] }
 
 // paneScopes are the scopes of the panes.
-var paneScopes = [paneCount]Scope{InTree, InHex, InInspector, InProblems, InEdits}
+var paneScopes = [paneCount]Scope{InTree, InHex, InInspector, InProblems, InEdits, InMap}
 
 // Action is something a person can do: its name in the command palette, its
 // keys, a line of help, and what it does. All keys there are stand in one table

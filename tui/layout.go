@@ -12,11 +12,12 @@ const (
 	PaneInspector
 	PaneProblems
 	PaneEdits
+	PaneMap
 	paneCount
 )
 
 // paneNames are what the panes are called on the screen.
-var paneNames = [paneCount]string{"structure", "hex", "inspector", "problems", "edits"}
+var paneNames = [paneCount]string{"structure", "hex", "inspector", "problems", "edits", "map"}
 
 // String returns what the pane is called on the screen.
 func (p Pane) String() string { return paneNames[p] }
@@ -78,7 +79,7 @@ func NewLayout(width, height int) Layout {
 
 // single is one pane and the inspector below it.
 func (l *Layout) single(body image.Rectangle) {
-	l.Shared = []Pane{PaneTree, PaneHex, PaneProblems, PaneEdits}
+	l.Shared = []Pane{PaneTree, PaneHex, PaneProblems, PaneEdits, PaneMap}
 	main := body
 	if below := min(body.Dy()*2/5, 16); below >= 4 {
 		main.Max.Y -= below
@@ -91,25 +92,35 @@ func (l *Layout) single(body image.Rectangle) {
 	}
 }
 
-// double is the tree beside the hex pane; below, the inspector beside problems
+// double is the tree beside the hex pane, or the map; below, the inspector beside problems
 // and edits.
 func (l *Layout) double(body image.Rectangle) {
 	top, bottom := l.divide(body, body.Dy()/3, 8, 18)
 	left, right := l.columns(top, treeColumns)
 	l.Panes[PaneTree], l.Panes[PaneHex] = left, right
+	l.share(right, PaneHex, PaneMap)
 	left, right = l.columns(bottom, l.Width*3/5)
 	l.Panes[PaneInspector] = left
 	l.Panes[PaneProblems], l.Panes[PaneEdits] = l.divide(right, right.Dy()*2/5, 3, 8)
 }
 
 // wide is tree, hex pane and inspector side by side; below, problems beside
-// edits.
+// edits, or beside the map.
 func (l *Layout) wide(body image.Rectangle) {
 	top, bottom := l.divide(body, body.Dy()/5, 6, 12)
 	var rest image.Rectangle
 	l.Panes[PaneTree], rest = l.columns(top, wideTreeColumns)
 	l.Panes[PaneHex], l.Panes[PaneInspector] = l.columns(rest, hexColumns)
 	l.Panes[PaneProblems], l.Panes[PaneEdits] = l.columns(bottom, l.Width/2)
+	l.share(l.Panes[PaneEdits], PaneEdits, PaneMap)
+}
+
+// share gives panes one place.
+func (l *Layout) share(r image.Rectangle, panes ...Pane) {
+	l.Shared = panes
+	for _, p := range panes {
+		l.Panes[p] = r
+	}
 }
 
 // divide cuts rows off the bottom of a rectangle: so many, but at least and at

@@ -82,6 +82,10 @@ type Model struct {
 	dialogs  []dialog
 	hotspots []hotspot
 	drag     dragState
+
+	clusters clusterMap
+	guest    guestView
+	pointing *job // that looks for who points at a cluster
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -127,7 +131,7 @@ func New(s *editor.Session, o Options) *Model {
 	m := &Model{
 		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, profile: o.Profile, mouse: true,
 		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
-		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}},
+		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, guest: guestView{snapshot: structures.Active},
 	}
 	// The session has read the start of the image; it need not be read again
 	// to be shown at once.
@@ -149,6 +153,8 @@ func New(s *editor.Session, o Options) *Model {
 // only draws.
 func (m *Model) refresh() {
 	m.prepareHex()
+	m.prepareGuest()
+	m.prepareMap()
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
 	m.tabs = m.paneTabs()
@@ -191,6 +197,8 @@ func (m *Model) edited() {
 			visits[i].place = m.moved(visits[i].place)
 		}
 	}
+	m.clusters.stale, m.clusters.err = true, nil
+	m.guestEdited()
 	m.buildTree()
 	m.follow()
 }
@@ -221,6 +229,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if m.session.Touched() {
 		m.pages.forget()
 		m.openImage()
+		m.forgetMap()
+		m.guestEdited()
 	}
 	m.tellNotices()
 	m.refresh()
@@ -238,6 +248,10 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.pages.take(msg)
 	case savedMsg:
 		return m.saved(msg)
+	case guestPageMsg:
+		m.guest.pages.take(msg)
+	case jobMsg:
+		return m.jobMoved(msg)
 	case endMsg:
 		return m.end()
 	case holdersMsg:
@@ -316,6 +330,7 @@ func (m *Model) load() tea.Cmd {
 		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
 	}
 	cmds = append(cmds, m.pages.want(m.cursor.at, min(targetPreview, m.bytesFrom(m.cursor.at))))
+	cmds = append(cmds, m.loadMap(), m.loadGuest())
 	return tea.Batch(cmds...)
 }
 
@@ -444,6 +459,8 @@ func (m *Model) drawPanes() *tea.Cursor {
 			m.drawProblems(body)
 		case PaneEdits:
 			m.drawEdits(body)
+		case PaneMap:
+			m.drawMap(body)
 		}
 	}
 	return cursor

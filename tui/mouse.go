@@ -68,7 +68,9 @@ func (m *Model) click(at image.Point) tea.Cmd {
 	}
 	switch p {
 	case PaneHex:
-		if o, inText, ok := m.hex.cellAt(in.X, in.Y); ok {
+		if m.guest.on {
+			m.clickGuest(in.X, in.Y)
+		} else if o, inText, ok := m.hex.cellAt(in.X, in.Y); ok {
 			o = min(o, m.lastByte())
 			m.hex.inText, m.hex.selecting, m.hex.digit = inText, false, -1
 			m.drag = dragState{true, o}
@@ -84,6 +86,8 @@ func (m *Model) click(at image.Point) tea.Cmd {
 		default:
 			m.showProblem(i)
 		}
+	case PaneMap:
+		m.clickMap(in.X, in.Y, again)
 	case PaneEdits:
 		switch i := in.Y + m.scroll[p]; {
 		case in.Y < 0 || i >= len(m.edits):
@@ -149,8 +153,12 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 	p, _, ok := m.paneAt(at)
 	switch {
 	case !ok:
+	case p == PaneHex && m.guest.on:
+		m.guest.rows.scrollRows(by, header.HostOffset(m.guest.size))
 	case p == PaneHex:
 		m.hex.scrollRows(by, header.HostOffset(m.session.Size()))
+	case p == PaneMap:
+		m.scrollMap(by)
 	case p == PaneTree:
 		m.tree.scrollTo(m.tree.top+by, m.treeHeight())
 	case p == PaneProblems:

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"math"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -93,6 +94,7 @@ func (m *Model) follow() {
 	m.hex.height = max(0, m.layout.Panes[PaneHex].Dy()-2)
 	m.hex.width = m.layout.Panes[PaneHex].Dx()
 	m.hex.follow(m.cursor.at, header.HostOffset(m.session.Size()))
+	m.followGuest()
 	m.scroll[PaneInspector] = 0
 }
 
@@ -292,6 +294,10 @@ func (m *Model) structureStep(forward bool) {
 
 // moveBytes moves the cursor by bytes, within the image.
 func (m *Model) moveBytes(by int64) {
+	if m.inGuest() {
+		m.moveGuest(by)
+		return
+	}
 	m.hex.digit = -1
 	if by < 0 && uint64(-by) > uint64(m.cursor.at) {
 		m.moveTo(0)
@@ -303,6 +309,10 @@ func (m *Model) moveBytes(by int64) {
 // moveRows moves by rows, and stays in the column where there is no row to go
 // to.
 func (m *Model) moveRows(rows int64) {
+	if m.inGuest() {
+		m.moveGuestRows(rows)
+		return
+	}
 	per := int64(m.hex.bytesPerRow())
 	at, last := int64(m.cursor.at), int64(m.lastByte())
 	up, down := at/per, (last-at%per)/per-at/per
@@ -314,17 +324,31 @@ func (m *Model) movePages(pages int64) { m.moveRows(pages * int64(max(1, m.hex.h
 
 // rowStart moves to the first byte of the row.
 func (m *Model) rowStart() {
+	if m.inGuest() {
+		m.moveGuest(-int64(uint64(m.guest.at) % uint64(m.guest.rows.bytesPerRow())))
+		return
+	}
 	m.moveBytes(-int64(m.cursor.at % header.HostOffset(m.hex.bytesPerRow())))
 }
 
 // rowEnd moves to the last byte of the row.
 func (m *Model) rowEnd() {
+	if m.inGuest() {
+		per := uint64(m.guest.rows.bytesPerRow())
+		m.moveGuest(int64(per - 1 - uint64(m.guest.at)%per))
+		return
+	}
 	per := header.HostOffset(m.hex.bytesPerRow())
 	m.moveBytes(int64(per - 1 - m.cursor.at%per))
 }
 
 // endOrOffset goes to the end, or to the offset that was typed before it.
 func endOrOffset(m *Model) tea.Cmd {
+	if m.inGuest() {
+		last := int(min(m.guest.size-1, math.MaxInt))
+		m.goGuest(structures.GuestOffset(min(m.takeCount(last), last)))
+		return nil
+	}
 	if m.count == "" {
 		m.jump("", m.lastByte())
 		return nil

@@ -188,6 +188,9 @@ func (m *Model) askGoto() tea.Cmd {
 			if text == "" {
 				return "", nil
 			}
+			if at, ok := m.guestPlace(text); ok {
+				return "→ guest " + at.String(), nil
+			}
 			p, err := m.find(text)
 			if err != nil {
 				return "", err
@@ -195,6 +198,12 @@ func (m *Model) askGoto() tea.Cmd {
 			return "→ " + p.Offset.String() + "  " + m.nameOf(place{at: p.Offset, path: p.Path}), nil
 		},
 		accept: func(m *Model, text string) tea.Cmd {
+			if at, ok := m.guestPlace(text); ok {
+				m.remember(m.here())
+				m.goGuest(at)
+				m.setFocus(PaneHex)
+				return nil
+			}
 			if p, err := m.find(text); err == nil && text != "" {
 				m.jump(p.Path, p.Offset)
 			}

@@ -76,7 +76,7 @@ func (s *screen) run(cmd tea.Cmd) {
 	case savedMsg:
 		s.saves++
 		s.send(msg)
-	case pageMsg, holdersMsg:
+	case pageMsg, holdersMsg, jobMsg, guestPageMsg:
 		s.send(msg)
 	default:
 		s.sent = append(s.sent, msg)

@@ -8,13 +8,17 @@ import (
 )
 
 func (m *Model) toggleSelecting() {
+	if m.inGuest() {
+		m.say("bytes are selected in the file; g u shows it")
+		return
+	}
 	m.hex.selecting = !m.hex.selecting
 	m.hex.anchor = m.cursor.at
 }
 
 // extend moves the cursor and selects on.
 func (m *Model) extend(by int64) {
-	if !m.hex.selecting {
+	if !m.hex.selecting && !m.inGuest() {
 		m.toggleSelecting()
 	}
 	m.moveBytes(by)
@@ -31,6 +35,10 @@ const maxCopy = 16 << 10
 
 // copyBytes puts the selected bytes on the terminal's clipboard, as digits.
 func (m *Model) copyBytes() tea.Cmd {
+	if m.inGuest() {
+		m.say("bytes are copied from the file; g u shows it")
+		return nil
+	}
 	at, end := m.span()
 	n := int(min(end-at, maxCopy+1))
 	if n > maxCopy {

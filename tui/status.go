@@ -66,6 +66,12 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 		PaneProblems:  {right: m.position(PaneProblems, len(m.problems))},
 		PaneEdits:     {right: m.position(PaneEdits, len(m.edits))},
 	}
+	if m.guest.on {
+		texts[PaneHex] = m.guestRule()
+	}
+	if m.hasMap() {
+		texts[PaneMap].right = counted(m.clusters.made.Clusters(), "cluster", "clusters")
+	}
 	for p := range texts {
 		if texts[p].title == "" {
 			texts[p].title = Pane(p).String()

@@ -36,6 +36,9 @@ func (m *Model) startTyping(raw, once bool) tea.Cmd {
 	if !m.mayEdit() {
 		return nil
 	}
+	if !m.mayTypeGuest(1) {
+		return nil
+	}
 	m.setFocus(PaneHex)
 	m.hex.editing, m.hex.selecting = true, false
 	m.hex.typing = typing{raw: raw, once: once, digit: -1}
@@ -53,7 +56,7 @@ func (m *Model) stopTyping() {
 		return
 	}
 	m.hex.editing = false
-	m.hex.inText = m.hex.inText && m.hex.hasText()
+	m.hex.inText = m.hex.inText && m.hexHasText()
 }
 
 // endEditing ends edit mode if it is on. It returns false where what was typed
@@ -92,6 +95,9 @@ func (m *Model) typeKey(msg tea.KeyPressMsg) tea.Cmd {
 
 // typeBytes puts bytes at the cursor and moves on.
 func (m *Model) typeBytes(data []byte) {
+	if !m.mayTypeGuest(len(data)) {
+		return
+	}
 	at := m.cursor.at
 	end := at + header.HostOffset(len(data))
 	if len(data) > m.bytesFrom(at) {
@@ -110,6 +116,8 @@ func (m *Model) typeBytes(data []byte) {
 	switch {
 	case m.hex.once:
 		m.stopTyping()
+	case m.guest.on:
+		m.moveGuest(int64(len(data)))
 	case end > m.lastByte():
 		m.stopTyping()
 		if len(m.dialogs) == 0 {
@@ -273,7 +281,7 @@ func revertTyping(m *Model) tea.Cmd {
 }
 
 // changeColumn goes between digits and text.
-func (m *Model) changeColumn() { m.hex.inText, m.hex.digit = !m.hex.inText && m.hex.hasText(), -1 }
+func (m *Model) changeColumn() { m.hex.inText, m.hex.digit = !m.hex.inText && m.hexHasText(), -1 }
 
 // paste puts pasted text over the bytes at the cursor in edit mode: digits or
 // text, as the column is.

@@ -1,0 +1,343 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"qedit/header"
+	structures "qedit/image"
+	"qedit/tui/grid"
+)
+
+// guestView is the hex pane as it shows the virtual disk.
+type guestView struct {
+	on       bool
+	snapshot int    // whose disk, Active for the active one
+	name     string // of the snapshot
+	size     uint64 // of the disk, bytes
+	at       structures.GuestOffset
+	host     header.HostOffset // where the cursor was put for it
+
+	// rows is where bytes stand; its offsets are those of the disk.
+	rows   hexPane
+	stored []storedRow
+	unread []bool
+	pages  guestPages
+}
+
+// storedRow says where the bytes of a row are stored.
+type storedRow struct {
+	text string
+	ink  grid.Ink
+}
+
+// storedColumns is what the column of host offsets takes.
+const storedColumns = 14
+
+// toggleGuest goes between the file and the virtual disk, to the same byte
+// where there is one.
+func (m *Model) toggleGuest() tea.Cmd {
+	g := &m.guest
+	switch {
+	case !m.endEditing():
+		return nil
+	case g.on:
+		g.on = false
+		m.setFocus(PaneHex)
+		m.follow()
+		return nil
+	}
+	m.showGuest(g.snapshot, g.name)
+	return nil
+}
+
+// showGuest shows the disk of a snapshot, or the active one.
+func (m *Model) showGuest(snapshot int, name string) {
+	g := &m.guest
+	if m.image == nil {
+		m.say("no virtual disk: the header gives no size of clusters")
+		return
+	}
+	size, err := m.image.DiskSize(snapshot)
+	if err != nil && snapshot != structures.Active {
+		snapshot, name = structures.Active, "" // the snapshot is gone
+		size, err = m.image.DiskSize(snapshot)
+	}
+	switch {
+	case err != nil:
+		m.fail(err)
+		return
+	case size == 0:
+		m.say("the virtual disk has no bytes")
+		return
+	}
+	if snapshot != g.snapshot {
+		g.pages.clear()
+	}
+	g.on, g.snapshot, g.name, g.size = true, snapshot, name, size
+	g.at = min(g.at, structures.GuestOffset(size-1))
+	m.setFocus(PaneHex)
+	m.hex.selecting = false
+	if at, ok := m.guestOf(m.cursor.at); ok {
+		g.at = at
+	} else {
+		m.say("the byte at " + m.cursor.at.String() + " is none of this disk")
+	}
+	g.host = m.cursor.at
+	m.follow()
+}
+
+// guestOf returns which byte of the disk that is shown a byte of the file is.
+func (m *Model) guestOf(host header.HostOffset) (structures.GuestOffset, bool) {
+	l := m.image.Locate(host)
+	if !l.HasGuest || uint64(l.Guest) >= m.guest.size {
+		return 0, false
+	}
+	if l.Snapshot == m.guest.snapshot {
+		return l.Guest, true
+	}
+	c := m.image.Resolve(l.Guest, m.guest.snapshot) // shared
+	return l.Guest, c.HasHost && c.Kind == structures.GuestData && c.Host == host
+}
+
+// guestEdited brings the view up to date after an edit.
+func (m *Model) guestEdited() {
+	g := &m.guest
+	g.pages.stale()
+	if !g.on {
+		return
+	}
+	size, err := uint64(0), error(nil)
+	if m.image != nil {
+		size, err = m.image.DiskSize(g.snapshot)
+	}
+	if g.size = size; size == 0 || err != nil {
+		g.on = false
+		return
+	}
+	g.at = min(g.at, structures.GuestOffset(size-1))
+	g.host = m.cursor.at // an edit moves no cursor on the disk
+}
+
+// followGuest scrolls to the cursor. Where that went to a byte of the file that
+// is none of the disk, the file is shown again.
+func (m *Model) followGuest() {
+	g := &m.guest
+	if !g.on {
+		return
+	}
+	if m.cursor.at != g.host {
+		at, ok := m.guestOf(m.cursor.at)
+		if !ok {
+			g.on = false
+			return
+		}
+		g.at, g.host = at, m.cursor.at
+	}
+	m.placeGuest()
+	g.rows.follow(header.HostOffset(g.at), header.HostOffset(g.size))
+}
+
+// placeGuest gives the rows the place of the hex pane.
+func (m *Model) placeGuest() {
+	h := &m.guest.rows
+	h.perRow, h.width, h.height, h.inText = m.hex.perRow, m.hex.width, m.hex.height, m.hex.inText
+	h.stored, h.wide = true, m.guest.size > 1<<(4*offsetDigits) || m.hex.wide
+}
+
+// goGuest moves to a byte of the disk, and the cursor of the file with it where
+// the byte is stored there.
+func (m *Model) goGuest(at structures.GuestOffset) {
+	g := &m.guest
+	g.at = min(at, structures.GuestOffset(g.size-1))
+	c := m.image.Resolve(g.at, g.snapshot)
+	if c.HasHost && c.Kind != structures.GuestExternal && uint64(c.Host) < uint64(m.session.Size()) {
+		m.cursor = m.placeAt(c.Host)
+	}
+	g.host = m.cursor.at
+	m.follow()
+}
+
+// guestPlace reads a byte of the disk that is shown, whether it is stored or
+// not: guest:10G. Other expressions name bytes of the file.
+func (m *Model) guestPlace(text string) (structures.GuestOffset, bool) {
+	text, ok := strings.CutPrefix(strings.TrimSpace(text), "guest:")
+	at, isSize := header.ParseSize(text)
+	return structures.GuestOffset(at), m.guest.on && ok && isSize && at < m.guest.size
+}
+
+// moveGuest moves by bytes, within the disk.
+func (m *Model) moveGuest(by int64) {
+	m.hex.digit = -1
+	at := uint64(m.guest.at)
+	if by < 0 {
+		at -= min(at, uint64(-by))
+	} else {
+		at += min(uint64(by), m.guest.size-1-at)
+	}
+	m.goGuest(structures.GuestOffset(at))
+}
+
+// moveGuestRows moves by rows, and stays in the column where there is none to go
+// to.
+func (m *Model) moveGuestRows(rows int64) {
+	per, at := uint64(m.guest.rows.bytesPerRow()), uint64(m.guest.at)
+	if rows < 0 {
+		m.moveGuest(-int64(min(at/per, uint64(-rows)) * per))
+		return
+	}
+	down := (m.guest.size - 1 - at) / per
+	m.moveGuest(int64(min(down, uint64(rows)) * per))
+}
+
+// guestRefusal says why bytes at the cursor of the disk cannot be typed over,
+// "" where they can: they must be stored plainly, and be no one else's.
+func (m *Model) guestRefusal(n int) string {
+	g := &m.guest
+	if g.snapshot != structures.Active {
+		return "a snapshot is not changed; g s chooses the active disk"
+	}
+	c := m.image.Resolve(g.at, g.snapshot)
+	switch c.Kind {
+	case structures.GuestData:
+	case structures.GuestBroken:
+		return "the tables are damaged here: " + c.Problem
+	case structures.GuestCompressed:
+		return "the cluster is compressed; only clusters stored as they are can be edited"
+	case structures.GuestExternal:
+		return "the bytes are in the external data file, which is not opened"
+	default:
+		return "nothing is stored here (" + c.Kind.String() + "); qedit allocates no clusters"
+	}
+	refcount, err := m.image.Refcount(uint64(c.Host) / m.image.ClusterSize())
+	switch {
+	case m.image.Encrypted():
+		return "the disk is encrypted; its bytes cannot be edited without the key"
+	case !c.HasHost || uint64(c.Host)+uint64(n) > uint64(m.session.Size()):
+		return "the cluster lies past the end of the file; images do not grow"
+	case uint64(n) > c.Length:
+		return "that reaches past the end of the cluster"
+	case err != nil:
+		return "the refcount cannot be read: " + err.Error()
+	case refcount != 1:
+		return fmt.Sprintf("the refcount of the cluster is %d, not 1: others may have it", refcount)
+	case !c.L2.L2().Copied():
+		return "the copied flag is not set: others may have the cluster"
+	}
+	if l := m.image.Locate(c.Host); !l.HasGuest || l.Guest != g.at || l.Snapshot != g.snapshot {
+		return "the cluster has another owner: " + l.Path
+	}
+	return ""
+}
+
+// mayTypeGuest reports whether bytes can be typed over at the cursor: always in
+// the file, and says why not of the disk.
+func (m *Model) mayTypeGuest(n int) bool {
+	if !m.guest.on {
+		return true
+	}
+	why := m.guestRefusal(n)
+	if why == "" && m.guest.host != m.cursor.at {
+		why = "the cursor of the file is elsewhere"
+	}
+	if why != "" {
+		m.message = message{"! " + header.Harmless(why), inkWrong}
+	}
+	return why == ""
+}
+
+// guestRule is the rule of the hex pane.
+func (m *Model) guestRule() ruleText {
+	g := &m.guest
+	t := ruleText{"guest", fmt.Sprintf("%v  %d/row  guest", g.at, g.rows.bytesPerRow())}
+	if g.snapshot != structures.Active {
+		t.title += ", snapshot " + grid.Cut(g.name, 24)
+	}
+	return t
+}
+
+// askSnapshot asks whose disk is shown.
+func (m *Model) askSnapshot() tea.Cmd {
+	if m.image == nil {
+		m.say("no snapshots: the header gives no size of clusters")
+		return nil
+	}
+	all, broken := m.image.Snapshots()
+	const most = 1000 // that are named
+	d := &promptDialog{
+		title: "guest view of", input: newInput(m.guest.name), choice: -1, choices: []string{activeDisk},
+		hint: "the id or name of a snapshot, or " + activeDisk,
+		try: func(m *Model, text string) (string, error) {
+			i, err := findSnapshot(all, text)
+			switch {
+			case err != nil && broken != nil:
+				return "", fmt.Errorf("%w; %w", err, broken)
+			case err != nil:
+				return "", err
+			case i == structures.Active:
+				return "the disk as it is now", nil
+			}
+			s := &all[i]
+			return fmt.Sprintf("snapshot %s %s, %s", header.Printable(s.ID), header.Printable(s.Name), header.FormatSize(s.DiskSize)), nil
+		},
+		accept: func(m *Model, text string) tea.Cmd {
+			if i, err := findSnapshot(all, text); err == nil {
+				name := ""
+				if i >= 0 {
+					name = header.Printable(all[i].Name)
+				}
+				m.guest.on = false
+				m.showGuest(i, name)
+			}
+			return nil
+		},
+	}
+	for _, s := range all[:min(len(all), most)] {
+		if name := grid.Cut(header.Printable(s.Name), maxTitle); name != "" && !slices.Contains(d.choices, name) {
+			d.choices = append(d.choices, name)
+		}
+	}
+	m.ask(d)
+	return nil
+}
+
+// activeDisk is what the disk that is no snapshot's is called.
+const activeDisk = "active"
+
+// findSnapshot returns the number of the snapshot with the id, or else the name;
+// without a text the active disk.
+func findSnapshot(all []structures.Snapshot, text string) (int, error) {
+	text = strings.TrimSpace(text)
+	for _, of := range []func(*structures.Snapshot) string{
+		func(s *structures.Snapshot) string { return s.ID },
+		func(s *structures.Snapshot) string { return s.Name },
+	} {
+		for i := range all {
+			if name := of(&all[i]); text != "" && (name == text || header.Printable(name) == text) {
+				return i, nil
+			}
+		}
+	}
+	if text == "" || text == activeDisk {
+		return structures.Active, nil
+	}
+	return 0, fmt.Errorf("no snapshot has the id or name %q; there %s", text, countedAre(len(all)))
+}
+
+func countedAre(n int) string {
+	if n == 1 {
+		return "is 1 snapshot"
+	}
+	return fmt.Sprintf("are %d snapshots", n)
+}
+
+// clickGuest moves to the byte that is clicked.
+func (m *Model) clickGuest(x, y int) {
+	if o, inText, ok := m.guest.rows.cellAt(x, y); ok {
+		m.hex.inText, m.hex.digit = inText, -1
+		m.goGuest(structures.GuestOffset(o))
+	}
+}

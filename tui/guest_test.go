@@ -1,0 +1,184 @@
+package tui
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+
+	"qedit/header"
+	structures "qedit/image"
+)
+
+// qemuImage makes an image with QEMU's tools, and skips where they are not
+// there.
+func qemuImage(t *testing.T, create []string, commands ...string) []byte {
+	t.Helper()
+	for _, tool := range []string{"qemu-img", "qemu-io"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(tool + " is not installed")
+		}
+	}
+	path := filepath.Join(t.TempDir(), "disk.qcow2")
+	run := func(name string, args ...string) {
+		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+			t.Skipf("%s %v: %v: %s", name, args, err, out)
+		}
+	}
+	run("qemu-img", append([]string{"create", "-q", "-f", "qcow2", path}, create...)...)
+	for _, c := range commands {
+		if name, ok := bytes.CutPrefix([]byte(c), []byte("snapshot ")); ok {
+			run("qemu-img", "snapshot", "-c", string(name), path)
+		} else {
+			run("qemu-io", "-c", c, path)
+		}
+	}
+	buf, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return buf
+}
+
+// standard is an image with every way to store a cluster.
+func standard(t *testing.T) []byte {
+	return qemuImage(t, []string{"4M"}, "write -P 0x41 0 64k", "snapshot first", "write -P 0x42 128k 64k",
+		"write -c -P 0x43 256k 64k", "write -z 384k 64k", "write -P 0x44 64k 64k")
+}
+
+// The virtual disk is shown as the guest reads it, with where it is stored.
+func TestGuestView(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 120, 36)
+	s.keys("gu").want("▸ guest", "is none of this disk", "guest", "host", "41 41 41 41", "AAAAAAAA", "0x0  8/row  guest")
+	goTo := func(at uint64) *screen {
+		s.goGuest(structures.GuestOffset(at))
+		s.send(nil)
+		return s
+	}
+	goTo(0x20000).want("42 42 42", "BBBBBBBB")
+	if c := s.Model.image.Resolve(0x20000, structures.Active); s.cursor.at != c.Host {
+		t.Errorf("the cursor of the file is at %v, not %v", s.cursor.at, c.Host)
+	}
+	host := s.cursor.at
+	s.keys("ctrl+g", "guest:512K").want("→ guest 0x80000").keys("enter").want("unallocated", "0x80000  8/row")
+	s.keys("ctrl+g", "guest:128K", "enter").want("BBBBBBBB")
+	s.keys("gu").want("▸ hex", host.String()).keys("gu").want("0x20000  8/row")
+	goTo(0x40000).want("compressed", "CCCCCCCC")
+	goTo(0x60000).want("zero", "00 00 00")
+	goTo(0x80000).want("unallocated")
+	s.keys("G").want("0x3fffff  8/row").keys("gg").want("0x0  8/row")
+	s.keys("j", "l", "end").want("0xf  8/row").keys("home", "k").want("0x0  8/row")
+	s.keys("131072G").want("BBBBBBBB", "0x20000  8/row").keys("x").want("no other number of bytes")
+	s.send(tea.WindowSizeMsg{Width: 110, Height: 30})
+	s.want("16/row").keys("x").want("8/row", "8 bytes in a row", "BBBBBBBB").keys("x").want("16/row")
+	s.send(tea.MouseWheelMsg{X: 60, Y: 8, Button: tea.MouseWheelDown})
+	s.click("BBBBBBBB", 2).want("guest")
+	if !s.hex.inText {
+		t.Error("not in the text")
+	}
+	s.keys("esc").want("▸ hex")
+}
+
+// The disk of a snapshot is chosen by name or id.
+func TestGuestSnapshot(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 120, 36)
+	s.keys("gs", "nosuch").want("no snapshot has the id or name", "there is 1 snapshot").keys("ctrl+u")
+	s.keys("tab", "tab").want("first", "snapshot 1 first, 4 MiB").keys("enter").want("▸ guest, snapshot first", "AAAAAAAA")
+	s.goGuest(0x20000)
+	s.send(nil)
+	s.want("unallocated").reject("BBBB")
+	s.keys("i").want("a snapshot is not changed")
+	s.keys("gs", "ctrl+u", "active", "enter").want("BBBBBBBB").reject("snapshot first")
+}
+
+// Bytes of plain clusters are typed over, as edits of the file; all else is
+// refused with the reason.
+func TestGuestEdits(t *testing.T) {
+	buf := standard(t)
+	s := openBytes(t, bytes.Clone(buf), "disk", 120, 36)
+	s.keys("gu")
+	for at, why := range map[uint64]string{
+		0: "others may have it", 0x40000: "the cluster is compressed", 0x60000: "nothing is stored here", 0x80000: "nothing is stored here",
+	} {
+		s.goGuest(structures.GuestOffset(at))
+		if s.keys("i").want(why); s.hex.editing {
+			t.Errorf("%#x is edited", at)
+		}
+	}
+	s.goGuest(0x20000)
+	host := s.cursor.at
+	s.keys("i", "0102", "tab", "xy", "esc").want("1 edit", "01 02 78 79 42", "··xyBBBB")
+	got := make([]byte, 4)
+	if _, err := s.session.ReadAt(got, int64(host)); err != nil || string(got) != "\x01\x02xy" {
+		t.Errorf("% x at %v, %v", got, host, err)
+	}
+	if n := len(s.session.Pending()); n != 1 {
+		t.Errorf("%d edits", n)
+	}
+	s.unchanged(buf)
+	s.keys("u").want("no edits", "BBBBBBBB").want("▸ guest")
+	// From the last byte of the cluster one comes to the next, which has nothing.
+	s.goGuest(0x2ffff)
+	s.keys("i", "0a").want("1 edit")
+	s.keys("0b").want("nothing is stored here").keys("esc")
+	s.goGuest(0x2fffe)
+	s.keys("i")
+	s.send(tea.PasteMsg{Content: "aabbcc"})
+	s.want("reaches past the end of the cluster").keys("esc")
+}
+
+// A cluster that is also a table is not edited as data.
+func TestGuestConflict(t *testing.T) {
+	buf := standard(t)
+	s := openBytes(t, buf, "disk", 120, 36)
+	l2 := s.Model.image.Resolve(0x20000, structures.Active).L2
+	entry := []byte{0x80, 0, 0, 0, 0, 3, 0, 0} // the L1 table
+	s.overwriteAt(l2.Offset, entry)
+	s.keys("gu")
+	s.goGuest(0x20000)
+	if s.keys("i"); s.hex.editing {
+		t.Error("a table is edited as data of the guest")
+	}
+}
+
+// Whatever the disk is like it is shown, and says what it cannot show.
+func TestGuestOthers(t *testing.T) {
+	for name, want := range map[string]string{"external": "external", "overlay": "backing file", "extended": "guest", "v2": "guest", "cut": "", "many": "", "lost-l1": "", "luks": ""} {
+		for _, size := range [][2]int{{120, 36}, {40, 12}, {24, 7}} {
+			s := openScreen(t, name, size[0], size[1])
+			s.keys("gu", "j", "pgdown", "G", "gg", "i", "41", "esc", "gg")
+			if size[0] == 120 && want != "" {
+				s.want(want)
+			}
+			s.keys("esc", "gu", "g6", "n", "enter", "gu")
+		}
+	}
+}
+
+// The cache of the disk stays small, and what comes late is dropped.
+func TestGuestPages(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 120, 36)
+	s.keys("gu")
+	for at := uint64(0); at < 4<<20; at += guestPageSize {
+		s.goGuest(structures.GuestOffset(at))
+		s.send(nil)
+	}
+	if n := len(s.guest.pages.loaded); n > maxGuestPages {
+		t.Errorf("%d pages", n)
+	}
+	late := guestPageMsg{index: 0, generation: s.guest.pages.generation - 1, page: &guestPage{}}
+	s.send(late)
+	s.keys("gg").want("41 41 41")
+	s.overwriteAt(header.HostOffset(s.area().Nodes[0].Offset+24), []byte{0, 0, 0, 0, 0, 0, 0x10, 0}) // the size of the disk
+	s.keys("G").want("0xfff  8/row")
+}
+
+// The clusters of images that QEMU made are what its own tools say.
+func TestMapOfQEMU(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 200, 60)
+	s.keys("g6").want("d data", "c compressed data 1", "S snapshot table 1", "shared")
+	s.keys("G", "enter").want("▸ hex")
+}

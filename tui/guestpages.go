@@ -1,0 +1,202 @@
+package tui
+
+import (
+	"qedit/editor"
+	"qedit/header"
+	structures "qedit/image"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+const (
+	guestPageSize = 16 << 10 // bytes
+	maxGuestPages = 64       // 1 MiB of cache at most
+)
+
+// guestPages is a cache of the virtual disk. It is filled in the background: a
+// compressed cluster, or a slow disk, never holds up a key.
+type guestPages struct {
+	loaded  map[uint64]*guestPage
+	pending map[uint64]bool
+	clock   int
+	// generation counts edits: pages of an older one are shown until they have
+	// been read again.
+	generation int
+}
+
+// guestPage is a run of the virtual disk.
+type guestPage struct {
+	data             []byte
+	runs             []structures.GuestRun
+	used, generation int
+}
+
+// guestPageMsg brings a page that was asked for.
+type guestPageMsg struct {
+	index, generation int
+	page              *guestPage
+}
+
+// clear forgets everything: it is another disk.
+func (p *guestPages) clear() {
+	clear(p.loaded)
+	p.stale()
+}
+
+// stale has everything read again: the image was edited.
+func (p *guestPages) stale() {
+	clear(p.pending)
+	p.generation++
+}
+
+// loadGuest returns the command that reads what the guest view needs.
+func (m *Model) loadGuest() tea.Cmd {
+	g := &m.guest
+	if !g.on || !m.visible(PaneHex) {
+		return nil
+	}
+	var cmds []tea.Cmd
+	p := &g.pages
+	if p.pending == nil {
+		p.loaded, p.pending = map[uint64]*guestPage{}, map[uint64]bool{}
+	}
+	first := uint64(g.rows.top)
+	last := min(first+uint64(max(1, g.rows.height*g.rows.bytesPerRow())), g.size) - 1
+	for i := first / guestPageSize; i <= last/guestPageSize; i++ {
+		if page := p.loaded[i]; p.pending[i] || page != nil && page.generation == p.generation {
+			continue
+		}
+		p.pending[i] = true
+		cmds = append(cmds, m.readGuestPage(i))
+	}
+	return tea.Batch(cmds...)
+}
+
+func (m *Model) readGuestPage(index uint64) tea.Cmd {
+	view, size, area := m.session.View(), m.session.Size(), m.area()
+	snapshot, generation := m.guest.snapshot, m.guest.pages.generation
+	return func() tea.Msg {
+		page := &guestPage{generation: generation}
+		if im, err := structures.New(view, size, area); err == nil {
+			data := make([]byte, guestPageSize)
+			n, runs, err := im.ReadGuest(data, structures.GuestOffset(index*guestPageSize), snapshot)
+			if err == nil {
+				page.data, page.runs = data[:n], runs
+			}
+		}
+		return guestPageMsg{int(index), generation, page}
+	}
+}
+
+// take takes a page that has come, unless the image was edited meanwhile.
+func (p *guestPages) take(msg guestPageMsg) {
+	if msg.generation != p.generation {
+		return
+	}
+	delete(p.pending, uint64(msg.index))
+	for len(p.loaded) >= maxGuestPages {
+		oldest, used := uint64(0), p.clock+1
+		for i, page := range p.loaded {
+			if page.used < used {
+				oldest, used = i, page.used
+			}
+		}
+		delete(p.loaded, oldest)
+	}
+	p.clock++
+	msg.page.used = p.clock
+	p.loaded[uint64(msg.index)] = msg.page
+}
+
+// at returns the page of a byte, nil where it has not come yet.
+func (p *guestPages) at(o uint64) *guestPage {
+	page := p.loaded[o/guestPageSize]
+	if page != nil {
+		page.used = p.clock
+	}
+	return page
+}
+
+// run returns the run of a byte.
+func (p *guestPage) run(o uint64) *structures.GuestRun {
+	for i := range p.runs {
+		if r := &p.runs[i]; o >= uint64(r.Start) && o-uint64(r.Start) < r.Length {
+			return r
+		}
+	}
+	return nil
+}
+
+// prepareGuest reads the bytes that are seen, and where they are stored.
+func (m *Model) prepareGuest() {
+	g := &m.guest
+	if !g.on {
+		return
+	}
+	m.placeGuest()
+	h := &g.rows
+	h.clamp(header.HostOffset(g.size))
+	per := h.bytesPerRow()
+	h.top -= h.top % header.HostOffset(per)
+	n := int(min(uint64(h.height*per), g.size-min(uint64(h.top), g.size)))
+	h.buf, h.have, h.edited = make([]byte, n), make([]bool, n), make([]bool, n)
+	g.unread, g.stored = make([]bool, n), g.stored[:0]
+	for i := 0; i < n; i++ {
+		o := uint64(h.top) + uint64(i)
+		var run *structures.GuestRun
+		page := g.pages.at(o)
+		if page != nil {
+			run = page.run(o)
+		}
+		if i%per == 0 {
+			g.stored = append(g.stored, m.storedAt(run, o))
+		}
+		within := o % guestPageSize
+		if run == nil || within >= uint64(len(page.data)) {
+			continue
+		}
+		h.have[i], g.unread[i] = true, run.Unread
+		h.buf[i] = page.data[within]
+		if run.Kind == structures.GuestData && run.HasHost && i%per == 0 {
+			m.markGuestEdits(i, per, run, o)
+		}
+	}
+}
+
+// markGuestEdits finds the edits in the bytes of a row.
+func (m *Model) markGuestEdits(first, per int, run *structures.GuestRun, o uint64) {
+	h := &m.guest.rows
+	at := run.Host + header.HostOffset(o-uint64(run.Start))
+	end := at + header.HostOffset(min(uint64(per), uint64(run.Start)+run.Length-o))
+	m.session.Edited(at, end, func(r editor.Replacement) bool {
+		for e := max(r.Offset, at); e < min(r.End(), end); e++ {
+			if i := first + int(e-at); i < len(h.edited) {
+				h.edited[i] = true
+			}
+		}
+		return true
+	})
+}
+
+// storedAt says where a byte of the disk is stored.
+func (m *Model) storedAt(run *structures.GuestRun, o uint64) storedRow {
+	switch {
+	case run == nil:
+		return storedRow{}
+	case run.Kind == structures.GuestBroken:
+		return storedRow{"! broken", inkWrong}
+	case run.Kind == structures.GuestUnallocated && run.Unread:
+		return storedRow{"backing file", inkBacking}
+	case run.Kind == structures.GuestExternal:
+		return storedRow{"external", inkDim}
+	case m.image.Encrypted() && (run.Kind == structures.GuestData || run.Kind == structures.GuestCompressed):
+		return storedRow{"encrypted", inkLUKS}
+	case run.Kind == structures.GuestData && run.HasHost:
+		return storedRow{(run.Host + header.HostOffset(o-uint64(run.Start))).String(), inkDim}
+	case run.Kind == structures.GuestCompressed:
+		return storedRow{"compressed", inkASCII}
+	case run.Kind == structures.GuestUnallocated:
+		return storedRow{"unallocated", inkFaint}
+	}
+	return storedRow{"zero", inkFaint}
+}
