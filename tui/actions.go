@@ -25,7 +25,7 @@ func init() {
 	do := func(f func(*Model)) func(*Model) tea.Cmd {
 		return func(m *Model) tea.Cmd { f(m); return nil }
 	}
-	onFlag := func(m *Model) bool { n := m.node(); return n != nil && n.Bit >= 0 }
+	onFlag := func(m *Model) bool { n := m.node(); return n != nil && n.Bit >= 0 || m.look().flag() != nil }
 	modified := func(m *Model) bool { return m.session.Modified() }
 	canUndo := func(m *Model) bool { return m.session.CanUndo() }
 	inExtensions := func(m *Model) bool { return strings.HasPrefix(m.cursor.path, header.PathExtensions) }
@@ -167,7 +167,7 @@ func init() {
 }
 
 func spaceInHex(m *Model) tea.Cmd {
-	if n := m.node(); n != nil && n.Bit >= 0 {
+	if n := m.node(); n != nil && n.Bit >= 0 || m.look().flag() != nil {
 		return m.toggleBit()
 	}
 	m.movePages(m.times())
@@ -175,7 +175,7 @@ func spaceInHex(m *Model) tea.Cmd {
 }
 
 func spaceInTree(m *Model) tea.Cmd {
-	if n := m.node(); n != nil && n.Bit >= 0 {
+	if n := m.node(); n != nil && n.Bit >= 0 || m.look().flag() != nil {
 		return m.toggleBit()
 	}
 	if r := m.tree.rows[m.tree.at]; r.foldable() {
@@ -190,12 +190,14 @@ func enter(m *Model) tea.Cmd {
 		return m.followPointer()
 	}
 	n := m.node()
-	_, inTable := m.table()
+	s := m.look()
 	switch {
+	case s.part() != nil:
+		return m.editField()
 	case n == nil && m.focus == PaneTree:
 		m.setFocus(PaneHex)
-	case inTable:
-		m.say("entries of tables are not followed yet")
+	case s.inTable && !s.whole:
+		m.say("this entry points nowhere; F2 edits it")
 	case n == nil:
 		m.say("no pointer here")
 	case m.focus == PaneTree && (n.Field == nil || n.Field.Kind == header.Mask && n.Bit < 0):
@@ -210,6 +212,9 @@ func enter(m *Model) tea.Cmd {
 
 func editRaw(m *Model) tea.Cmd {
 	n := m.node()
+	if cmd, ok := m.editBeyond(true); ok {
+		return cmd
+	}
 	if n == nil || n.Field == nil || n.Bit >= 0 {
 		return m.startTyping(true, false)
 	}

@@ -177,6 +177,9 @@ func (m *Model) set(path, text string, raw bool) bool {
 // toggleBit changes the selected bit.
 func (m *Model) toggleBit() tea.Cmd {
 	n := m.node()
+	if n == nil && m.toggleBeyond() {
+		return nil
+	}
 	switch {
 	case n == nil || n.Field == nil || n.Field.Kind != header.Mask:
 		m.say("no flag is selected; ~ and Space toggle flags")

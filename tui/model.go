@@ -82,6 +82,8 @@ type Model struct {
 	dialogs  []dialog
 	hotspots []hotspot
 	drag     dragState
+
+	beyond beyond // what was found beyond the header
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -90,6 +92,7 @@ type place struct {
 	at    header.HostOffset
 	path  string            // "" outside the header area
 	start header.HostOffset // of what the path names, when it was selected
+	part  string            // beyond the header: what of an entry is selected, as in expressions; "" for all
 }
 
 // message is a line that says what happened, until the next key.
@@ -198,6 +201,7 @@ func (m *Model) edited() {
 // openImage reads tables anew where the header area has changed, and forgets
 // what has been read of the others.
 func (m *Model) openImage() {
+	m.beyond.generation++
 	if m.image != nil && m.image.Area() == m.area() && m.image.Size() == m.session.Size() {
 		m.image.Invalidate(0, header.HostOffset(m.session.Size()))
 		return

@@ -34,9 +34,8 @@ func (m *Model) span() (at, end header.HostOffset) {
 	if n := m.node(); n != nil && (n.Field != nil || n.Contains(m.cursor.at)) {
 		return n.Offset, n.Offset + header.HostOffset(n.Length)
 	}
-	if t, ok := m.table(); ok && t.Entry > 0 && t.Contains(m.cursor.at) {
-		start := m.cursor.at - (m.cursor.at-t.Offset)%header.HostOffset(t.Entry)
-		return start, start + header.HostOffset(t.Entry)
+	if at, end, ok := m.look().span(); ok {
+		return at, end
 	}
 	return m.cursor.at, m.cursor.at + 1
 }
@@ -189,6 +188,9 @@ func (m *Model) travel(from, to *[]visit, none string) tea.Cmd {
 
 // target returns the host offset that the selected field points at.
 func (m *Model) target() (header.HostOffset, bool) {
+	if n := m.look().pointer(); n != nil {
+		return header.HostOffset(n.Value), true
+	}
 	n := m.node()
 	if n == nil || n.Field == nil || n.Field.Kind != header.Offset || n.Bit >= 0 {
 		return 0, false
@@ -256,7 +258,7 @@ func (m *Model) fieldStep(forward bool) {
 // fieldEnd is where the next field starts behind a span: behind a single byte
 // of data, the next multiple of eight.
 func (m *Model) fieldEnd(at, end header.HostOffset) header.HostOffset {
-	if end-at == 1 && m.cursor.path == "" {
+	if s := m.look(); end-at == 1 && m.cursor.path == "" && !s.inTable && !s.record {
 		return min(at&^7+8, m.lastByte())
 	}
 	return end

@@ -196,7 +196,7 @@ func (m *Model) askGoto() tea.Cmd {
 		},
 		accept: func(m *Model, text string) tea.Cmd {
 			if p, err := m.find(text); err == nil && text != "" {
-				m.jump(p.Path, p.Offset)
+				m.jumpTo(p)
 			}
 			return nil
 		},
@@ -208,6 +208,9 @@ func (m *Model) askGoto() tea.Cmd {
 // bytes where there is none.
 func (m *Model) editField() tea.Cmd {
 	n := m.node()
+	if cmd, ok := m.editBeyond(false); ok {
+		return cmd
+	}
 	if n == nil || n.Field == nil {
 		return m.startTyping(false, false)
 	}

@@ -46,6 +46,9 @@ func (m *Model) titleBar() titleBar {
 	t.states = m.states()
 	t.end = "end of the image at " + header.HostOffset(m.session.Size()).String()
 	t.where = m.cursor.at.String()
+	if s := m.look(); s.known && s.loc.HasGuest {
+		t.where = "guest " + s.loc.Guest.String() + "   " + t.where
+	}
 	if cs, ok := m.area().Header.ClusterSize(); ok {
 		t.where += fmt.Sprintf("   cluster %d", uint64(m.cursor.at)/cs)
 	}
@@ -82,6 +85,9 @@ func (m *Model) inspected() string {
 	}
 	if n := m.node(); n != nil {
 		return grid.Cut(n.Title, maxTitle)
+	}
+	if title := m.look().title(); title != "" {
+		return title
 	}
 	if t, ok := m.table(); ok {
 		return t.Title
@@ -157,6 +163,9 @@ func (m *Model) crumbs(p place) []word {
 			}
 		}
 		crumb(inkField|grid.Bold, n.Title, n.Path, n.Offset)
+		return crumbs
+	}
+	if p.path == "" && m.beyondCrumbs(p, crumb) {
 		return crumbs
 	}
 	if table, ok := structures.At(m.tables, p.at); ok && p.path == "" {

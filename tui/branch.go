@@ -1,0 +1,2 @@
+package tui
+func (m *Model) revealPart() {}
