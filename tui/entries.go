@@ -15,6 +15,9 @@ func (m *Model) inspectBeyond() ([]infoLine, bool) {
 	switch {
 	case !s.known:
 		return nil, false
+	case s.structure != nil:
+		lines := []infoLine{line("structure", roleInk(s.structure.Role), s.structure.Title).and(inkDim, "from "+s.structure.Field)}
+		return append(append(lines, refcountLine(&s.loc)), m.inspectBytes()...), true
 	case s.whole && s.inTable:
 		return m.inspectTable(s), true
 	case s.inTable:

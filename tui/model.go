@@ -152,6 +152,7 @@ func New(s *editor.Session, o Options) *Model {
 // only draws.
 func (m *Model) refresh() {
 	m.prepareHex()
+	m.prepareTree()
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
 	m.tabs = m.paneTabs()

@@ -88,7 +88,7 @@ func (m *Model) selectPath(path string, at header.HostOffset) {
 
 // follow scrolls the panes so that the cursor is seen.
 func (m *Model) follow() {
-	m.tree.follow(m.cursor, m.treeHeight())
+	m.tree.sought = true
 	m.hex.height = max(0, m.layout.Panes[PaneHex].Dy()-2)
 	m.hex.width = m.layout.Panes[PaneHex].Dx()
 	m.hex.follow(m.cursor.at, header.HostOffset(m.session.Size()))
@@ -140,6 +140,7 @@ func (m *Model) jump(path string, at header.HostOffset) {
 	m.remember(m.here())
 	m.arrive(func() { m.selectPath(path, at) })
 	m.reveal(m.cursor.path)
+	m.revealPart()
 	m.follow()
 }
 

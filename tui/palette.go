@@ -68,7 +68,7 @@ func (d *paletteDialog) find(m *Model) {
 	if p, err := m.find(text); err == nil && !(len(list) > 0 && list[0].Name == name) {
 		where := m.nameOf(place{at: p.Offset, path: p.Path})
 		d.found = append(d.found, choice{"go to " + text, p.Offset.String() + "  " + where, "", true, func(m *Model) tea.Cmd {
-			m.jump(p.Path, p.Offset)
+			m.jumpTo(p)
 			return nil
 		}})
 	}

@@ -23,8 +23,10 @@ type sight struct {
 	inTable bool
 	whole   bool // of the table all is selected, by its row in the tree
 	record  bool
-	nodes   []structures.Node
-	sel     int
+	// structure is what the header points at, selected by its row in the tree.
+	structure *structures.Structure
+	nodes     []structures.Node
+	sel       int
 }
 
 // beyond keeps what was found of places beyond the header. Looking for the owner
@@ -103,6 +105,11 @@ func (m *Model) lookAt(p place) sight {
 	}
 	if s.loc, s.known = m.locate(p.at); !s.known {
 		return s
+	}
+	for i := range m.tables {
+		if t := &m.tables[i]; p.part == t.Name && !s.loc.HasTable {
+			s.structure = t
+		}
 	}
 	switch {
 	case s.loc.HasTable:
@@ -189,7 +196,7 @@ func (s *sight) pointer() *structures.Node {
 		}
 		return nil
 	}
-	if s.whole {
+	if s.whole || !s.inTable {
 		return nil
 	}
 	return pointerOf(s.nodes)
@@ -220,6 +227,8 @@ func (s *sight) title() string {
 	switch {
 	case !s.known:
 		return ""
+	case s.structure != nil:
+		return s.structure.Title
 	case s.whole && s.inTable:
 		return s.entry.Table.Title()
 	case s.inTable:

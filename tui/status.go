@@ -65,6 +65,7 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 	}
 	texts := [paneCount]ruleText{
 		PaneHex:       {right: m.hexSubtitle()},
+		PaneTree:      {right: m.treeSubtitle()},
 		PaneInspector: {m.inspected(), span},
 		PaneProblems:  {right: m.position(PaneProblems, len(m.problems))},
 		PaneEdits:     {right: m.position(PaneEdits, len(m.edits))},
