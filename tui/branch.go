@@ -386,10 +386,11 @@ func (m *Model) rowOfTrail(way trail) (row int, exact, ok bool) {
 	return row, true, true
 }
 
-// revealPart opens what hides the row of the cursor.
+// revealPart opens what hides the row of the cursor. For data nothing opens: it
+// has no row of its own.
 func (m *Model) revealPart() {
-	way, _, ok := m.trail(m.look())
-	if !ok {
+	way, near, ok := m.trail(m.look())
+	if !ok || near {
 		return
 	}
 	i := slices.IndexFunc(m.tree.roots, func(b *branch) bool { return b.name == way.root })

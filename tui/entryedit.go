@@ -270,7 +270,12 @@ func (m *Model) nextAllocated(forward bool) {
 	for looked := 0; ; looked++ {
 		if forward && i+1 >= t.Present || !forward && i == 0 {
 			var ok bool
-			if t, i, ok = m.besideTable(t, forward, &looked); !ok {
+			if t, i, ok = m.besideTable(t, forward, &looked); !ok && looked >= maxLooked {
+				next := m.image.Entry(t, i) // of the table above: from there it goes on
+				m.jumpPart("", next.Offset)
+				m.say(fmt.Sprintf("the %d entries up to here are empty; again goes on", looked))
+				return
+			} else if !ok {
 				m.say("no more entries are allocated")
 				return
 			}
@@ -305,7 +310,8 @@ func (m *Model) besideTable(t structures.Table, forward bool, looked *int) (stru
 	if parent.Entries == 0 {
 		return t, 0, false
 	}
-	for i := t.Parent; *looked < maxLooked; *looked++ {
+	i := t.Parent
+	for ; *looked < maxLooked; *looked++ {
 		if forward && i+1 >= parent.Present || !forward && i == 0 {
 			return t, 0, false
 		}
@@ -322,7 +328,7 @@ func (m *Model) besideTable(t structures.Table, forward bool, looked *int) (stru
 			return below, below.Present - 1, true
 		}
 	}
-	return t, 0, false
+	return parent, i, false
 }
 
 // parentTable returns the table whose entries point at tables of a kind.

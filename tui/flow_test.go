@@ -193,7 +193,7 @@ func TestJumps(t *testing.T) {
 	if s.cursor.at != s.lastByte() {
 		t.Errorf("at %v", s.cursor.at)
 	}
-	s.keys("ctrl+g", "guest:1G").want("cannot be followed yet").keys("enter").want("go to").keys("esc")
+	s.keys("ctrl+g", "guest:1G").want("past the end of the virtual disk").keys("enter").want("go to").keys("esc")
 	s.keys("8192G").want("0x2000").keys("99999999G").want("past the end")
 	s.keys("gg", "}", "}").want("refcount table").keys("{").want("extensions")
 	s = openScreen(t, "cut", 80, 24)
