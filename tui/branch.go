@@ -29,6 +29,7 @@ type branch struct {
 	// Of a table that is filtered: the entries that have a row, found so far.
 	kept   []int
 	sifted uint64
+	sieve  sieve
 }
 
 type branchKind int
@@ -40,6 +41,12 @@ const (
 	branchRecords                   // the snapshot table, the bitmap directory
 	branchRecord                    // a snapshot, a bitmap: its fields and its table
 )
+
+// sieve says what a table was filtered by, and when.
+type sieve struct {
+	generation int
+	filter     filter
+}
 
 // tableSlot is the slot of the table of an entry or record, behind the fields.
 const tableSlot = -1
@@ -54,6 +61,7 @@ func (m *Model) growTree() {
 		for _, o := range old {
 			if o.name == s.Name {
 				b.open, b.below = o.open, o.below
+				b.kept, b.sifted, b.sieve = o.kept, o.sifted, o.sieve
 			}
 		}
 		m.tree.roots = append(m.tree.roots, b)
@@ -167,8 +175,10 @@ func (m *Model) unfoldBranch(b *branch, budget *int) {
 			return err != nil
 		})
 	case branchTable:
-		b.kept, b.sifted = b.kept[:0], 0
-		m.sift(b, budget)
+		if now := (sieve{m.beyond.generation, m.tree.filter}); b.sieve != now {
+			b.kept, b.sifted, b.sieve = b.kept[:0], 0, now
+			m.sift(b, budget)
+		}
 	}
 }
 

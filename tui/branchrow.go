@@ -60,12 +60,19 @@ func (m *Model) sift(b *branch, budget *int) {
 	if m.tree.filter == filterAll {
 		return
 	}
+	whole := *budget == maxSifted
 	e := structures.Entry{}
 	for ; b.sifted < b.table.Present && *budget > 0 && len(b.kept) < maxKept; b.sifted++ {
 		*budget--
-		if e = m.image.Entry(b.table, b.sifted); m.passes(&e, budget) {
+		e = m.image.Entry(b.table, b.sifted)
+		passes := m.passes(&e, budget)
+		if *budget <= 0 && !passes && !whole {
+			return // it was not looked at whole: the next key does
+		}
+		if passes {
 			b.kept = append(b.kept, int(b.sifted))
 		}
+		whole = false
 	}
 }
 
@@ -115,7 +122,7 @@ func (m *Model) passes(e *structures.Entry, budget *int) bool {
 			return true
 		}
 	}
-	return *budget <= 0 && t.Present > 0 // not looked at whole: it may have some
+	return false
 }
 
 // brokenEntry reports whether an entry breaks a rule, or points at a table that
@@ -167,7 +174,7 @@ func (m *Model) rowIn(b *branch, i, depth int) treeRow {
 	switch c := b.child(slot); {
 	case !ok:
 		row.stopped, row.at, row.part = true, b.table.Offset, b.name
-		row.title = fmt.Sprintf("… %d of %d entries looked at", b.sifted, b.table.Entries)
+		row.title = fmt.Sprintf("… %d of %d", b.sifted, b.table.Entries)
 		row.value, row.ink = "Enter goes on", inkWarn
 		return row
 	case c != nil:
@@ -206,7 +213,7 @@ func (m *Model) entryRow(row treeRow) treeRow {
 		row.ink = inkDim
 	}
 	if n := pointerOf(nodes); n != nil {
-		row.value += " →"
+		row.arrow = true
 		row.valueInk = roleInk(n.Field.Target)
 	}
 	return m.mark(row, e.Length())

@@ -199,6 +199,9 @@ func (m *Model) toggleBit() tea.Cmd {
 // add increases or decreases the selected number by the count, 1 without.
 func (m *Model) add(step int) tea.Cmd {
 	n := m.node()
+	if n == nil && m.addBeyond(step) {
+		return nil
+	}
 	if n == nil || n.Field == nil || !n.Field.Numeric() || n.Bit >= 0 {
 		m.say("no number is selected")
 		return nil

@@ -85,7 +85,9 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 	}
 	if s.part() == nil {
 		lines = append(lines, fieldLines(s.nodes)...)
-		if len(s.nodes) > 0 {
+		if len(s.nodes) == 1 {
+			lines = append(lines, line("edit", inkBright, "F2").and(inkDim, "takes "+s.nodes[0].Row.Expect()))
+		} else if len(s.nodes) > 0 {
 			lines = append(lines, line("edit", inkBright, "F2").and(inkDim, "the whole entry; its fields are in the structure pane"))
 		}
 	}

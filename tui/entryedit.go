@@ -18,6 +18,11 @@ import (
 
 // jumpTo jumps to what an expression names.
 func (m *Model) jumpTo(p structures.Place) {
+	if p.HasGuest && m.image != nil {
+		if c := m.image.Resolve(p.Guest, p.Snapshot); c.HasL2 {
+			m.came(c.L2)
+		}
+	}
 	if p.Path != "" || p.Name == "" {
 		m.jump(p.Path, p.Offset)
 		return
@@ -247,6 +252,32 @@ func (m *Model) toggleBeyond() bool {
 		m.say("which bit? Choose it in the structure pane")
 	default:
 		return false
+	}
+	return true
+}
+
+// addBeyond increases or decreases the selected number of an entry; false where
+// none is.
+func (m *Model) addBeyond(step int) bool {
+	s := m.look()
+	n := s.part()
+	if n == nil && s.inTable && !s.whole && len(s.nodes) == 1 {
+		n = &s.nodes[0]
+	}
+	if n == nil || n.Row == nil || !n.Field.Numeric() || isFlag(n) {
+		return false
+	}
+	by := uint64(m.takeCount(1))
+	v := n.Value + by
+	if step < 0 {
+		v = n.Value - by
+	}
+	if step < 0 && by > n.Value || step > 0 && v < n.Value {
+		m.say("that does not fit " + n.Title)
+	} else if t, _, err := m.setPart(n.Path, fmt.Sprint(v), false); err != nil {
+		m.fail(err)
+	} else {
+		m.apply(t)
 	}
 	return true
 }

@@ -226,6 +226,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if m.session.Touched() {
 		m.pages.forget()
 		m.openImage()
+		m.growTree()
 	}
 	m.tellNotices()
 	m.refresh()

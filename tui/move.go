@@ -215,6 +215,9 @@ func (m *Model) followPointer() tea.Cmd {
 	case uint64(at) >= uint64(m.session.Size()):
 		m.message = message{"! " + at.String() + " is past the end of the image at " + header.HostOffset(m.session.Size()).String(), inkWrong}
 	default:
+		if s := m.look(); s.inTable {
+			m.came(s.entry)
+		}
 		m.jump(pathAt(m.area(), at), at)
 		if !m.visible(PaneHex) {
 			m.setFocus(PaneHex)

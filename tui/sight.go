@@ -35,6 +35,7 @@ type beyond struct {
 	generation int // of what is derived from the edited view
 	found      [16]found
 	next       int
+	came       []structures.Entry // by which one came to data, if by one
 	sight      sight
 }
 
@@ -60,6 +61,9 @@ func (m *Model) locate(at header.HostOffset) (structures.Location, bool) {
 		}
 	}
 	l := m.image.Locate(at)
+	if l.Incomplete && l.Role == header.RoleNone {
+		l = m.beside(l)
+	}
 	b.found[b.next] = found{b.generation, l}
 	b.next = (b.next + 1) % len(b.found)
 	return l, true
@@ -87,6 +91,52 @@ func (m *Model) near(l *structures.Location, at header.HostOffset) (structures.L
 		return n, false
 	}
 	return n, true
+}
+
+// beside looks for the owner of data that was not found at the entry by which one
+// came, or behind or before the owners of other data that was looked at: where
+// there are more tables than are read for one byte, it is most often there.
+func (m *Model) beside(l structures.Location) structures.Location {
+	b := &m.beyond
+	near := b.came
+	for i := range b.found {
+		if f := &b.found[i]; f.generation == b.generation && f.loc.Role == header.RoleData && f.loc.HasOwner {
+			o := f.loc.Owner
+			cs := m.image.ClusterSize()
+			o.Index += uint64(l.Host)/cs - uint64(f.loc.Host)/cs // modulo 2^64 for those before
+			near = append(near[:len(near):len(near)], o)
+		}
+	}
+	for _, o := range near {
+		if o.Index >= o.Table.Present {
+			continue
+		}
+		e := m.image.Entry(o.Table, o.Index)
+		guest, ok := m.image.ToGuest(&e, l.Host)
+		if !ok {
+			continue
+		}
+		// The way to the entry is found without reading other tables.
+		way := m.image.Locate(e.Offset)
+		if !way.HasTable || way.Entry.Path() != e.Path() {
+			continue
+		}
+		l.Role, l.Title, l.Incomplete = header.RoleData, header.RoleData.String(), false
+		l.Owner, l.HasOwner, l.Guest, l.HasGuest, l.Snapshot = e, true, guest, true, e.Table.Snapshot
+		l.Owners = append(way.Owners, structures.Step{Path: e.Path(), Offset: e.Offset})
+		return l
+	}
+	return l
+}
+
+// came remembers an entry by which one goes to what it points at.
+func (m *Model) came(e structures.Entry) {
+	m.beyond.came = append(m.beyond.came[:0], e)
+	for i := range m.beyond.found {
+		if l := &m.beyond.found[i].loc; l.Incomplete {
+			m.beyond.found[i] = found{} // it may be known now
+		}
+	}
 }
 
 // look returns what the tables say of the place of the cursor.

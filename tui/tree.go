@@ -38,6 +38,7 @@ type treeRow struct {
 	slot     int
 	folds    bool              // others can be below it
 	flag     bool              // it is a bit
+	arrow    bool              // it points somewhere: an arrow stands behind its value
 	stopped  bool              // it says that a filter has stopped
 	part     string            // as in expressions
 	at       header.HostOffset // where it starts
@@ -233,6 +234,9 @@ func (row *treeRow) draw(r grid.Region) {
 	}
 	// The title keeps its place; of the value is shown what is left.
 	end := w - 1
+	if row.arrow {
+		end = r.TextRight(end, 0, row.valueInk, "→") - 1
+	}
 	value := grid.Width(row.value)
 	room := min(max(end-x-grid.Width(row.title)-2, min(valueColumns, value)), end-x)
 	start := end - min(value, max(room, 0))
