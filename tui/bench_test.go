@@ -12,6 +12,7 @@ var views = []struct {
 	{"problems", "many", []string{"g4", "j"}},
 	{"full", "full", nil},
 	{"edits", "plain", []string{":0x2000", "enter", "i", "0102030405060708", "esc", ":size", "enter", "f2", "ctrl+u", "2M", "enter", "gg", "g5"}},
+	{"table", "full", []string{":l1[0].l2[8]", "enter", "g1", "right"}},
 	{"typing", "plain", []string{":size", "enter", "i", "0000"}},
 }
 

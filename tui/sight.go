@@ -246,7 +246,7 @@ func (s *sight) pointer() *structures.Node {
 		}
 		return nil
 	}
-	if s.whole || !s.inTable {
+	if s.whole && s.inTable || s.structure != nil {
 		return nil
 	}
 	return pointerOf(s.nodes)
@@ -266,6 +266,9 @@ func (s *sight) span() (at, end header.HostOffset, ok bool) {
 	switch n := s.part(); {
 	case s.inTable:
 		return s.entry.Offset, s.entry.Offset + header.HostOffset(s.entry.Length()), true
+	case s.record && s.whole:
+		last := &s.nodes[len(s.nodes)-1]
+		return s.nodes[0].Offset, last.Offset + header.HostOffset(last.Length), true
 	case s.record && n != nil:
 		return n.Offset, n.Offset + header.HostOffset(n.Length), n.Contains(s.place.at)
 	}
