@@ -29,7 +29,7 @@ func (f filter) String() string {
 // Bounds of what a key makes a filter look at: entries, and how many of a table
 // have a row.
 const (
-	maxSifted = 1 << 20
+	maxSifted = 1 << 19
 	maxKept   = 1 << 16
 )
 
@@ -108,8 +108,11 @@ func (m *Model) passes(e *structures.Entry, budget *int) bool {
 		return l2.Zero() && e.Kind == structures.EntryL2 || !l2.Compressed() && l2.Bitmap>>32 != 0
 	case f == filterCompressed && isL2:
 		return l2.Compressed()
-	case f == filterBroken && m.brokenEntry(e):
-		return true
+	case f == filterBroken:
+		*budget -= 3 // rules take longer to look at
+		if m.brokenEntry(e) {
+			return true
+		}
 	}
 	t, ok := m.image.Target(e)
 	if e.Kind != structures.EntryL1 || !ok || t.Problem != "" {
@@ -196,7 +199,8 @@ func (m *Model) rowIn(b *branch, i, depth int) treeRow {
 func (m *Model) rootRow(b *branch) treeRow {
 	row := m.prepare(treeRow{table: b.root, root: b, open: b.open, folds: b.kind != branchLeaf, part: b.name, at: b.root.Offset}, treeMarks{})
 	if b.kind == branchTable && b.table.Problem != "" {
-		row.wrong, row.ink = true, inkWrong|grid.Bold
+		row.wrong, row.ink, row.valueInk = true, inkWrong|grid.Bold, inkWrong
+		row.value = b.table.Problem
 	}
 	return row
 }

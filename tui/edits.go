@@ -232,6 +232,8 @@ func (m *Model) revert() tea.Cmd {
 	t := editor.Transaction{Title: fmt.Sprintf("revert %v", from)}
 	if n := m.node(); n != nil && !m.hex.selecting {
 		t.Title = "revert " + n.Title
+	} else if s := m.look(); s.inTable && !m.hex.selecting {
+		t.Title = "revert " + s.entry.Path()
 	}
 	m.session.Edited(from, to, func(r editor.Replacement) bool {
 		lo, hi := max(r.Offset, from), min(r.End(), to)
