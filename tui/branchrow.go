@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"qedit/editor"
@@ -286,7 +287,31 @@ func (m *Model) fieldRow(row treeRow) treeRow {
 		row.ink = inkDim
 	}
 	row.wrong = len(n.Violations) > 0 || n.Broken != ""
+	if row.up.kind == branchEntry && n.Row != nil && !m.editedPart(&row.up.entry, n) {
+		return m.mark(row, 0)
+	}
 	return m.mark(row, n.Length)
+}
+
+// editedPart reports whether a field of an entry is not what it is on disk: the
+// fields share bytes.
+func (m *Model) editedPart(e *structures.Entry, n *structures.Node) bool {
+	now := make([]byte, e.Length())
+	if _, err := m.session.ReadAt(now, int64(e.Offset)); err != nil {
+		return false
+	}
+	was := slices.Clone(now)
+	m.session.Edited(e.Offset, e.Offset+header.HostOffset(len(was)), func(r editor.Replacement) bool {
+		for i := range r.Old {
+			if o := int64(r.Offset) + int64(i) - int64(e.Offset); o >= 0 && o < int64(len(was)) {
+				was[o] = r.Old[i]
+			}
+		}
+		return true
+	})
+	a, _ := n.Row.Number(now)
+	b, _ := n.Row.Number(was)
+	return n.Row.Of(a) != n.Row.Of(b)
 }
 
 // mark completes a row: what is wrong or edited is marked.

@@ -39,7 +39,8 @@ func TestEntry(t *testing.T) {
 func TestEditEntry(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)
 	s.keys(":l1[0].l2[8].copied", "enter").want("l2[8] › copied", "Space or ~")
-	s.keys("~").want("* l1[0].l2[8].copied: off", "1 edit", "data at 0x26000")
+	s.keys("~").want("* l1[0].l2[8].copied: off", "1 edit", "data at 0x26000").want("off  bit 63", "[ ] copied")
+	s.keys("~").want("on  bit 63", "[x] copied").keys("u")
 	s.keys("u").want("undone", "no edits").keys("ctrl+r").want("1 edit").keys("u")
 	s.keys(":l1[0].l2[8].cluster_offset", "enter", "f2", "ctrl+u", "0x26200").want("multiple", "0x26200").keys("enter").want("edit l1[0]")
 	s.keys("ctrl+r").want("rules are not checked").keys("enter").want("* l1[0].l2[8].cluster_offset").want("rule", "broken").keys("u")

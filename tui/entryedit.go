@@ -32,9 +32,12 @@ func (m *Model) jumpTo(p structures.Place) {
 
 // jumpPart jumps to a part of an entry, as expressions name it.
 func (m *Model) jumpPart(part string, at header.HostOffset) {
-	m.jump("", at)
-	m.selectPart(part, at)
+	m.pages.retry()
+	m.remember(m.here())
+	m.arrive(func() { m.selectPart(part, at) })
+	m.reveal(m.cursor.path)
 	m.revealPart()
+	m.follow()
 }
 
 // selectPart selects a part of an entry.

@@ -188,7 +188,10 @@ func (m *Model) edited() {
 	m.hex.wide = m.session.Size() > 1<<(4*offsetDigits)
 	m.cursor = m.moved(m.cursor)
 	if m.cursor.path == "" {
-		m.cursor = m.placeAt(m.cursor.at)
+		part := m.cursor.part
+		if m.cursor = m.placeAt(m.cursor.at); m.cursor.path == "" {
+			m.cursor.part = part
+		}
 	}
 	for _, visits := range [][]visit{m.back, m.ahead} {
 		for i := range visits {

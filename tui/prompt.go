@@ -192,7 +192,7 @@ func (m *Model) askGoto() tea.Cmd {
 			if err != nil {
 				return "", err
 			}
-			return "→ " + p.Offset.String() + "  " + m.nameOf(place{at: p.Offset, path: p.Path}), nil
+			return "→ " + p.Offset.String() + "  " + m.nameOf(place{at: p.Offset, path: p.Path, part: p.Name}), nil
 		},
 		accept: func(m *Model, text string) tea.Cmd {
 			if p, err := m.find(text); err == nil && text != "" {
