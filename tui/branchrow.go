@@ -239,7 +239,7 @@ func (m *Model) recordRow(row treeRow) treeRow {
 		}
 		length = int(n.Offset-row.at) + n.Length
 		row.wrong = row.wrong || len(n.Violations) > 0 || n.Broken != ""
-		if n.Title == "name" {
+		if n.Title == "name" { // an id is often a mere number
 			row.value = n.Text
 		}
 	}

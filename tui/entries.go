@@ -76,6 +76,9 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 	if n := s.pointer(); n != nil {
 		lines = append(lines, m.targetLines(s, n)...)
 	}
+	if at, ok := m.counted(s); ok {
+		lines = append(lines, line("counts", inkText, "→ "+at.String()).and(inkDim, fmt.Sprintf("cluster %d", uint64(at)/m.image.ClusterSize())))
+	}
 	if at, length, ok := m.image.GuestSpan(e); ok {
 		guest := line("guest", inkText, at.String()).and(inkDim, "to "+(at+structures.GuestOffset(length)-1).String())
 		if e.Table.Snapshot != structures.Active {
@@ -95,6 +98,16 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 		lines = append(lines, line("bytes", inkDim, m.bytesAt(at, int(end-at))))
 	}
 	return append(lines, refcountLine(&s.loc))
+}
+
+// counted returns the cluster whose refcount is selected.
+func (m *Model) counted(s *sight) (header.HostOffset, bool) {
+	e := &s.entry
+	if !s.inTable || s.whole || e.Kind != structures.EntryRefcount {
+		return 0, false
+	}
+	cluster := e.Table.Parent*e.Table.Entries + e.Index
+	return header.HostOffset(cluster * m.image.ClusterSize()), cluster < m.image.Clusters()
 }
 
 // fieldLines lists the fields of an entry; of reserved ones those that are set.
@@ -208,8 +221,13 @@ func (m *Model) inspectRecord(s *sight) []infoLine {
 			v.Must = "must " + v.Must
 			lines = append(lines, brokenLines(v)...)
 		}
-		if n.Title == "id" || n.Title == "name" {
+		if n.Row == nil && n.Field.Kind == header.Text {
 			lines = append(lines, line(n.Title, inkBright, n.Text))
+		}
+	}
+	for i := range s.nodes {
+		if n := &s.nodes[i]; n.Row != nil {
+			lines = append(lines, line("", inkText, n.Title).and(inkDim, n.Text+n.Broken))
 		}
 	}
 	return append(lines, refcountLine(&s.loc))

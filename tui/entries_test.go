@@ -31,7 +31,7 @@ func TestEntry(t *testing.T) {
 	s.keys("l").want("guest 0x10001").keys("backspace").want("› l2[8]")
 	s.keys("w").want("› l2[9]").keys("b", "b").want("› l2[7]")
 	s.keys(")", ")").want("› l2[9]").keys("(").want("› l2[8]")
-	s.keys(":refcount_table[0].block[3]", "enter").want("refcount_table[0] › block[3]", "refcount")
+	s.keys(":refcount_table[0].block[3]", "enter").want("refcount_table[0] › block[3]", "counts", "→ 0x6000").keys("enter").want("header › l1[0]")
 	s.keys(":snapshot[0]", "enter").want("snapshot[0]").keys("enter").want("snapshot[0] › l1[0]")
 }
 

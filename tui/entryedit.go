@@ -292,8 +292,8 @@ const maxLooked = 1 << 18
 // one before; from data, counted from the entry that points there.
 func (m *Model) nextAllocated(forward bool) {
 	s := m.look()
-	e := s.entry
-	if !s.inTable {
+	e, inTable := s.entry, s.inTable // what is seen changes with each move
+	if !inTable {
 		if !s.loc.HasOwner || !s.known {
 			m.say("no table is here; ) and ( go through the entries of one")
 			return
@@ -320,7 +320,11 @@ func (m *Model) nextAllocated(forward bool) {
 		}
 		next := m.image.Entry(t, i)
 		if next.Word|next.Bitmap != 0 || looked >= maxLooked {
-			m.jumpPart(partOf(&next), next.Offset)
+			if t.Offset == e.Table.Offset && inTable {
+				m.arrive(func() { m.selectPart(partOf(&next), next.Offset) }) // a step, not a jump
+			} else {
+				m.jumpPart(partOf(&next), next.Offset)
+			}
 			if next.Word|next.Bitmap == 0 {
 				m.say(fmt.Sprintf("the %d entries up to here are empty; again goes on", looked))
 			}

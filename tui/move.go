@@ -192,6 +192,9 @@ func (m *Model) target() (header.HostOffset, bool) {
 	if n := m.look().pointer(); n != nil {
 		return header.HostOffset(n.Value), true
 	}
+	if at, ok := m.counted(m.look()); ok {
+		return at, true
+	}
 	n := m.node()
 	if n == nil || n.Field == nil || n.Field.Kind != header.Offset || n.Bit >= 0 {
 		return 0, false
