@@ -396,7 +396,7 @@ func TestBinaryLookingLeavesNothing(t *testing.T) {
 	x := start(t, nil, path)
 	x.expect("VIEW")
 	x.send("jjG")
-	x.expect("L1 table › ")
+	x.expect("header › l1")
 	x.send("q")
 	x.ended(0)
 	if after := stamps(t, path); after != before {

@@ -25,7 +25,7 @@ func init() {
 	do := func(f func(*Model)) func(*Model) tea.Cmd {
 		return func(m *Model) tea.Cmd { f(m); return nil }
 	}
-	onFlag := func(m *Model) bool { n := m.node(); return n != nil && n.Bit >= 0 }
+	onFlag := func(m *Model) bool { n := m.node(); return n != nil && n.Bit >= 0 || m.look().flag() != nil }
 	modified := func(m *Model) bool { return m.session.Modified() }
 	canUndo := func(m *Model) bool { return m.session.CanUndo() }
 	inExtensions := func(m *Model) bool { return strings.HasPrefix(m.cursor.path, header.PathExtensions) }
@@ -63,6 +63,7 @@ func init() {
 		{Name: "toggle flag or fold", Group: groupEdit, Scope: InTree, Keys: bind("toggle a flag, fold a structure", "space"), run: spaceInTree},
 		{Name: "add an extension", Group: groupEdit, Scope: InTree, Keys: bind("add a header extension", "a"), Short: "add", Rank: 5, run: (*Model).addExtension, hint: inExtensions},
 		{Name: "remove an extension", Group: groupEdit, Scope: InTree, Keys: bind("remove the extension or name at the cursor", "d"), Short: "remove", Rank: 5, run: (*Model).removeExtension, hint: onExtension},
+		{Name: "filter", Group: groupPanes, Scope: InTree, Keys: bind("entries of tables: all, allocated, zero, compressed, broken", "/"), Short: "filter", Rank: 14, run: do((*Model).nextFilter)},
 		{Name: "edit the row", Group: groupEdit, Scope: InTree, Keys: bind("edit the field", "i", "insert"), Short: "edit", Rank: 4, run: (*Model).editField},
 
 		// Inspector.
@@ -106,6 +107,8 @@ func init() {
 		{Name: "previous field", Group: groupMove, Keys: bind("the field or entry before", "b", "ctrl+left"), run: do(func(m *Model) { m.repeat(func() { m.fieldStep(false) }) })},
 		{Name: "next structure", Group: groupMove, Keys: bind("the next structure", "}", "ctrl+down"), run: do(func(m *Model) { m.structureStep(true) })},
 		{Name: "previous structure", Group: groupMove, Keys: bind("the structure before", "{", "ctrl+up"), run: do(func(m *Model) { m.structureStep(false) })},
+		{Name: "next allocated", Group: groupMove, Keys: bind("the next entry of a table that is not empty", ")", "] a"), run: do(func(m *Model) { m.nextAllocated(true) })},
+		{Name: "previous allocated", Group: groupMove, Keys: bind("the entry before that is not empty", "(", "[ a"), run: do(func(m *Model) { m.nextAllocated(false) })},
 		{Name: "start of the image", Group: groupMove, Keys: bind("start of the image", "g g", "ctrl+home"), run: startOfAll},
 		{Name: "end of the image", Group: groupMove, Keys: bind("end of the image; with a number before it, that offset", "G", "ctrl+end"), run: endOrOffset},
 		{Name: "next problem", Group: groupMove, Keys: bind("the next problem", "f8", "] p"), Short: "problem", Rank: 9, run: func(m *Model) tea.Cmd { return m.nextProblem(1) }, hint: func(m *Model) bool { return len(m.problems) > 0 }},
@@ -197,7 +200,7 @@ func startOfAll(m *Model) tea.Cmd {
 }
 
 func spaceInHex(m *Model) tea.Cmd {
-	if n := m.node(); n != nil && n.Bit >= 0 {
+	if n := m.node(); n != nil && n.Bit >= 0 || m.look().flag() != nil {
 		return m.toggleBit()
 	}
 	m.movePages(m.times())
@@ -205,10 +208,10 @@ func spaceInHex(m *Model) tea.Cmd {
 }
 
 func spaceInTree(m *Model) tea.Cmd {
-	if n := m.node(); n != nil && n.Bit >= 0 {
+	if n := m.node(); n != nil && n.Bit >= 0 || m.look().flag() != nil {
 		return m.toggleBit()
 	}
-	if r := m.tree.rows[m.tree.at]; r.foldable() {
+	if r := m.rowAt(m.tree.at); !m.siftOn() && r.foldable() {
 		m.fold(m.tree.at, !r.open)
 	}
 	return nil
@@ -216,16 +219,21 @@ func spaceInTree(m *Model) tea.Cmd {
 
 // enter follows a pointer; on what is none it edits, folds or toggles.
 func enter(m *Model) tea.Cmd {
+	if m.focus == PaneTree && m.siftOn() {
+		return nil
+	}
 	if _, ok := m.target(); ok {
 		return m.followPointer()
 	}
 	n := m.node()
-	_, inTable := m.table()
+	s := m.look()
 	switch {
+	case s.part() != nil:
+		return m.editField()
 	case n == nil && m.focus == PaneTree:
 		m.setFocus(PaneHex)
-	case inTable:
-		m.say("entries of tables are not followed yet")
+	case s.inTable && !s.whole:
+		m.say("this entry points nowhere; F2 edits it")
 	case n == nil:
 		m.say("no pointer here")
 	case m.focus == PaneTree && (n.Field == nil || n.Field.Kind == header.Mask && n.Bit < 0):
@@ -240,6 +248,9 @@ func enter(m *Model) tea.Cmd {
 
 func editRaw(m *Model) tea.Cmd {
 	n := m.node()
+	if cmd, ok := m.editBeyond(true); ok {
+		return cmd
+	}
 	if n == nil || n.Field == nil || n.Bit >= 0 {
 		return m.startTyping(true, false)
 	}

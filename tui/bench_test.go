@@ -14,6 +14,7 @@ var views = []struct {
 	{"edits", "plain", []string{":0x2000", "enter", "i", "0102030405060708", "esc", ":size", "enter", "f2", "ctrl+u", "2M", "enter", "gg", "g5"}},
 	{"map", "full", []string{"g6", "right"}},
 	{"guest", "full", []string{"gu", "j"}},
+	{"table", "full", []string{":l1[0].l2[8]", "enter", "g1", "right"}},
 	{"typing", "plain", []string{":size", "enter", "i", "0000"}},
 }
 

@@ -18,13 +18,13 @@ import (
 func TestMapCursor(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)
 	s.keys("g6").want("▸ map", "24 clusters", "a cell is 1 cluster, 8 KiB", "cluster 0   header", "H header 1")
-	s.keys("right").want("cluster 1   refcount table", "refcount table › [0]")
+	s.keys("right").want("cluster 1   refcount table", "header › refcount_table[0]")
 	if s.cursor.at != 0x2000 {
 		t.Errorf("at %v", s.cursor.at)
 	}
 	s.keys("end").want("cluster 23   bitmap directory").keys("home").want("cluster 0   header")
 	s.keys("down", "pgdown", "up", "pgup", "l", "j", "k", "h").want("cluster 0   header")
-	s.keys("3", "l").want("L1 table › [0]").keys("n").want("no more of: L1 table")
+	s.keys("3", "l").want("header › l1[0]").keys("n").want("no more of: L1 table")
 	s.keys("enter").want("▸ hex", "0x6000", "g6 map").keys("backspace").want("0x0 ")
 	s.keys("ctrl+g", "0x1e000", "enter", "g6").want("cluster 15   snapshot table")
 	s.click("HRr", 1).want("cluster 1   ").click("HRr", 1).want("▸ hex", "0000002000")

@@ -177,6 +177,9 @@ func (m *Model) set(path, text string, raw bool) bool {
 // toggleBit changes the selected bit.
 func (m *Model) toggleBit() tea.Cmd {
 	n := m.node()
+	if n == nil && m.toggleBeyond() {
+		return nil
+	}
 	switch {
 	case n == nil || n.Field == nil || n.Field.Kind != header.Mask:
 		m.say("no flag is selected; ~ and Space toggle flags")
@@ -196,6 +199,9 @@ func (m *Model) toggleBit() tea.Cmd {
 // add increases or decreases the selected number by the count, 1 without.
 func (m *Model) add(step int) tea.Cmd {
 	n := m.node()
+	if n == nil && m.addBeyond(step) {
+		return nil
+	}
 	if n == nil || n.Field == nil || !n.Field.Numeric() || n.Bit >= 0 {
 		m.say("no number is selected")
 		return nil
@@ -226,6 +232,8 @@ func (m *Model) revert() tea.Cmd {
 	t := editor.Transaction{Title: fmt.Sprintf("revert %v", from)}
 	if n := m.node(); n != nil && !m.hex.selecting {
 		t.Title = "revert " + n.Title
+	} else if s := m.look(); s.inTable && !m.hex.selecting {
+		t.Title = "revert " + s.entry.Path()
 	}
 	m.session.Edited(from, to, func(r editor.Replacement) bool {
 		lo, hi := max(r.Offset, from), min(r.End(), to)

@@ -185,7 +185,7 @@ func TestNames(t *testing.T) {
 // Pointers are followed, and the way back is kept.
 func TestJumps(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)
-	s.keys("ctrl+g", "header.l1_table_offset", "enter", "enter").want("L1 table › [0]")
+	s.keys("ctrl+g", "header.l1_table_offset", "enter", "enter").want("header › l1[0]")
 	s.keys("w").want("cluster 3").keys("backspace").want("› l1_table_offset").keys("alt+right").want("0x6008")
 	s.keys("ctrl+o", "ctrl+o", "ctrl+o").want("no jump to go back from")
 	s.keys("ctrl+g", "bitmaps", "enter").want("bitmap directory")

@@ -21,6 +21,8 @@ func TestScreens(t *testing.T) {
 		{"problems", "many", 120, 36, []string{"f8", "f8"}},
 		{"pointer", "overlay", 80, 24, []string{":l1_table_offset", "enter"}},
 		{"table", "full", 80, 24, []string{":l1_table_offset", "enter", "enter"}},
+		{"entry", "full", 80, 24, []string{":l1[0].l2[8]", "enter"}},
+		{"entry", "full", 120, 36, []string{":l1[0].l2[8]", "enter", "g1", "right"}},
 		{"typing", "plain", 80, 24, []string{":0x2000", "enter", "i", "a1b"}},
 		{"review", "corrupt", 80, 24, []string{"space", ":set backing_file", "enter", "2", "enter", "ctrl+s"}},
 		{"quit", "corrupt", 80, 24, []string{"space", "q"}},

@@ -36,6 +36,8 @@ type hexPane struct {
 	have    []bool
 	edited  []bool
 	rowInks [32]grid.Ink
+	inkRuns []inkRun            // tables that are seen, by rising offset
+	points  []header.HostOffset // entries of them that point somewhere
 }
 
 // Columns of a row of bytes.
@@ -195,6 +197,7 @@ func (m *Model) prepareHex() {
 	}
 	h.buf, h.have, h.edited = h.buf[:n], h.have[:n], h.edited[:n]
 	m.read(h.buf, h.have, h.top)
+	m.prepareTables()
 	clear(h.edited)
 	end := h.top + header.HostOffset(n)
 	m.session.Edited(h.top, end, func(r editor.Replacement) bool {
@@ -323,6 +326,9 @@ func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, la
 	if i, _ := slices.BinarySearch(m.pointers, at); i < len(m.pointers) && m.pointers[i] < end {
 		r.Set(x, y, '^', inkDim)
 	}
+	if i, _ := slices.BinarySearch(m.hex.points, at); i < len(m.hex.points) && m.hex.points[i] < end {
+		r.Set(x, y, '^', inkDim)
+	}
 	for _, p := range m.problems {
 		if p.at >= at && p.at < end {
 			r.Set(x, y, '!', inkWrong|grid.Bold)
@@ -385,7 +391,9 @@ func (m *Model) structureInks(inks *[32]grid.Ink, at header.HostOffset, data []b
 		case o < header.HostOffset(len(m.headInks)):
 			inks[i] = m.headInks[o]
 		default:
-			if t, ok := structures.At(m.tables, o); ok {
+			if ink, ok := m.hex.tableInk(o); ok {
+				inks[i] = ink
+			} else if t, ok := structures.At(m.tables, o); ok {
 				inks[i] = roleInk(t.Role)
 			}
 		}

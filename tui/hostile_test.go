@@ -30,13 +30,48 @@ func FuzzScreen(f *testing.F) {
 		f.Add(buf[:min(len(buf), 640)])
 	}
 	f.Add([]byte{})
+	f.Add(tinyImage())
 	f.Fuzz(func(t *testing.T, buf []byte) {
 		s := openBytes(t, buf, "fuzz", 120, 36)
 		s.keys("f8", "g1", "G", "right", "G", "enter", "esc", "g4", "down", "f", "g2", "i", "4142", "tab", "x", "esc", "esc", "G", "w", "g6", "end", "n", "-", "+", "G", "enter", "gu", "j", "G", "i", "41", "esc", "gs", "tab", "tab", "enter", "gr", "j", "enter")
+		s.keys("g1", ":l1[0]", "enter", "esc", "enter", ")", "(", "g1", "/", "right", "G", "right", "j", "right", "enter", "esc", "/", "~", "esc")
 		for _, size := range [][2]int{{200, 60}, {24, 7}, {80, 24}} {
 			s.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 		}
 	})
+}
+
+// tinyImage returns an image of 512-byte clusters with one of each table and a
+// cluster of data, small enough to be mutated.
+func tinyImage() []byte {
+	buf := make([]byte, 6*512)
+	put := func(at int, v uint64) { binary.BigEndian.PutUint64(buf[at:], v) }
+	copy(buf, "QFI\xfb\x00\x00\x00\x03")
+	binary.BigEndian.PutUint32(buf[20:], 9)
+	put(24, 1<<16)
+	binary.BigEndian.PutUint32(buf[36:], 2) // l1_size
+	put(40, 0x200)
+	put(48, 0x400)
+	binary.BigEndian.PutUint32(buf[56:], 1)
+	binary.BigEndian.PutUint32(buf[96:], 4)
+	binary.BigEndian.PutUint32(buf[100:], 104)
+	put(0x200, 1<<63|0x800)
+	put(0x400, 0x600)
+	for i := range 6 {
+		binary.BigEndian.PutUint16(buf[0x600+2*i:], 1)
+	}
+	put(0x808, 1<<63|0xa00)
+	put(0x810, 1)
+	put(0x818, 1<<62|0xa00)
+	return buf
+}
+
+// What is made to be mutated is an image with tables.
+func TestTinyImage(t *testing.T) {
+	s := openBytes(t, tinyImage(), "tiny", 120, 36)
+	s.keys(":l1[0].l2[1].data", "enter").want("header › l1[0] › l2[1] › data", "guest 0x200")
+	s.keys(":refcount_table[0].block[5]", "enter").want("refcount  1", "block[5]")
+	s.keys(":l1[0].l2[0]", "enter", "g1", "/", "/").want("[2]", "zero entries").keys("/").want("[3]", "compressed at 0xa00")
 }
 
 // withExtensions returns the start of an image of 2 MiB clusters with so many

@@ -327,6 +327,9 @@ func editLine(n *header.Node) infoLine {
 
 // inspectData explains a byte outside the header area.
 func (m *Model) inspectData() []infoLine {
+	if lines, ok := m.inspectBeyond(); ok {
+		return lines
+	}
 	var lines []infoLine
 	switch t, ok := m.table(); {
 	case m.session.Size() == 0:
@@ -340,7 +343,7 @@ func (m *Model) inspectData() []infoLine {
 	case m.cursor.at < m.clusterEnd():
 		lines = append(lines, line("structure", inkText, "rest of the header's cluster").and(inkDim, header.ClusterRestMeaning))
 	default:
-		lines = append(lines, line("structure", inkDim, "not known: tables are not read yet"))
+		lines = append(lines, line("structure", inkDim, "not known: the header gives no valid cluster size"))
 	}
 	return append(lines, m.inspectBytes()...)
 }

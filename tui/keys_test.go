@@ -77,11 +77,11 @@ func TestLists(t *testing.T) {
 	s.keys("gg").want(fmt.Sprintf("1/%d", last+1)).keys("3", "j").want(fmt.Sprintf("4/%d", last+1)).keys("2", "G").want(fmt.Sprintf("2/%d", last+1))
 	s.keys("end", "pgup").want(fmt.Sprintf("1/%d", last+1)).keys("i").want("edit l1_size").keys("esc")
 	s.keys("g1", "home", "G")
-	if s.tree.at != len(s.tree.rows)-1 {
+	if s.tree.at != s.tree.total-1 {
 		t.Errorf("row %d is not the last", s.tree.at)
 	}
 	s.keys("ctrl+u")
-	if want := len(s.tree.rows) - 1 - s.treeHeight()/2; s.tree.at != want {
+	if want := s.tree.total - 1 - s.treeHeight()/2; s.tree.at != want {
 		t.Errorf("half a page up is row %d, not %d", s.tree.at, want)
 	}
 	s.keys("gg", "tab").want("▸ hex").keys("g3", "tab").want("▸ problems").keys("shift+tab").want("▸ header")
@@ -221,7 +221,7 @@ func TestPaletteFindsPlaces(t *testing.T) {
 // Enter in a table says what cannot be done yet.
 func TestEnterInTable(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)
-	s.keys(":l1[0]", "enter", "enter").want("entries of tables are not followed yet")
+	s.keys(":l1[0]", "enter", "enter").want("l1[0] › l2[0]").keys("backspace").want("header › l1[0]")
 }
 
 // x goes through the numbers of bytes that fit.
@@ -240,7 +240,8 @@ func TestTableNotInFile(t *testing.T) {
 	binary.BigEndian.PutUint64(buf[40:], 1<<40)
 	s := openBytes(t, buf, "lost", 120, 36)
 	s.want("!1 problem", "past the e").keys("g1")
-	for i, r := range s.tree.rows {
+	for i := range s.tree.total {
+		r := s.rowAt(i)
 		if r.node == nil && r.table.Offset > s.lastByte() {
 			if !r.wrong {
 				t.Errorf("%s is not marked", r.title)

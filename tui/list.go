@@ -15,7 +15,7 @@ type list struct {
 // lists are the panes of lines.
 var lists = []list{
 	{PaneTree, "row",
-		func(m *Model) (int, int) { return m.tree.at, len(m.tree.rows) },
+		func(m *Model) (int, int) { return m.tree.at, m.tree.total },
 		(*Model).selectRow},
 	{PaneInspector, "line",
 		func(m *Model) (int, int) { return m.scroll[PaneInspector], m.inspectorRows() },

@@ -85,7 +85,8 @@ type Model struct {
 
 	clusters clusterMap
 	guest    guestView
-	pointing *job // that looks for who points at a cluster
+	pointing *job   // that looks for who points at a cluster
+	beyond   beyond // what was found beyond the header
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -94,6 +95,7 @@ type place struct {
 	at    header.HostOffset
 	path  string            // "" outside the header area
 	start header.HostOffset // of what the path names, when it was selected
+	part  string            // beyond the header: what of an entry is selected, as in expressions; "" for all
 }
 
 // message is a line that says what happened, until the next key.
@@ -155,6 +157,7 @@ func (m *Model) refresh() {
 	m.prepareHex()
 	m.prepareGuest()
 	m.prepareMap()
+	m.prepareTree()
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
 	m.tabs = m.paneTabs()
@@ -190,7 +193,10 @@ func (m *Model) edited() {
 	m.hex.wide = m.session.Size() > 1<<(4*offsetDigits)
 	m.cursor = m.moved(m.cursor)
 	if m.cursor.path == "" {
-		m.cursor = m.placeAt(m.cursor.at)
+		part := m.cursor.part
+		if m.cursor = m.placeAt(m.cursor.at); m.cursor.path == "" {
+			m.cursor.part = part
+		}
 	}
 	for _, visits := range [][]visit{m.back, m.ahead} {
 		for i := range visits {
@@ -206,6 +212,7 @@ func (m *Model) edited() {
 // openImage reads tables anew where the header area has changed, and forgets
 // what has been read of the others.
 func (m *Model) openImage() {
+	m.beyond.generation++
 	if m.image != nil && m.image.Area() == m.area() && m.image.Size() == m.session.Size() {
 		m.image.Invalidate(0, header.HostOffset(m.session.Size()))
 		return
@@ -231,6 +238,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.openImage()
 		m.forgetMap()
 		m.guestEdited()
+		m.growTree()
 	}
 	m.tellNotices()
 	m.refresh()

@@ -102,19 +102,19 @@ func (m *Model) click(at image.Point) tea.Cmd {
 
 func (m *Model) clickRow(in image.Point) tea.Cmd {
 	i := m.tree.top + in.Y
-	if in.Y < 0 || i >= len(m.tree.rows) {
+	if in.Y < 0 || i >= m.tree.total {
 		return nil
 	}
-	r := m.tree.rows[i]
+	r := m.rowAt(i)
 	m.selectRow(i)
 	width := m.layout.Panes[PaneTree].Dx()
 	column := r.column()
 	switch {
 	case r.foldable() && in.X >= column && in.X <= column+1:
 		m.fold(i, !r.open)
-	case r.node != nil && r.node.Bit >= 0 && in.X >= column && in.X < column+len(checkedBox):
+	case (r.flag || r.node != nil && r.node.Bit >= 0) && in.X >= column && in.X < column+len(checkedBox):
 		return m.toggleBit()
-	case in.X >= width-3 && r.node != nil: // the arrow, or the mark behind it
+	case in.X >= width-3 && (r.node != nil || r.up != nil): // the arrow, or the mark behind it
 		if _, ok := m.target(); ok {
 			return m.followPointer()
 		}

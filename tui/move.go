@@ -35,9 +35,8 @@ func (m *Model) span() (at, end header.HostOffset) {
 	if n := m.node(); n != nil && (n.Field != nil || n.Contains(m.cursor.at)) {
 		return n.Offset, n.Offset + header.HostOffset(n.Length)
 	}
-	if t, ok := m.table(); ok && t.Entry > 0 && t.Contains(m.cursor.at) {
-		start := m.cursor.at - (m.cursor.at-t.Offset)%header.HostOffset(t.Entry)
-		return start, start + header.HostOffset(t.Entry)
+	if at, end, ok := m.look().span(); ok {
+		return at, end
 	}
 	return m.cursor.at, m.cursor.at + 1
 }
@@ -90,7 +89,7 @@ func (m *Model) selectPath(path string, at header.HostOffset) {
 
 // follow scrolls the panes so that the cursor is seen.
 func (m *Model) follow() {
-	m.tree.follow(m.cursor, m.treeHeight())
+	m.tree.sought = true
 	m.hex.height = max(0, m.layout.Panes[PaneHex].Dy()-2)
 	m.hex.width = m.layout.Panes[PaneHex].Dx()
 	m.hex.follow(m.cursor.at, header.HostOffset(m.session.Size()))
@@ -143,6 +142,7 @@ func (m *Model) jump(path string, at header.HostOffset) {
 	m.remember(m.here())
 	m.arrive(func() { m.selectPath(path, at) })
 	m.reveal(m.cursor.path)
+	m.revealPart()
 	m.follow()
 }
 
@@ -191,6 +191,12 @@ func (m *Model) travel(from, to *[]visit, none string) tea.Cmd {
 
 // target returns the host offset that the selected field points at.
 func (m *Model) target() (header.HostOffset, bool) {
+	if n := m.look().pointer(); n != nil {
+		return header.HostOffset(n.Value), true
+	}
+	if at, ok := m.counted(m.look()); ok {
+		return at, true
+	}
 	n := m.node()
 	if n == nil || n.Field == nil || n.Field.Kind != header.Offset || n.Bit >= 0 {
 		return 0, false
@@ -214,6 +220,9 @@ func (m *Model) followPointer() tea.Cmd {
 	case uint64(at) >= uint64(m.session.Size()):
 		m.message = message{"! " + at.String() + " is past the end of the image at " + header.HostOffset(m.session.Size()).String(), inkWrong}
 	default:
+		if s := m.look(); s.inTable {
+			m.came(s.entry)
+		}
 		m.jump(pathAt(m.area(), at), at)
 		if !m.visible(PaneHex) {
 			m.setFocus(PaneHex)
@@ -258,7 +267,7 @@ func (m *Model) fieldStep(forward bool) {
 // fieldEnd is where the next field starts behind a span: behind a single byte
 // of data, the next multiple of eight.
 func (m *Model) fieldEnd(at, end header.HostOffset) header.HostOffset {
-	if end-at == 1 && m.cursor.path == "" {
+	if s := m.look(); end-at == 1 && m.cursor.path == "" && !s.inTable && !s.record {
 		return min(at&^7+8, m.lastByte())
 	}
 	return end

@@ -66,9 +66,9 @@ func (d *paletteDialog) find(m *Model) {
 	slices.SortStableFunc(list, func(a, b *Action) int { return cmp.Compare(rank(a), rank(b)) })
 	d.found = d.found[:0]
 	if p, err := m.find(text); err == nil && !(len(list) > 0 && list[0].Name == name) {
-		where := m.nameOf(place{at: p.Offset, path: p.Path})
+		where := m.nameOf(place{at: p.Offset, path: p.Path, part: p.Name})
 		d.found = append(d.found, choice{"go to " + text, p.Offset.String() + "  " + where, "", true, func(m *Model) tea.Cmd {
-			m.jump(p.Path, p.Offset)
+			m.jumpTo(p)
 			return nil
 		}})
 	}

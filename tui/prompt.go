@@ -195,7 +195,7 @@ func (m *Model) askGoto() tea.Cmd {
 			if err != nil {
 				return "", err
 			}
-			return "→ " + p.Offset.String() + "  " + m.nameOf(place{at: p.Offset, path: p.Path}), nil
+			return "→ " + p.Offset.String() + "  " + m.nameOf(place{at: p.Offset, path: p.Path, part: p.Name}), nil
 		},
 		accept: func(m *Model, text string) tea.Cmd {
 			if at, ok := m.guestPlace(text); ok {
@@ -205,7 +205,7 @@ func (m *Model) askGoto() tea.Cmd {
 				return nil
 			}
 			if p, err := m.find(text); err == nil && text != "" {
-				m.jump(p.Path, p.Offset)
+				m.jumpTo(p)
 			}
 			return nil
 		},
@@ -217,6 +217,9 @@ func (m *Model) askGoto() tea.Cmd {
 // bytes where there is none.
 func (m *Model) editField() tea.Cmd {
 	n := m.node()
+	if cmd, ok := m.editBeyond(false); ok {
+		return cmd
+	}
 	if n == nil || n.Field == nil {
 		return m.startTyping(false, false)
 	}

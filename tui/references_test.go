@@ -18,7 +18,7 @@ func TestReferences(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)
 	s.keys("g", "r").want("who points at cluster 0", "1 pointer", "header   ").keys("esc")
 	s.keys("ctrl+g", "0x6000", "enter", "g", "r").want("who points at cluster 3  1 pointer", "header.l1_table_offset", "0x28", "L1 table")
-	s.keys("enter").want("header › l1_table_offset").keys("backspace").want("L1 table › [0]")
+	s.keys("enter").want("header › l1_table_offset").keys("backspace").want("header › l1[0]")
 	s.keys("ctrl+g", "0xa000", "enter", "g", "r").want("l1[0].l2[", "snapshot[0].l1[0].l2[", "guest 0x", "data").keys("G")
 	s.keys("enter").reject("who points")
 	if im, r := s.Model.image, s.cursor.at; !strings.Contains(im.Locate(r).Path, "snapshot[0] > l1[0] > l2[") {

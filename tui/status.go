@@ -46,6 +46,9 @@ func (m *Model) titleBar() titleBar {
 	t.states = m.states()
 	t.end = "end of the image at " + header.HostOffset(m.session.Size()).String()
 	t.where = m.cursor.at.String()
+	if s := m.look(); s.known && s.loc.HasGuest {
+		t.where = "guest " + s.loc.Guest.String() + "   " + t.where
+	}
 	if cs, ok := m.area().Header.ClusterSize(); ok {
 		t.where += fmt.Sprintf("   cluster %d", uint64(m.cursor.at)/cs)
 	}
@@ -62,6 +65,7 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 	}
 	texts := [paneCount]ruleText{
 		PaneHex:       {right: m.hexSubtitle()},
+		PaneTree:      {right: m.treeSubtitle()},
 		PaneInspector: {m.inspected(), span},
 		PaneProblems:  {right: m.position(PaneProblems, len(m.problems))},
 		PaneEdits:     {right: m.position(PaneEdits, len(m.edits))},
@@ -88,6 +92,9 @@ func (m *Model) inspected() string {
 	}
 	if n := m.node(); n != nil {
 		return grid.Cut(n.Title, maxTitle)
+	}
+	if title := m.look().title(); title != "" {
+		return title
 	}
 	if t, ok := m.table(); ok {
 		return t.Title
@@ -163,6 +170,9 @@ func (m *Model) crumbs(p place) []word {
 			}
 		}
 		crumb(inkField|grid.Bold, n.Title, n.Path, n.Offset)
+		return crumbs
+	}
+	if p.path == "" && m.beyondCrumbs(p, crumb) {
 		return crumbs
 	}
 	if table, ok := structures.At(m.tables, p.at); ok && p.path == "" {
@@ -408,7 +418,7 @@ func (m *Model) findHints() {
 			here = a.Scope == InEditMode && (a.hint == nil || a.hint(m))
 		}
 		switch {
-		case !here || a.Short == "":
+		case !here || a.Short == "" || m.shadowed(a):
 		case a.Name == quitAction:
 			m.quitHint = a
 		default:
@@ -416,4 +426,14 @@ func (m *Model) findHints() {
 		}
 	}
 	slices.SortStableFunc(m.hints, func(a, b *Action) int { return cmp.Compare(a.Rank, b.Rank) })
+}
+
+// shadowed reports whether the pane with the focus has another word in the help
+// line for the first key of an action.
+func (m *Model) shadowed(a *Action) bool {
+	if a.Scope != Everywhere || len(a.Keys.Keys()) == 0 {
+		return false
+	}
+	other, _ := matchKey(a.Keys.Keys()[0], paneScopes[m.focus])
+	return other != nil && other.Short != ""
 }

@@ -12,10 +12,16 @@ import (
 // treePane is the structure of the image as rows that fold.
 type treePane struct {
 	folded map[string]bool // by fold key, where it differs from what is usual
-	rows   []treeRow
-	top    int  // first row shown
-	at     int  // row of the cursor
-	away   bool // the cursor is where no row is about
+	rows   []treeRow       // of the header area; those beyond it are made when they are seen
+	top    int             // first row shown
+	at     int             // row of the cursor
+	away   bool            // the cursor is where no row is about
+
+	roots  []*branch // what the header points at
+	total  int       // rows
+	filter filter    // of entries of tables
+	sought bool      // the row of the cursor is to be found
+	seen   []treeRow // made after each message
 }
 
 // treeRow is a row of the tree: a node of the header area, or a table that the
@@ -25,6 +31,17 @@ type treeRow struct {
 	table structures.Structure
 	depth int
 	open  bool
+
+	// Beyond the header: what the row stands for is at a slot of a branch, or it
+	// is one that the header points at.
+	up, root *branch
+	slot     int
+	folds    bool              // others can be below it
+	flag     bool              // it is a bit
+	arrow    bool              // it points somewhere: an arrow stands behind its value
+	stopped  bool              // it says that a filter has stopped
+	part     string            // as in expressions
+	at       header.HostOffset // where it starts
 
 	wrong, edited bool // marked ! and *
 	title, value  string
@@ -38,7 +55,7 @@ func newTree() treePane { return treePane{folded: map[string]bool{}} }
 func foldKey(n *header.Node) string { return n.Path + " " + n.Title }
 
 // foldable reports whether the row has others below it.
-func (r treeRow) foldable() bool { return r.node != nil && !r.node.Leaf() }
+func (r treeRow) foldable() bool { return r.folds || r.node != nil && !r.node.Leaf() }
 
 // isOpen reports whether the parts of a node are shown. Unless a person says
 // otherwise these are the header, the extensions, and masks with a bit that is
@@ -70,9 +87,7 @@ func (m *Model) buildTree() {
 		}
 	}
 	add(m.area().Nodes, 0)
-	for _, s := range m.tables {
-		t.rows = append(t.rows, m.prepare(treeRow{table: s}, marks))
-	}
+	m.growTree()
 }
 
 // reveal opens what hides a path.
@@ -95,25 +110,6 @@ func (m *Model) reveal(path string) {
 	}
 }
 
-// follow puts the cursor on the row of a place, or on the innermost one around
-// it, and scrolls to it.
-func (t *treePane) follow(p place, height int) {
-	t.away = true
-	for i, r := range t.rows {
-		switch {
-		case r.node == nil && p.path == "" && (r.table.Contains(p.at) || r.table.Offset == p.at),
-			r.node != nil && r.node.Bit < 0 && p.path != "" && r.node.Contains(p.at):
-			t.at, t.away = i, false
-		}
-		if r.node != nil && r.node.Path == p.path && p.path != "" {
-			t.at, t.away = i, false
-			break
-		}
-	}
-	t.at = max(0, min(t.at, len(t.rows)-1))
-	t.show(height)
-}
-
 // treeMargin is how many rows are seen above and below the cursor's.
 const treeMargin = 2
 
@@ -130,49 +126,61 @@ func (t *treePane) show(height int) {
 }
 
 func (t *treePane) scrollTo(top, height int) {
-	t.top = max(0, min(top, len(t.rows)-height))
+	t.top = max(0, min(top, t.total-height))
 }
 
 // selectRow selects what a row of the tree stands for: of a table that is not in
 // the file, the field that points there.
 func (m *Model) selectRow(i int) {
-	if i < 0 || i >= len(m.tree.rows) {
+	if i < 0 || i >= m.tree.total {
 		return
 	}
-	r := m.tree.rows[i]
+	r := m.rowAt(i)
 	m.hex.selecting = false
 	switch {
 	case r.node != nil:
 		m.selectNode(r.node)
-	case r.table.Offset > m.lastByte():
-		m.selectPath(r.table.Field, r.table.Offset)
-	default:
-		m.moveTo(r.table.Offset)
+	case r.root != nil && r.at > m.lastByte():
+		m.selectPath(r.table.Field, r.at)
+	case r.at > m.lastByte() && r.slot == tableSlot:
+		m.selectPart(r.up.name, r.up.entry.Offset)
+	case r.at <= m.lastByte() && r.part != "":
+		m.selectPart(r.part, r.at)
 	}
-	m.tree.at, m.tree.away = i, false
+	m.tree.at, m.tree.away, m.tree.sought = i, false, false
 	m.tree.show(m.treeHeight())
 }
 
 // fold opens or closes a row.
 func (m *Model) fold(i int, open bool) {
-	r := m.tree.rows[i]
-	if !r.foldable() {
+	r := m.rowAt(i)
+	switch {
+	case !r.foldable():
 		return
+	case r.root != nil:
+		m.setOpen(r.root, open)
+	case r.up != nil:
+		m.openBranch(r.up, r.slot, open)
+	default:
+		m.tree.folded[foldKey(r.node)] = !open
+		m.buildTree()
 	}
-	m.tree.folded[foldKey(r.node)] = !open
-	m.buildTree()
-	m.tree.at, m.tree.away = i, false
+	m.tree.at, m.tree.away, m.tree.sought = i, false, false
 	m.tree.show(m.treeHeight())
 }
 
 // foldOrParent closes the row at the cursor, or goes to the row around it.
 func (m *Model) foldOrParent() {
-	r := m.tree.rows[m.tree.at]
-	if r.foldable() && r.open {
+	r := m.rowAt(m.tree.at)
+	switch {
+	case r.foldable() && r.open:
 		m.fold(m.tree.at, false)
 		return
+	case r.up != nil:
+		m.selectRow(m.rowOfBranch(r.up))
+		return
 	}
-	for i := m.tree.at - 1; i >= 0; i-- {
+	for i := min(m.tree.at, len(m.tree.rows)) - 1; i >= 0; i-- {
 		if m.tree.rows[i].depth < r.depth {
 			m.selectRow(i)
 			return
@@ -182,8 +190,9 @@ func (m *Model) foldOrParent() {
 
 // unfoldOrChild opens the row at the cursor, or goes to the first row in it.
 func (m *Model) unfoldOrChild() {
-	r := m.tree.rows[m.tree.at]
+	r := m.rowAt(m.tree.at)
 	switch {
+	case m.siftOn():
 	case r.foldable() && !r.open:
 		m.fold(m.tree.at, true)
 	case r.foldable():
@@ -194,12 +203,9 @@ func (m *Model) unfoldOrChild() {
 // drawTree draws the visible rows.
 func (m *Model) drawTree(r grid.Region) {
 	w, h := r.Size()
-	for y := range h {
+	for y := range min(h, len(m.tree.seen)) {
 		i := m.tree.top + y
-		if i >= len(m.tree.rows) {
-			break
-		}
-		m.tree.rows[i].draw(r.Sub(0, y, w, 1))
+		m.tree.seen[y].draw(r.Sub(0, y, w, 1))
 		if i == m.tree.at && (!m.tree.away || m.focus == PaneTree) {
 			r.Paint(0, y, w, grid.Selected)
 		}
@@ -228,6 +234,9 @@ func (row *treeRow) draw(r grid.Region) {
 	}
 	// The title keeps its place; of the value is shown what is left.
 	end := w - 1
+	if row.arrow {
+		end = r.TextRight(end, 0, row.valueInk, "→") - 1
+	}
 	value := grid.Width(row.value)
 	room := min(max(end-x-grid.Width(row.title)-2, min(valueColumns, value)), end-x)
 	start := end - min(value, max(room, 0))
