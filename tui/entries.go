@@ -238,7 +238,7 @@ func (m *Model) inspectCluster(s *sight) []infoLine {
 	l := &s.loc
 	var lines []infoLine
 	if l.Role == header.RoleNone {
-		structure := line("structure", inkDim, nobody(l))
+		structure := line("structure", inkDim, m.nobody(l))
 		if t, ok := structures.At(m.tables, l.Host); ok {
 			structure = line("structure", roleInk(t.Role), t.Title).and(inkDim, "from "+t.Field)
 		}

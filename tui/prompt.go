@@ -21,14 +21,16 @@ type promptDialog struct {
 	title   string
 	input   textinput.Model
 	choices []string // Up, Down and Tab go through them
-	choice  int      // -1 before the first
-	hint    string
-	refused bool // Enter was pressed on what cannot be done
-	raw     *bool
-	preview string // what the text would do
-	err     error  // why it cannot
-	try     func(m *Model, text string) (preview string, err error)
-	accept  func(m *Model, text string) tea.Cmd
+	// complete returns what a text can go on to, as the choices; nil: they stay.
+	complete func(m *Model, text string) []string
+	choice   int // -1 before the first
+	hint     string
+	refused  bool // Enter was pressed on what cannot be done
+	raw      *bool
+	preview  string // what the text would do
+	err      error  // why it cannot
+	try      func(m *Model, text string) (preview string, err error)
+	accept   func(m *Model, text string) tea.Cmd
 }
 
 // maxInput is how many characters a line of input takes.
@@ -36,8 +38,16 @@ const maxInput = 4096
 
 // ask opens a prompt.
 func (m *Model) ask(d *promptDialog) {
+	d.offer(m)
 	d.look(m)
 	m.open(d)
+}
+
+// offer finds what the text can go on to.
+func (d *promptDialog) offer(m *Model) {
+	if d.complete != nil {
+		d.choices, d.choice = d.complete(m, d.input.Value()), -1
+	}
 }
 
 // look finds what the text would do.
@@ -63,8 +73,12 @@ func (d *promptDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	}
 	if next, ok := d.nextChoice(msg); ok {
 		d.choose(next)
+		if len(d.choices) == 1 {
+			d.offer(m) // the next Tab goes on from there
+		}
 	} else {
 		d.input, _ = d.input.Update(msg)
+		d.offer(m)
 	}
 	d.look(m)
 	return nil
@@ -127,7 +141,10 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	}
 	hint := d.hint
 	if len(d.choices) > 0 {
-		hint += "  ·  Tab: " + strings.Join(d.choices, ", ")
+		choices := "Tab: " + strings.Join(d.choices, ", ")
+		if hint += "  ·  " + choices; d.complete != nil && d.input.Value() != "" {
+			hint = choices // of more use than what else there is
+		}
 	}
 	hints := wrap(hint, w-2)
 	rows := min(promptRows, max(1, h-5))
@@ -183,7 +200,13 @@ func (m *Model) find(text string) (structures.Place, error) {
 func (m *Model) askGoto() tea.Cmd {
 	m.ask(&promptDialog{
 		title: "go to", input: newInput(""),
-		hint: structures.Expressions,
+		hint: structures.Expressions, choice: -1,
+		complete: func(m *Model, text string) []string {
+			if text == "" {
+				return nil // the hint says more
+			}
+			return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at, Image: m.image}.Complete(text)
+		},
 		try: func(m *Model, text string) (string, error) {
 			if text == "" {
 				return "", nil

@@ -1,8 +1,12 @@
 package tui
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
 
 	"qedit/header"
 	structures "qedit/image"
@@ -37,6 +41,65 @@ type beyond struct {
 	next       int
 	came       []structures.Entry // by which one came to data, if by one
 	sight      sight
+	search     search
+}
+
+// search looks beside the screen for the owner of a byte that was not found in
+// the tables that are read at once.
+type search struct {
+	job        *job // nil: it has come to its end
+	at         header.HostOffset
+	generation int
+}
+
+// searchDelay is how long the cursor has to stay before a search begins.
+const searchDelay = 300 * time.Millisecond
+
+// loadOwner begins a search where the place of the cursor needs one.
+func (m *Model) loadOwner() tea.Cmd {
+	b := &m.beyond
+	l := b.sight.loc
+	if !b.sight.known || b.sight.generation != b.generation || !l.Incomplete || l.Role != header.RoleNone {
+		b.search.job.drop()
+		b.search.job = nil
+		return nil
+	}
+	if b.search.generation == b.generation && b.search.at == l.Host {
+		return nil
+	}
+	b.search.job.drop()
+	view, size, area, at := m.session.View(), m.session.Size(), m.area(), l.Host
+	j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
+		select {
+		case <-ctx.Done():
+		case <-time.After(searchDelay):
+		}
+		var l structures.Location
+		im, err := structures.New(view, size, area)
+		if err == nil {
+			l, err = im.LocateAll(ctx, at)
+		}
+		return func(m *Model) tea.Cmd { m.ownerFound(l, err); return nil }
+	})
+	b.search = search{job: j, at: at, generation: b.generation}
+	return cmd
+}
+
+// ownerFound takes what a search has found.
+func (m *Model) ownerFound(l structures.Location, err error) {
+	b := &m.beyond
+	b.search.job = nil
+	if err != nil || b.search.generation != b.generation {
+		return
+	}
+	for i := range b.found {
+		if b.found[i].loc.Host == l.Host {
+			b.found[i] = found{}
+		}
+	}
+	b.found[b.next] = found{b.generation, l}
+	b.next = (b.next + 1) % len(b.found)
+	b.sight = sight{}
 }
 
 type found struct {
@@ -293,9 +356,12 @@ func (s *sight) title() string {
 }
 
 // nobody says of a byte that nothing points at why that may be so.
-func nobody(l *structures.Location) string {
+func (m *Model) nobody(l *structures.Location) string {
 	switch {
 	case l.Incomplete:
+		if m.beyond.search.job != nil {
+			return "looking through all tables for who owns it"
+		}
 		return "not found in the tables that were looked at"
 	case l.RefcountErr == nil && l.Refcount == 0:
 		return "unused"
@@ -338,7 +404,7 @@ func (m *Model) beyondCrumbs(p place, crumb func(ink grid.Ink, text, path string
 		if t, ok := structures.At(m.tables, p.at); ok {
 			crumb(roleInk(t.Role), t.Title, "", p.at)
 		} else {
-			crumb(inkDim, nobody(&s.loc), "", p.at)
+			crumb(inkDim, m.nobody(&s.loc), "", p.at)
 		}
 	}
 	if n := s.part(); n != nil {
