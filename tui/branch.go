@@ -40,6 +40,7 @@ const (
 	branchEntry                     // its fields, and the table that it points at
 	branchRecords                   // the snapshot table, the bitmap directory
 	branchRecord                    // a snapshot, a bitmap: its fields and its table
+	branchGaps                      // what nothing points at: runs of clusters
 )
 
 // sieve says what a table was filtered by, and when.
@@ -56,7 +57,11 @@ func (m *Model) growTree() {
 	old := m.tree.roots
 	m.tree.roots = nil
 	budget := maxSifted
-	for _, s := range m.tables {
+	tables := m.tables
+	if m.image != nil {
+		tables = append(slices.Clip(tables), structures.Structure{Name: gapsName, Title: "unreferenced"})
+	}
+	for _, s := range tables {
 		b := &branch{name: s.Name, root: s}
 		for _, o := range old {
 			if o.name == s.Name {
@@ -102,6 +107,8 @@ func (m *Model) derive(b *branch) bool {
 		b.kind, b.table = branchTable, im.RefcountTable()
 	case up == nil && im != nil && (b.root.Role == header.RoleSnapshots || b.root.Role == header.RoleBitmaps):
 		b.kind = branchRecords
+	case up == nil && b.name == gapsName:
+		b.kind, b.count = branchGaps, len(m.clusters.gaps)
 	case up == nil:
 		b.kind = branchLeaf
 	case im == nil:
@@ -224,7 +231,7 @@ func (b *branch) slotAt(i int, f filter) (int, bool) {
 			return 0, false
 		}
 		return b.kept[i], true
-	case b.kind != branchTable && b.kind != branchRecords && i == b.count:
+	case (b.kind == branchEntry || b.kind == branchRecord) && i == b.count:
 		return tableSlot, true
 	}
 	return i, true
@@ -312,6 +319,7 @@ func (m *Model) setOpen(b *branch, open bool) {
 		m.renew(b, &budget)
 	}
 	m.countRows()
+	m.countGaps()
 }
 
 // trail is the way to a row: the name of what the header points at, and the slot

@@ -190,8 +190,11 @@ func (m *Model) rowIn(b *branch, i, depth int) treeRow {
 		}
 		return m.tableRow(row)
 	}
-	if b.kind == branchRecords {
+	switch b.kind {
+	case branchRecords:
 		return m.recordRow(row)
+	case branchGaps:
+		return m.gapRow(row)
 	}
 	return m.entryRow(row)
 }
@@ -199,6 +202,11 @@ func (m *Model) rowIn(b *branch, i, depth int) treeRow {
 // rootRow is the row of what the header points at.
 func (m *Model) rootRow(b *branch) treeRow {
 	row := m.prepare(treeRow{table: b.root, root: b, open: b.open, folds: b.kind != branchLeaf, part: b.name, at: b.root.Offset}, treeMarks{})
+	if b.kind == branchGaps {
+		row.arrow, row.part = false, ""
+		row.value = m.gapsValue()
+		row.ink, row.valueInk = inkDim|grid.Bold, inkDim
+	}
 	if b.kind == branchTable && b.table.Problem != "" {
 		row.wrong, row.ink, row.valueInk = true, inkWrong|grid.Bold, inkWrong
 		row.value = b.table.Problem

@@ -126,6 +126,9 @@ func kindCell(k structures.ClusterKind, broken bool) mapCell {
 func (m *Model) prepareMap() {
 	c := &m.clusters
 	if !m.visible(PaneMap) {
+		if m.wantsGaps() {
+			m.updateMap()
+		}
 		return
 	}
 	if m.updateMap(); !m.hasMap() {

@@ -31,6 +31,9 @@ type clusterMap struct {
 	edits []editor.Replacement
 	stale bool
 
+	gaps        []gap // for the tree
+	gapsVersion int
+
 	zoom int // a cell is 1<<zoom clusters; -1: as many as make the file fit
 	mapGrid
 }
@@ -39,7 +42,7 @@ type clusterMap struct {
 // there, or no longer right.
 func (m *Model) loadMap() tea.Cmd {
 	c := &m.clusters
-	if !m.visible(PaneMap) || m.image == nil || c.job != nil || c.idle || c.err != nil || c.made != nil && !c.stale {
+	if !m.visible(PaneMap) && !m.wantsGaps() || m.image == nil || c.job != nil || c.idle || c.err != nil || c.made != nil && !c.stale {
 		return nil
 	}
 	view, edits := m.session.View(), m.allEdits()
@@ -75,6 +78,7 @@ func (m *Model) forgetMap() {
 func (m *Model) countMap() {
 	m.clusters.total = m.clusters.made.Summary(0, m.clusters.made.Clusters())
 	m.clusters.version++
+	m.countGaps()
 }
 
 func brokenClusters(made *structures.Map, clusterSize uint64) []uint64 {
