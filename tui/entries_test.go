@@ -58,7 +58,7 @@ func TestTreeOfTables(t *testing.T) {
 	s.keys("right").want("▾ [8]", "cluster_offset", "[x] copied")
 	s.keys("right", "j", "j", "j", "j", "j").want("l2[8] › copied").keys("space").want("[ ] copied", "* l1[0].l2[8].copied: off").keys("u")
 	s.keys("left").want("› l2[8]").keys("left").want("▸ [8]").keys("left").want("header › l1[0] › l2")
-	s.keys("g1", "G").want("bitmap directory").keys("right", "right", "right").want("bitmap_table_offset", "nightly")
+	s.keys("g1", "G", "k").want("bitmap directory").keys("right", "right", "right").want("bitmap_table_offset", "nightly")
 	for i := range s.tree.total {
 		s.tree.at = i
 		s.selectRow(i)

@@ -204,7 +204,7 @@ func TestTreeFolds(t *testing.T) {
 	s := openScreen(t, "overlay", 120, 36)
 	s.keys("g1", "home").want("▾ header").keys("left").want("▸ header").reject("magic ").keys("right").want("magic ")
 	s.click("▾ header", 0).want("▸ header").click("▸ header", 0).want("▾ header")
-	s.keys("end", "up", "up").want("backing file name").keys("enter").want("set backing_file").keys("esc")
+	s.keys("end", "up", "up", "up").want("backing file name").keys("enter").want("set backing_file").keys("esc")
 	s.keys("home", "down", "left").want("▾ header")
 	if s.cursor.path != header.PathHeader {
 		t.Errorf("at %s", s.cursor.path)
