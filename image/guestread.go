@@ -17,6 +17,8 @@ type GuestRun struct {
 	// encrypted, or in another file (the external data file, or the backing
 	// file).
 	Unread bool
+	// Backing marks bytes that come from the backing file.
+	Backing bool
 }
 
 // Why a run of the guest cannot be read.
@@ -70,8 +72,16 @@ func (im *Image) readRun(part []byte, c *Chain, run *GuestRun) {
 	unread := func(why string) { run.Unread, run.Problem = true, why }
 	switch c.Kind {
 	case GuestUnallocated:
-		if im.h.BackingFile != "" {
+		switch {
+		case im.h.BackingFile == "":
+		case im.backing == nil:
 			unread(unreadBacking)
+		default:
+			run.Backing = true
+			if err := im.backing.ReadBacking(part, c.Guest); err != nil {
+				clear(part)
+				unread(err.Error())
+			}
 		}
 	case GuestExternal:
 		unread(unreadExternal)
@@ -103,6 +113,6 @@ func (im *Image) readRun(part []byte, c *Chain, run *GuestRun) {
 }
 
 func (r *GuestRun) joins(next *GuestRun) bool {
-	return r.Kind == next.Kind && r.Kind != GuestCompressed && r.Problem == next.Problem && r.Unread == next.Unread &&
+	return r.Kind == next.Kind && r.Kind != GuestCompressed && r.Problem == next.Problem && r.Unread == next.Unread && r.Backing == next.Backing &&
 		r.HasHost == next.HasHost && (!r.HasHost || r.Host+header.HostOffset(r.Length) == next.Host)
 }

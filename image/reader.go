@@ -26,6 +26,7 @@ type Image struct {
 	inflate *inflater   // nil before the first compressed cluster
 	hint    ownerHint   // where an owner was found last
 	records *recordList // snapshots and bitmaps, nil: not read
+	backing Backing     // nil: what is not allocated is not read
 }
 
 // New returns the image whose header area is given, in a file of so many bytes.

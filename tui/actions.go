@@ -135,6 +135,7 @@ func init() {
 			}
 			return m.review(true)
 		}},
+		{Name: "open the backing file", Group: groupFile, Keys: bind("read from it, in the guest view, what the image does not have; asks first"), run: (*Model).openBacking},
 		{Name: "discard edits", Group: groupFile, Keys: bind("drop all edits that are not saved"), run: (*Model).discard},
 		{Name: "discard and quit", Group: groupFile, Keys: bind("quit, edits or not"), run: (*Model).abandon},
 		{Name: quitAction, Group: groupFile, Keys: bind("quit; asks when there are edits", "q", "ctrl+q"), Short: "quit", Rank: 8, run: (*Model).quit},

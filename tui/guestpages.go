@@ -74,10 +74,13 @@ func (m *Model) loadGuest() tea.Cmd {
 
 func (m *Model) readGuestPage(index uint64) tea.Cmd {
 	view, size, area := m.session.View(), m.session.Size(), m.area()
-	snapshot, generation := m.guest.snapshot, m.guest.pages.generation
+	snapshot, generation, backings := m.guest.snapshot, m.guest.pages.generation, m.backings
 	return func() tea.Msg {
 		page := &guestPage{generation: generation}
 		if im, err := structures.New(view, size, area); err == nil {
+			if below := disks(backings); below != nil {
+				im.SetBacking(below)
+			}
 			data := make([]byte, guestPageSize)
 			n, runs, err := im.ReadGuest(data, structures.GuestOffset(index*guestPageSize), snapshot)
 			if err == nil {
@@ -185,7 +188,7 @@ func (m *Model) storedAt(run *structures.GuestRun, o uint64) storedRow {
 		return storedRow{}
 	case run.Kind == structures.GuestBroken:
 		return storedRow{"! broken", inkWrong}
-	case run.Kind == structures.GuestUnallocated && run.Unread:
+	case run.Kind == structures.GuestUnallocated && (run.Unread || run.Backing):
 		return storedRow{"backing file", inkBacking}
 	case run.Kind == structures.GuestExternal:
 		return storedRow{"external", inkDim}

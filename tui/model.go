@@ -85,8 +85,9 @@ type Model struct {
 
 	clusters clusterMap
 	guest    guestView
-	pointing *job   // that looks for who points at a cluster
-	beyond   beyond // what was found beyond the header
+	backings []backing // files that were opened for the guest view, the nearest first
+	pointing *job      // that looks for who points at a cluster
+	beyond   beyond    // what was found beyond the header
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
