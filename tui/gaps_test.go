@@ -21,12 +21,8 @@ func TestGaps(t *testing.T) {
 	s.keys("enter").want("unused")
 	// The L2 entry of a cluster that nothing else points at is cleared.
 	s.keys(":l1[0].l2[9]", "enter", "f2", "ctrl+u", "0", "enter").want("*1 edit")
-	var all []gap
-	for _, g := range s.clusters.gaps {
-		all = append(all, g)
-	}
-	if len(all) != 2 {
-		t.Errorf("%d gaps: %v", len(all), all)
+	if n := len(s.clusters.gaps); n != 2 {
+		t.Errorf("%d gaps: %v", n, s.clusters.gaps)
 	}
 	s.keys("u")
 	if len(s.clusters.gaps) != 1 {

@@ -37,6 +37,8 @@ func TestScreens(t *testing.T) {
 		{"references", "full", 80, 24, []string{"ctrl+g", "0xa000", "enter", "gr", "j"}},
 		{"guest", "full", 80, 24, []string{"gu", "j", "l"}},
 		{"guest", "full", 120, 36, []string{"gs", "tab", "tab", "enter"}},
+		{"guest", "full", 200, 60, []string{"gu", "G"}},
+		{"entry", "full", 200, 60, []string{":l1[0].l2[8]", "enter", "g1", "right"}},
 		{"empty", "", 80, 24, nil},
 	} {
 		t.Run(fmt.Sprintf("%s-%dx%d", c.name, c.width, c.height), func(t *testing.T) {
