@@ -98,6 +98,9 @@ type colours struct {
 	ink [inkCount]string
 	// ground is behind everything; "" leaves the terminal's own.
 	ground, selected, bar, panel string
+	// text is what has no colour of its own on one of these backgrounds: the
+	// terminal's may be as dark as they are, where its ground was not told right.
+	text string
 	// The backgrounds of a terminal with 256 colours: the nearest to the others
 	// would not be quiet.
 	selected256, bar256, panel256 string
@@ -111,7 +114,7 @@ var dark = colours{
 		inkWrong: "#ff5c6c", inkWarn: "#f0c24b", inkGood: "#9ece6a",
 		inkASCII: "#9ece6a", inkControl: "#d9915a", inkHigh: "#bb9af7",
 	},
-	selected: "#2c3a57", bar: "#22262e", panel: "#262b35", selected256: "237", bar256: "235", panel256: "236",
+	selected: "#2c3a57", bar: "#22262e", panel: "#262b35", text: "#d7dae0", selected256: "237", bar256: "235", panel256: "236",
 }
 
 var light = colours{
@@ -122,7 +125,7 @@ var light = colours{
 		inkWrong: "#d32f3f", inkWarn: "#946300", inkGood: "#3d7a1a",
 		inkASCII: "#3d7a1a", inkControl: "#a4511f", inkHigh: "#7a3fc9",
 	},
-	selected: "#d6e2fb", bar: "#eceff4", panel: "#f1f3f8", selected256: "189", bar256: "255", panel256: "255",
+	selected: "#d6e2fb", bar: "#eceff4", panel: "#f1f3f8", text: "#1f2328", selected256: "189", bar256: "255", panel256: "255",
 }
 
 var contrast = colours{
@@ -169,11 +172,15 @@ func newPalette(t Theme, onDark bool, profile colorprofile.Profile) *grid.Palett
 // style is how an ink looks on a terminal with at least 256 colours.
 func (c *colours) style(i grid.Ink, profile colorprofile.Profile) lipgloss.Style {
 	style := lipgloss.NewStyle().Bold(emphatic(i)).Underline(i&grid.Underline != 0)
-	if foreground := c.ink[onGround(i)]; foreground != "" {
-		style = style.Foreground(lipgloss.Color(foreground))
-	}
+	foreground := c.ink[onGround(i)]
 	if background := c.background(i, profile); background != "" {
 		style = style.Background(lipgloss.Color(background))
+		if foreground == "" {
+			foreground = c.text
+		}
+	}
+	if foreground != "" {
+		style = style.Foreground(lipgloss.Color(foreground))
 	}
 	return style
 }
