@@ -38,7 +38,7 @@ func (im *Image) makeLayouts() {
 		EntryL1: {EntryL1, 8, []Field{
 			zeros("reserved_0", 0, 0, 8),
 			pointer("l2_table_offset", 9, 55, header.RoleL2, "Host offset of the L2 table, 0 where there is none: none of its clusters is allocated.",
-				`stops with an I/O error and marks the image corrupt: "L2 table offset %#x unaligned (L1 index: %#x)"`),
+				`stops with an I/O error and marks the image corrupt: "L2 table offset … unaligned (L1 index: …)"`),
 			zeros("reserved_56", 0, 56, 62),
 			flag("copied", 0, 63, "The refcount of the L2 table is exactly one. Accurate only in the active L1 table.", "copies the table before it writes to it when the bit is off; writes to a shared table when it is wrongly on"),
 		}},
@@ -49,7 +49,7 @@ func (im *Image) makeLayouts() {
 		EntryRefcountTable: {EntryRefcountTable, 8, []Field{
 			zeros("reserved_0", 0, 0, 8),
 			pointer("refcount_block_offset", 9, 63, header.RoleRefcountBlock, "Host offset of the refcount block, 0 where there is none: all refcounts of its range are 0.",
-				`stops with an I/O error and marks the image corrupt: "Refblock offset %#x unaligned (reftable index: %#x)"`),
+				`stops with an I/O error and marks the image corrupt: "Refblock offset … unaligned (reftable index: …)"`),
 		}},
 		EntryRefcount: {EntryRefcount, int(max(im.refcountBits()/8, 1)), []Field{{
 			Field: header.Field{Name: "refcount", Width: int(max(im.refcountBits()/8, 1)), Kind: header.Number,
@@ -78,10 +78,10 @@ func (im *Image) l2Fields(extended bool) []Field {
 		first = zeros("reserved_0", 0, 0, 0)
 	} else if im.h.Version < header.Three {
 		first.Reserved = true
-		first.QEMU = `fails to read: "Zero cluster entry found in pre-v3 image (L2 offset: %#x, L2 index: %#x)"`
+		first.QEMU = `fails to read: "Zero cluster entry found in pre-v3 image (L2 offset: …, L2 index: …)"`
 	}
 	data := pointer("cluster_offset", 9, 55, header.RoleData, "Host offset of the cluster, 0 where none is stored.",
-		`stops with an I/O error and marks the image corrupt: "Cluster allocation offset %#x unaligned (L2 offset: %#x, L2 index: %#x)"`)
+		`stops with an I/O error and marks the image corrupt: "Cluster allocation offset … unaligned (L2 offset: …, L2 index: …)"`)
 	if im.externalData() {
 		data.Target = header.RoleNone
 		data.Meaning = "Offset of the cluster in the external data file; it must be the guest offset."

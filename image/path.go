@@ -319,7 +319,7 @@ func (im *Image) guestPlace(at GuestOffset, snapshot int) (Place, error) {
 		return Place{}, fmt.Errorf("guest offset %v cannot be followed: %s", at, c.Problem+entry)
 	case c.Kind == GuestExternal:
 		return Place{}, fmt.Errorf("guest offset %v is stored at %v of the external data file%s", at, c.Host, entry)
-	case !c.HasHost:
+	case !c.HasHost, c.Kind != GuestData && c.Kind != GuestCompressed: // a subcluster may not be stored where its cluster is
 		return Place{}, fmt.Errorf("guest offset %v is not stored: %s%s", at, c.Kind, entry)
 	case c.Kind == GuestCompressed:
 		p.Length = int(c.Stored)

@@ -20,13 +20,13 @@ type entryRule struct {
 var entryRules = [...][]entryRule{
 	EntryL2: {
 		{"l2.data_file", "cluster_offset", "be the guest offset, as there is an external data file",
-			`fails to read: "External data file host cluster offset %#x does not match guest cluster offset: %#x"`,
+			`fails to read: "External data file host cluster offset … does not match guest cluster offset: …"`,
 			func(im *Image, e *Entry) bool { return im.wrongDataFileOffset(e) }},
 		{"l2.header", "cluster_offset", "not be the header", "reads and writes the header as guest data, or refuses to write", overHeader},
 	},
 	EntryL2Extended: {
 		{"l2.data_file", "cluster_offset", "be the guest offset, as there is an external data file",
-			`fails to read: "External data file host cluster offset %#x does not match guest cluster offset: %#x"`,
+			`fails to read: "External data file host cluster offset … does not match guest cluster offset: …"`,
 			func(im *Image, e *Entry) bool { return im.wrongDataFileOffset(e) }},
 		{"l2.header", "cluster_offset", "not be the header", "reads and writes the header as guest data, or refuses to write", overHeader},
 		{"l2.subclusters", "zeros", "not have a bit that allocated has too",
@@ -55,7 +55,7 @@ var compressedRules = []entryRule{
 			return uint64(at) < size && uint64(at)+n > (size+sector-1)&^(sector-1)
 		}},
 	{"l2.compressed_data_file", "compressed", "be off, as there is an external data file",
-		`calls it an error in check: "compressed cluster %d with data file"`,
+		`calls it an error in check: "compressed cluster … with data file"`,
 		func(im *Image, _ *Entry) bool { return im.externalData() }},
 }
 

@@ -33,7 +33,10 @@ func TestBackingFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "base.qcow2"), base, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.keys("esc", ":open the backing file", "enter", "esc").want("backing file").reject("aaaaaaaa")
+	if len(s.dialogs) > 0 { // the name of the folder is long
+		s.keys("esc")
+	}
+	s.keys(":open the backing file", "enter", "esc").want("backing file").reject("aaaaaaaa")
 	s.keys(":open the backing file", "enter", "o").want("backing file", "61 61 61", "aaaaaaaa")
 	s.keys(":open the backing file", "enter").want("all backing files are open")
 	s.closeBackings()

@@ -20,6 +20,7 @@ type guestView struct {
 	size     uint64 // of the disk, bytes
 	at       structures.GuestOffset
 	host     header.HostOffset // where the cursor was put for it
+	astray   bool              // the byte is not stored in the file: the cursor there is elsewhere
 
 	// rows is where bytes stand; its offsets are those of the disk.
 	rows   hexPane
@@ -81,7 +82,8 @@ func (m *Model) showGuest(snapshot int, name string) {
 	g.at = min(g.at, structures.GuestOffset(size-1))
 	m.setFocus(PaneHex)
 	m.hex.selecting = false
-	if at, ok := m.guestOf(m.cursor.at); ok {
+	at, ok := m.guestOf(m.cursor.at)
+	if g.astray = !ok; ok {
 		g.at = at
 	} else {
 		m.say("the byte at " + m.cursor.at.String() + " is none of this disk")
@@ -135,7 +137,7 @@ func (m *Model) followGuest() {
 			g.on = false
 			return
 		}
-		g.at, g.host = at, m.cursor.at
+		g.at, g.host, g.astray = at, m.cursor.at, false
 	}
 	m.placeGuest()
 	g.rows.follow(header.HostOffset(g.at), header.HostOffset(g.size))
@@ -154,11 +156,34 @@ func (m *Model) goGuest(at structures.GuestOffset) {
 	g := &m.guest
 	g.at = min(at, structures.GuestOffset(g.size-1))
 	c := m.image.Resolve(g.at, g.snapshot)
-	if c.HasHost && c.Kind != structures.GuestExternal && uint64(c.Host) < uint64(m.session.Size()) {
+	g.astray = !c.HasHost || c.Kind != structures.GuestData && c.Kind != structures.GuestCompressed || uint64(c.Host) >= uint64(m.session.Size())
+	if !g.astray {
 		m.cursor = m.placeAt(c.Host)
 	}
 	g.host = m.cursor.at
 	m.follow()
+}
+
+// astray reports whether the cursor is on a byte of the virtual disk that is not
+// stored in the file: then nothing of the file is selected.
+func (m *Model) astray() bool { return m.guest.on && m.guest.astray }
+
+// inspectAstray explains a byte of the virtual disk that is not stored.
+func (m *Model) inspectAstray() []infoLine {
+	g := &m.guest
+	lines := []infoLine{line("guest", inkBright, g.at.String()).and(inkDim, "of the virtual disk")}
+	c := m.image.Resolve(g.at, g.snapshot)
+	lines = append(lines, line("stored", inkText, c.Kind.String()).and(inkDim, "nothing in this file holds it"))
+	if c.Problem != "" {
+		lines = append(lines, line("problem", inkWrong, header.Harmless(c.Problem)))
+	}
+	switch {
+	case c.HasL2:
+		lines = append(lines, line("entry", inkTable, c.L2.Path()).and(inkDim, header.Harmless(m.image.Describe(&c.L2))))
+	case !c.L1.Missing:
+		lines = append(lines, line("entry", inkTable, c.L1.Path()).and(inkDim, header.Harmless(m.image.Describe(&c.L1))))
+	}
+	return lines
 }
 
 // guestPlace reads a byte of the disk that is shown, whether it is stored or

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -181,4 +182,22 @@ func TestMapOfQEMU(t *testing.T) {
 	s := openBytes(t, standard(t), "disk", 200, 60)
 	s.keys("g6").want("d data", "c compressed data 1", "S snapshot table 1", "shared")
 	s.keys("G", "enter").want("▸ hex")
+}
+
+// On a byte of the disk that is not stored, no command reaches what the cursor of
+// the file was on before.
+func TestAstray(t *testing.T) {
+	s := openScreen(t, "demo", 120, 36)
+	s.want("corrupt").keys("gu", "ctrl+g", "guest:2M", "enter").want("not stored in this file", "guest 0x200000")
+	s.keys("space", "~", "f", "U", "+", "f2").want("no edits", "nothing is stored here")
+	s.keys("gr").want("nobody points at it").reject("who points")
+	s.keys("esc").want("no edits")
+}
+
+// Offsets of a large disk have all their digits.
+func TestGuestOffsetsAreWhole(t *testing.T) {
+	buf := imageBytes(t, "plain")
+	binary.BigEndian.PutUint64(buf[24:], 1<<45)
+	s := openBytes(t, buf, "large", 80, 24)
+	s.keys("gu", "G").want("1fffffffff")
 }

@@ -35,7 +35,7 @@ func (m *Model) storedEnd() int { return m.guest.rows.start() - gutterColumns }
 func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 	g, h := &m.guest, &m.guest.rows
 	at := h.top + header.HostOffset(first)
-	m.drawOffset(r, y+1, at)
+	m.guest.rows.drawOffset(r, y+1, at)
 	if y < len(g.stored) {
 		r.TextRight(m.storedEnd(), y+1, g.stored[y].ink, g.stored[y].text)
 	}

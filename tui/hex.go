@@ -261,7 +261,7 @@ func (m *Model) drawHexHeading(r grid.Region, h *hexPane, per int) {
 func (m *Model) drawHexRow(r grid.Region, y, first, last int, from, to header.HostOffset) {
 	h := &m.hex
 	at := h.top + header.HostOffset(first)
-	m.drawOffset(r, y, at)
+	m.hex.drawOffset(r, y, at)
 	text := h.textColumn(h.bytesPerRow())
 	hasText := h.hasText()
 	inks := m.inks(at, first, last)
@@ -311,8 +311,8 @@ func selectedInk(ink grid.Ink) grid.Ink {
 	return ink | grid.Selected
 }
 
-func (m *Model) drawOffset(r grid.Region, y int, at header.HostOffset) {
-	n := m.hex.offsetColumns()
+func (h *hexPane) drawOffset(r grid.Region, y int, at header.HostOffset) {
+	n := h.offsetColumns()
 	for i := range n {
 		r.Set(n-i, y, rune(hexDigits[at>>(4*i)&15]), inkDim)
 	}

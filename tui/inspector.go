@@ -61,6 +61,9 @@ func (l infoLine) and(ink grid.Ink, text string) infoLine {
 
 // inspect explains what is at the cursor.
 func (m *Model) inspect() []infoLine {
+	if m.astray() && m.image != nil {
+		return m.inspectAstray()
+	}
 	if m.hex.selecting {
 		at, end := m.span()
 		selected := line("selected", inkBright, fmt.Sprintf("%v to %v", at, end-1)).and(inkText, counted(end-at, "byte", "bytes"))

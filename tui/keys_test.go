@@ -61,7 +61,7 @@ func TestLargeCounts(t *testing.T) {
 		s.keys("999999999", k)
 	}
 	s.keys("g1", "99999999", "j", "99999999", "k", "g3", "99999999", "j")
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // node returns the selected node of the header area, nil outside it.
 func (m *Model) node() *header.Node {
-	if m.cursor.path == "" {
+	if m.cursor.path == "" || m.astray() {
 		return nil
 	}
 	return m.area().Lookup(m.cursor.path)
@@ -20,7 +20,7 @@ func (m *Model) node() *header.Node {
 
 // table returns the structure beyond the header at the cursor.
 func (m *Model) table() (structures.Structure, bool) {
-	if m.cursor.path != "" {
+	if m.cursor.path != "" || m.astray() {
 		return structures.Structure{}, false
 	}
 	return structures.At(m.tables, m.cursor.at)

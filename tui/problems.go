@@ -219,6 +219,9 @@ func (m *Model) nextProblem(step int) tea.Cmd {
 // fix: the one selected in the list, or the one at the cursor.
 func (m *Model) fixable() int {
 	i := m.problemAt(m.cursor)
+	if m.astray() {
+		i = -1
+	}
 	if m.focus == PaneProblems {
 		i = m.selectedLine(PaneProblems, len(m.problems))
 	}

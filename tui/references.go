@@ -35,6 +35,10 @@ func (m *Model) askReferences() tea.Cmd {
 		m.say("the header gives no size of clusters; nothing can be found")
 		return nil
 	}
+	if m.astray() {
+		m.say("this byte of the virtual disk is not stored in the file: nobody points at it")
+		return nil
+	}
 	if !m.endEditing() {
 		return nil
 	}

@@ -205,6 +205,10 @@ func (m *Model) came(e structures.Entry) {
 // look returns what the tables say of the place of the cursor.
 func (m *Model) look() *sight {
 	s := &m.beyond.sight
+	if m.astray() {
+		*s = sight{place: m.cursor, sel: -1}
+		return s
+	}
 	if s.generation != m.beyond.generation || s.place != m.cursor {
 		*s = m.lookAt(m.cursor)
 	}

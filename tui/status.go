@@ -53,6 +53,10 @@ func (m *Model) titleBar() titleBar {
 		t.where += fmt.Sprintf("   cluster %d", uint64(m.cursor.at)/cs)
 	}
 	t.crumbs = m.crumbs(m.cursor)
+	if m.astray() {
+		t.crumbs = []word{{run{inkDim, "not stored in this file"}, nil, 0}}
+		t.where = "guest " + m.guest.at.String()
+	}
 	return t
 }
 
