@@ -21,6 +21,7 @@ func (m *Model) jumpTo(p structures.Place) {
 	if p.HasGuest && m.image != nil {
 		if c := m.image.Resolve(p.Guest, p.Snapshot); c.HasL2 {
 			m.came(c.L2)
+			m.arrived(&c)
 		}
 	}
 	if p.Path != "" || p.Name == "" {

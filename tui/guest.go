@@ -158,6 +158,7 @@ func (m *Model) goGuest(at structures.GuestOffset) {
 	c := m.image.Resolve(g.at, g.snapshot)
 	g.astray = !c.HasHost || c.Kind != structures.GuestData && c.Kind != structures.GuestCompressed || uint64(c.Host) >= uint64(m.session.Size())
 	if !g.astray {
+		m.arrived(&c)
 		m.cursor = m.placeAt(c.Host)
 	}
 	g.host = m.cursor.at

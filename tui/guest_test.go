@@ -201,3 +201,13 @@ func TestGuestOffsetsAreWhole(t *testing.T) {
 	s := openBytes(t, buf, "large", 80, 24)
 	s.keys("gu", "G").want("1fffffffff")
 }
+
+// Of a cluster with several owners that one is told by which one came.
+func TestOwnerByWhichOneCame(t *testing.T) {
+	buf := imageBytes(t, "full")
+	copy(buf[0x24048:], buf[0x24000:0x24008]) // l1[0].l2[9] points where l1[0].l2[0] does
+	s := openBytes(t, buf, "two", 120, 36)
+	s.keys("ctrl+g", "guest:0x12004", "enter").want("l2[9] › data", "0xa004")
+	s.keys("ctrl+g", "guest:4", "enter").want("l2[0] › data", "0xa004")
+	s.keys("gu", "ctrl+g", "guest:0x12008", "enter").want("l2[9] › data").keys("down").want("l2[9] › data")
+}

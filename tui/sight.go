@@ -180,16 +180,48 @@ func (m *Model) beside(l structures.Location) structures.Location {
 			continue
 		}
 		// The way to the entry is found without reading other tables.
-		way := m.image.Locate(e.Offset)
-		if !way.HasTable || way.Entry.Path() != e.Path() {
-			continue
+		if owned, ok := m.owned(l, e, guest); ok {
+			return owned
 		}
-		l.Role, l.Title, l.Incomplete = header.RoleData, header.RoleData.String(), false
-		l.Owner, l.HasOwner, l.Guest, l.HasGuest, l.Snapshot = e, true, guest, true, e.Table.Snapshot
-		l.Owners = append(way.Owners, structures.Step{Path: e.Path(), Offset: e.Offset})
-		return l
 	}
 	return l
+}
+
+// owned makes of the location of a byte one that an entry is known to own; false
+// where the way to the entry cannot be told.
+func (m *Model) owned(l structures.Location, e structures.Entry, guest structures.GuestOffset) (structures.Location, bool) {
+	way := m.image.Locate(e.Offset) // found without reading other tables
+	if !way.HasTable || way.Entry.Path() != e.Path() {
+		return l, false
+	}
+	l.Role, l.Title, l.Incomplete = header.RoleData, header.RoleData.String(), false
+	l.Owner, l.HasOwner, l.Guest, l.HasGuest, l.Snapshot = e, true, guest, true, e.Table.Snapshot
+	l.Owners = append(way.Owners, structures.Step{Path: e.Path(), Offset: e.Offset})
+	return l, true
+}
+
+// arrived remembers by which entry one came to a byte of data: where several own
+// it, it is that one which is told.
+func (m *Model) arrived(c *structures.Chain) {
+	if !c.HasL2 || !c.HasHost || c.Kind != structures.GuestData {
+		return
+	}
+	l := structures.Location{Host: c.Host}
+	l.Refcount, l.RefcountErr = m.image.Refcount(uint64(c.Host) / m.image.ClusterSize())
+	l, ok := m.owned(l, c.L2, c.Guest)
+	if !ok {
+		return
+	}
+	b := &m.beyond
+	cs := header.HostOffset(m.image.ClusterSize())
+	for i := range b.found {
+		if b.found[i].loc.Host/cs == c.Host/cs {
+			b.found[i] = found{}
+		}
+	}
+	b.found[b.next] = found{b.generation, l}
+	b.next = (b.next + 1) % len(b.found)
+	b.sight = sight{}
 }
 
 // came remembers an entry by which one goes to what it points at.
