@@ -128,6 +128,15 @@ func (x *terminal) send(keys string) {
 	}
 }
 
+// save reviews the edits, of which the list has to show one, and saves.
+func (x *terminal) save(change string) {
+	x.t.Helper()
+	x.send("\x13")
+	x.expect(change)
+	x.send("\r")
+	x.expect("saved and read back")
+}
+
 // ended waits for the end and checks the exit code and that the terminal is as
 // it was: main screen, cursor, mouse, paste and keyboard modes.
 func (x *terminal) ended(code int) {
@@ -184,10 +193,7 @@ func TestBinaryMainJob(t *testing.T) {
 	x.expect("corrupt   no edits   VIEW")
 	x.send(" ")
 	x.expect(`\*1 edit`)
-	x.send("\x13")
-	x.expect("on → off")
-	x.send("\r")
-	x.expect("saved and read back")
+	x.save("on → off")
 	x.send("q")
 	x.ended(0)
 	if data, err := os.ReadFile(path); err != nil || data[79] != 0 {

@@ -18,13 +18,17 @@ import (
 // there they may not be.
 func needQEMU(t *testing.T) {
 	t.Helper()
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("needs " + tool)
+	needTool(t, "qemu-img")
+	needTool(t, "qemu-io")
+}
+
+func needTool(t *testing.T, tool string) {
+	t.Helper()
+	if _, err := exec.LookPath(tool); err != nil {
+		if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
+			t.Fatal(err)
 		}
+		t.Skip("needs " + tool)
 	}
 }
 

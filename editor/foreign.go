@@ -216,6 +216,10 @@ func (s *Session) fresh() (*Session, error) {
 		if err := fresh.lookForJournal(); err != nil {
 			return nil, err
 		}
+		if fresh.unfinished != nil { // of someone who took no locks
+			s.unfinished, s.ours = fresh.unfinished, false
+			return nil, ErrUnfinished
+		}
 	}
 	fresh.findHistory()
 	return fresh, nil
@@ -227,7 +231,7 @@ func (s *Session) adopt(fresh *Session) error {
 	old := s.log
 	s.log = nil
 	s.size, s.overlay, s.current, s.saved, s.base, s.area, s.stamp = fresh.size, fresh.overlay, fresh.current, fresh.saved, fresh.base, fresh.area, fresh.stamp
-	s.older, s.unfinished, s.ours = fresh.older, fresh.unfinished, false
+	s.older = fresh.older
 	if s.logging && s.Modified() {
 		err := s.tryRecord(s.Pending())
 		if err == nil {

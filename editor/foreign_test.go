@@ -193,3 +193,23 @@ func TestConflictAtTheLastMoment(t *testing.T) {
 		t.Error("a journal was made", names, err)
 	}
 }
+
+// While someone else's save is cut short, reading anew drops no edit.
+func TestReloadKeepsEditsWhileUnfinished(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	overwrite(t, s, 0xa000, []byte("mine"))
+	other := sessionOn(t, d)
+	overwrite(t, other, 0x8000, []byte("one"))
+	overwrite(t, other, 0x9000, []byte("two"))
+	failSecondWrite(d)
+	if err := other.Save(); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	d.Fail = nil
+	for name, read := range map[string]func() error{"reload": func() error { _, err := s.Reload(); return err }, "keep": s.Keep} {
+		if err := read(); !errors.Is(err, editor.ErrUnfinished) || len(s.Pending()) != 1 {
+			t.Errorf("%s: %v, want ErrUnfinished; %d edits", name, err, len(s.Pending()))
+		}
+	}
+}

@@ -123,6 +123,9 @@ func readEntry(data []byte, image store.Image) (*entry, []Replacement, error) {
 	if err := json.Unmarshal(all[0], e); err != nil {
 		return nil, nil, &TornError{journalKind, 0, err.Error()}
 	}
+	if len(e.Transactions) == 0 {
+		return nil, nil, &TornError{journalKind, 0, "is a record without transactions"}
+	}
 	o, err := compose(e.Transactions, e.Image.Size)
 	if err != nil {
 		return nil, nil, &MismatchError{err.Error()}
@@ -497,7 +500,7 @@ func (v *Save) writeJournal() error {
 		_ = v.dir.Remove(journalDraft) // nothing relies on it
 		return err
 	}
-	v.journaled = true // from here on it may be found
+	v.journaled, v.back = true, false // from here on it may be found
 	if err := v.dir.Rename(journalDraft, journalName); err != nil {
 		return err
 	}

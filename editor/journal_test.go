@@ -24,15 +24,8 @@ func put(t testing.TB, d *store.Disk, name string, data []byte) {
 	}
 }
 
-// interrupted is a disk with a save that was cut short behind its first range,
-// and the journal.
-func interrupted(t testing.TB) (d *store.Disk, before, after, journal []byte) {
-	t.Helper()
-	d = store.NewDisk(diskImage(t))
-	s := sessionOn(t, d)
-	set(t, s, "corrupt", "off")
-	overwrite(t, s, 0x8000, []byte("one"))
-	before, after = d.Bytes(), view(t, s)
+// failSecondWrite makes the second write to the image fail, once.
+func failSecondWrite(d *store.Disk) {
 	writes := 0
 	d.Fail = func(_ int, c store.Call) error {
 		if c.Op == store.OpWrite && c.Name == "" {
@@ -42,6 +35,18 @@ func interrupted(t testing.TB) (d *store.Disk, before, after, journal []byte) {
 		}
 		return nil
 	}
+}
+
+// interrupted is a disk with a save that was cut short behind its first range,
+// and the journal.
+func interrupted(t testing.TB) (d *store.Disk, before, after, journal []byte) {
+	t.Helper()
+	d = store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	set(t, s, "corrupt", "off")
+	overwrite(t, s, 0x8000, []byte("one"))
+	before, after = d.Bytes(), view(t, s)
+	failSecondWrite(d)
 	if err := s.Save(); err == nil {
 		t.Fatal("no error")
 	}
@@ -174,15 +179,7 @@ func TestJournalOfAnotherSession(t *testing.T) {
 	s := sessionOn(t, d)
 	overwrite(t, s, 0x8000, []byte("one"))
 	overwrite(t, s, 0x9000, []byte("two"))
-	writes := 0
-	d.Fail = func(_ int, c store.Call) error {
-		if c.Op == store.OpWrite && c.Name == "" {
-			if writes++; writes == 2 {
-				return errBroken
-			}
-		}
-		return nil
-	}
+	failSecondWrite(d)
 	if err := s.Save(); err == nil {
 		t.Fatal("no error")
 	}
@@ -242,15 +239,7 @@ func TestFinishWritesItsJournalAnew(t *testing.T) {
 	if err := s.Save(); !errors.Is(err, errBroken) || s.Unfinished() == nil {
 		t.Fatal(err, s.Unfinished())
 	}
-	writes := 0
-	d.Fail = func(_ int, c store.Call) error {
-		if c.Op == store.OpWrite && c.Name == "" {
-			if writes++; writes == 2 {
-				return errBroken
-			}
-		}
-		return nil
-	}
+	failSecondWrite(d)
 	if err := s.Finish(); !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
@@ -261,12 +250,57 @@ func TestFinishWritesItsJournalAnew(t *testing.T) {
 	}
 }
 
+// A save that was taken back, but for the removal of its journal, is taken back
+// once more: never finished by the next session.
+func TestTakeBackAgain(t *testing.T) {
+	d := store.NewDisk(diskImage(t))
+	s := sessionOn(t, d)
+	set(t, s, "corrupt", "off")
+	overwrite(t, s, 0x8000, []byte("one"))
+	before := d.Bytes()
+	failSecondWrite(d)
+	if err := s.Save(); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	removed := false
+	d.Fail = func(_ int, c store.Call) error {
+		removed = removed || c.Op == store.OpRemove && c.Name == "revert"
+		if removed && c.Op == store.OpSyncDir {
+			return errBroken
+		}
+		return nil
+	}
+	if err := s.TakeBack(); !errors.Is(err, errBroken) || !removed {
+		t.Fatal(err, removed)
+	}
+	d.Fail = nil
+	if err := s.TakeBack(); err != nil || s.Unfinished() != nil {
+		t.Error(err)
+	}
+	if u := sessionOn(t, d.CrashNone()).Unfinished(); !bytes.Equal(d.Bytes(), before) || u != nil {
+		t.Errorf("%v is left, or the image is another", u)
+	}
+}
+
+// A journal without transactions is none, under either name.
+func TestEmptyJournal(t *testing.T) {
+	for _, name := range []string{"journal", "revert"} {
+		d, _, _, journal := interrupted(t)
+		d = d.Restart()
+		at := bytes.Index(journal, []byte(`"transactions":[`))
+		put(t, d, name, editor.Resum(append(append(bytes.Clone(journal[:at]), `"transactions":[]}`...), '\n')))
+		s := sessionOn(t, d)
+		if n := strings.Join(s.Notices(), " "); !strings.Contains(n, "without transactions") {
+			t.Errorf("%s: %q", name, n)
+		}
+	}
+}
+
 // Files that take much memory or time to read, for their length, are refused.
 func TestHostileFilesAreBounded(t *testing.T) {
 	many := append([]byte("qedit journal 1\n0 0\n"), bytes.Repeat([]byte("{},"), 8<<20)...)
 	_, _, _, journal := interrupted(t)
-	head, rest, _ := bytes.Cut(journal[bytes.IndexByte(journal, '\n')+1:], []byte{'\n'})
-	_ = head
+	_, rest, _ := bytes.Cut(journal[bytes.IndexByte(journal, '\n')+1:], []byte{'\n'})
 	at := bytes.Index(rest, []byte(`"transactions":[`)) + len(`"transactions":[`)
 	empty := append(bytes.Clone(rest[:at]), bytes.Repeat([]byte("{},"), 8<<20)...)
 	empty = append(append([]byte("qedit journal 1\n0 0\n"), empty...), rest[at:]...)

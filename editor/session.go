@@ -25,7 +25,7 @@ import (
 )
 
 // Session is an editing session on one image. It is not safe for several
-// goroutines at once, but for Base and Holders.
+// goroutines at once, but for Holders and what Base and View return.
 type Session struct {
 	image   store.Image
 	size    int64

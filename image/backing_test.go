@@ -3,49 +3,19 @@ package image_test
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
-	"qedit/header"
 	"qedit/image"
 )
-
-// opened is an image in a file as a whole in memory.
-func opened(t *testing.T, path string) *image.Image {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	im, err := image.New(bytes.NewReader(data), int64(len(data)), header.NewArea(data[:min(len(data), 1<<16)]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return im
-}
 
 // What an image does not have is read from its backing file, when that was
 // opened: as QEMU reads it, also behind the end of the backing file and through
 // two of them.
 func TestBackingFiles(t *testing.T) {
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("needs " + tool)
-		}
-	}
+	needQEMU(t)
 	dir := t.TempDir()
-	run := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v, %s", args, err, out)
-		}
-	}
+	run := func(args ...string) { tool(t, dir, args...) }
 	raw := bytes.Repeat([]byte("raw "), 200<<10)
 	if err := os.WriteFile(filepath.Join(dir, "raw"), raw, 0o600); err != nil {
 		t.Fatal(err)
@@ -59,7 +29,7 @@ func TestBackingFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	top, middle := opened(t, filepath.Join(dir, "top.qcow2")), opened(t, filepath.Join(dir, "middle.qcow2"))
+	top, middle := open(t, filepath.Join(dir, "top.qcow2")), open(t, filepath.Join(dir, "middle.qcow2"))
 	got := make([]byte, len(want))
 	_, runs, err := top.ReadGuest(got, 0, image.Active)
 	unread := uint64(0)

@@ -11,27 +11,6 @@ import (
 	"qedit/image"
 )
 
-// onDisk returns an image file that is open until the test ends.
-func onDisk(t testing.TB, path string) *image.Image {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := make([]byte, header.MaxClusterSize)
-	n, _ := f.ReadAt(first, 0)
-	im, err := image.New(f, info.Size(), header.NewArea(first[:n]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return im
-}
-
 // tebibyte writes the tables of an image of 1 TiB with 64 KiB clusters, all of
 // them allocated, into a sparse file: each L2 table is followed by its data, as
 // qemu-img create -o preallocation=metadata does it; with shuffle the data of a
@@ -93,7 +72,7 @@ func tebibyte(b *testing.B, shuffle bool) string {
 func BenchmarkTebibyte(b *testing.B) {
 	for name, shuffle := range map[string]bool{"in order": false, "fragmented": true} {
 		b.Run(name, func(b *testing.B) {
-			im := onDisk(b, tebibyte(b, shuffle))
+			im := open(b, tebibyte(b, shuffle))
 			b.Run("map", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
@@ -120,7 +99,7 @@ func BenchmarkTebibyte(b *testing.B) {
 
 // The whole map in 2000 cells, as a screen shows it.
 func BenchmarkSummary(b *testing.B) {
-	im := onDisk(b, tebibyte(b, false))
+	im := open(b, tebibyte(b, false))
 	m, err := im.Map(context.Background(), nil)
 	if err != nil {
 		b.Fatal(err)

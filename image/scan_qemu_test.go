@@ -14,20 +14,7 @@ import (
 	"qedit/image"
 )
 
-// needTools skips a test where QEMU's tools are missing. CI sets the variable:
-// there they may not be.
-func needTools(t testing.TB) {
-	t.Helper()
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("needs " + tool)
-		}
-	}
-}
-
+// tool runs a command in a folder and fails the test if it fails.
 func tool(t testing.TB, dir string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
@@ -217,7 +204,7 @@ func stored(buf []byte, h *header.Header, cluster uint64) uint64 {
 // the stored refcount, by the scan and by References; the map has no conflicts,
 // and its unreferenced clusters are those of refcount 0.
 func TestQEMUReferences(t *testing.T) {
-	needTools(t)
+	needQEMU(t)
 	rounds := uint64(2)
 	if testing.Short() {
 		rounds = 1
@@ -301,7 +288,7 @@ func paths(refs []image.Reference) []string {
 
 // Snapshots and bitmaps are those that QEMU lists.
 func TestQEMULists(t *testing.T) {
-	needTools(t)
+	needQEMU(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "disk.qcow2")
 	tool(t, dir, "qemu-img", "create", "-q", "-f", "qcow2", path, "8M")
@@ -338,7 +325,7 @@ func TestQEMULists(t *testing.T) {
 	if err := json.Unmarshal(out, &info); err != nil {
 		t.Fatal(err)
 	}
-	im := onDisk(t, path)
+	im := open(t, path)
 	snapshots, err := im.Snapshots()
 	if err != nil || len(snapshots) != len(info.Snapshots) || len(snapshots) != 40 {
 		t.Fatalf("%d snapshots, QEMU has %d, %v", len(snapshots), len(info.Snapshots), err)
