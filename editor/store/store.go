@@ -6,7 +6,8 @@
 // its power.
 //
 // An Image is open for reading only. What is to be written goes through a
-// Writer, which is opened for one save and closed after it.
+// Writer, which is opened for one save and closed after it; an edit opens one
+// too, to find out whether a save could.
 package store
 
 import (
