@@ -41,6 +41,10 @@ type Location struct {
 	Guest    GuestOffset // where HasGuest: the byte of the virtual disk; of compressed data the first one of its cluster
 	Snapshot int         // whose disk that is, Active for the active one
 	HasGuest bool
+	// Unread says why the guest does not read a byte of a cluster that is kept
+	// for it, "" where it does: the entry says that it reads zeros there, or the
+	// backing file.
+	Unread string
 
 	Refcount    uint64 // stored refcount of the cluster
 	RefcountErr error  // why it is not known
@@ -334,11 +338,12 @@ func (im *Image) locateData(l *Location, budget *uint64) bool {
 
 // certain reports whether no other entry can be a better owner. Compressed data
 // is stored byte after byte, but its length counts in sectors: in the last
-// sector of one cluster the next may start.
+// sector of one cluster the next may start. Of a cluster that is shared the disk
+// that reads the byte is better than one that does not.
 func (l *Location) certain(im *Image) bool {
 	e := l.Owner.L2()
 	if !e.Compressed() {
-		return true
+		return l.Unread == "" || l.RefcountErr == nil && l.Refcount <= 1
 	}
 	at, n := e.CompressedData(im.clusterBits)
 	return uint64(l.Host-at)+sector < n
@@ -399,16 +404,53 @@ func (im *Image) dataIn(l *Location, l1 Table, i uint64, buf []byte, budget *uin
 		}
 	}
 	owner := im.Entry(t, uint64(best))
-	l.Role, l.Title = header.RoleData, "data"
-	if owner.L2().Compressed() {
-		l.Title = "compressed data"
+	if l.HasOwner && im.unreadOf(&owner, l.Host) != "" {
+		return false // not better than the one before
 	}
-	l.Owner, l.HasOwner = owner, true
+	im.Own(l, &owner)
 	l.Owners = append(im.owners(&e), Step{owner.Path(), owner.Offset})
-	l.Snapshot = l1.Snapshot
-	l.Guest, l.HasGuest = im.ToGuest(&owner, l.Host)
 	im.hint = ownerHint{l1.Snapshot, i, true}
 	return true
+}
+
+// Own makes of the location of a byte one of the cluster that an L2 entry points
+// at: what the byte is there, and which of the guest's. Owners and what is known
+// of the cluster stay as they are.
+func (im *Image) Own(l *Location, e *Entry) {
+	l.Role, l.Title, l.Owner, l.HasOwner, l.Snapshot = header.RoleData, "data", *e, true, e.Table.Snapshot
+	if e.L2().Compressed() {
+		l.Title = "compressed data"
+	}
+	l.Guest, l.HasGuest = im.ToGuest(e, l.Host)
+	if l.Unread = im.unreadOf(e, l.Host); l.Unread != "" {
+		l.Title = "not allocated"
+		if l.HasGuest = false; e.L2().Zero() && !im.extended() {
+			l.Title = "kept for data"
+		}
+	}
+}
+
+// unreadOf says why the guest does not read a byte of the cluster that an L2
+// entry points at, "" where it does.
+func (im *Image) unreadOf(e *Entry, host header.HostOffset) string {
+	l2 := e.L2()
+	switch {
+	case l2.Compressed():
+	case im.extended():
+		in, size := uint64(host)&(im.ClusterSize()-1), im.ClusterSize()/im.subclusters()
+		sub := in / size
+		switch alloc, zero := l2.Bitmap>>sub&1, l2.Bitmap>>(32+sub)&1; {
+		case zero != 0 && alloc == 0:
+			return fmt.Sprintf("subcluster %d reads as zeros, by the entry", sub)
+		case alloc == 0 && im.h.BackingFile != "":
+			return fmt.Sprintf("subcluster %d reads from the backing file", sub)
+		case alloc == 0:
+			return fmt.Sprintf("subcluster %d reads as zeros, as there is no backing file", sub)
+		}
+	case l2.Zero() && im.h.Version >= header.Three:
+		return "reads as zeros, by the zero flag of the entry"
+	}
+	return ""
 }
 
 // owners returns the way from the header to an entry of an L1 or bitmap table,

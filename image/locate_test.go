@@ -3,6 +3,7 @@ package image_test
 import (
 	"context"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -67,6 +68,36 @@ func checkRefcounts(t testing.TB, im *image.Image) {
 	}
 	if got, err := im.Refcount(n + 1<<40); got != 0 || err != nil {
 		t.Errorf("past the table: %d, %v", got, err)
+	}
+}
+
+// A byte of a cluster that is kept for the guest is not called data where the
+// guest reads something else: zeros, or the backing file.
+func TestLocateUnread(t *testing.T) {
+	needQEMU(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "disk.qcow2")
+	for _, c := range []struct {
+		create []string
+		write  string
+		in     uint64 // of the cluster
+		unread string
+	}{
+		{[]string{"-o", "extended_l2=on"}, "write -P 7 0 4k", 0, ""},
+		{[]string{"-o", "extended_l2=on"}, "write -P 7 0 4k", 3 << 11, "subcluster 3 reads as zeros, as there is no backing file"},
+		{[]string{"-o", "extended_l2=on", "-b", "base", "-F", "raw"}, "write -P 7 0 4k", 65535, "subcluster 31 reads from the backing file"},
+		{[]string{"-o", "extended_l2=on"}, "write -z 6k 2k", 3 << 11, "subcluster 3 reads as zeros, by the entry"},
+		{nil, "write -z 0 64k", 5, "reads as zeros, by the zero flag of the entry"},
+	} {
+		tool(t, dir, "qemu-img", "create", "-q", "-f", "raw", "base", "1M")
+		tool(t, dir, append(append([]string{"qemu-img", "create", "-q", "-f", "qcow2"}, c.create...), path, "1M")...)
+		tool(t, dir, "qemu-io", "-c", "write -P 7 0 2k", "-c", c.write, "-c", "write -P 1 512k 64k", path)
+		im := open(t, path)
+		l2 := im.Resolve(0, image.Active).L2
+		l := im.Locate(l2.L2().Offset() + header.HostOffset(c.in))
+		if l.Unread != c.unread || l.HasGuest != (c.unread == "") || (l.Title == "data") != (c.unread == "") || l.Owner.Path() != "l1[0].l2[0]" || l.Role != header.RoleData {
+			t.Errorf("%s at %d: %q, %q, %+v; want %q", c.write, c.in, l.Title, l.Unread, l, c.unread)
+		}
 	}
 }
 
