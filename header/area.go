@@ -532,5 +532,8 @@ func (h *Header) Summary() string {
 	if h.BackingFile != "" {
 		s += " · backing " + Printable(h.BackingFile)
 	}
+	if name, ok := h.DataFile(); ok && h.ExternalData() {
+		s += " · data file " + Printable(name)
+	}
 	return s
 }

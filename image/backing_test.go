@@ -49,11 +49,54 @@ func TestBackingFiles(t *testing.T) {
 	}
 	backed := false
 	for _, r := range runs {
-		if backed = backed || r.Backing; r.Unread {
+		if backed = backed || r.Depth == 2 && r.Kind == image.GuestData; r.Unread {
 			t.Errorf("%+v", r)
 		}
 	}
 	if !backed {
-		t.Error("no run says that it comes from the backing file")
+		t.Error("no run says that it comes from the second backing file")
+	}
+	if last := runs[len(runs)-1]; !last.Past || last.Depth != 1 {
+		t.Errorf("%+v: want zeros past the end of the backing file", last)
+	}
+}
+
+// The clusters of an image with an external data file are read from it when it
+// was opened, as QEMU reads them; what is past its end is zeros.
+func TestDataFile(t *testing.T) {
+	needQEMU(t)
+	for _, options := range []string{"", ",extended_l2=on", ",data_file_raw=on", ",cluster_size=4k"} {
+		dir := t.TempDir()
+		data := filepath.Join(dir, "data.raw")
+		tool(t, dir, "qemu-img", "create", "-q", "-f", "qcow2", "-o", "data_file="+data+options, "disk.qcow2", "4M")
+		tool(t, dir, "qemu-io", "-c", "write -P 7 0 64k", "-c", "write -P 9 1M 100k", "-c", "write -z 1040k 8k", "-c", "write -P 3 4000k 5k", "disk.qcow2")
+		tool(t, dir, "qemu-img", "convert", "-O", "raw", "disk.qcow2", "want")
+		want, err := os.ReadFile(filepath.Join(dir, "want"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := os.ReadFile(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		im := open(t, filepath.Join(dir, "disk.qcow2"))
+		got := make([]byte, len(want))
+		if _, runs, err := im.ReadGuest(got, 0, image.Active); err != nil || !runs[0].Unread || bytes.Equal(got, want) {
+			t.Errorf("%+v, %v: the data file is not opened", runs[0], err)
+		}
+		im.SetDataFile(bytes.NewReader(stored), int64(len(stored)))
+		_, runs, err := im.ReadGuest(got, 0, image.Active)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Error("other bytes than QEMU reads", options, err)
+		}
+		for _, r := range runs {
+			if r.Unread {
+				t.Errorf("%s: %+v", options, r)
+			}
+		}
+		im.SetDataFile(bytes.NewReader(nil), 0)
+		if _, runs, err := im.ReadGuest(got[:4096], 0, image.Active); err != nil || got[0] != 0 || runs[0].Unread {
+			t.Errorf("%+v, %v: want zeros past the end", runs, err)
+		}
 	}
 }

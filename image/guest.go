@@ -206,6 +206,15 @@ func ones(v uint32) int { return bits.OnesCount32(v) }
 // read without the key.
 func (im *Image) Encrypted() bool { return im.h.CryptMethod != header.CryptNone }
 
+// InDataFile returns where in the external data file the cluster of an L2 entry
+// lies; false where it has none there.
+func (im *Image) InDataFile(e *Entry) (header.HostOffset, bool) {
+	l2 := e.L2()
+	isL2 := e.Kind == EntryL2 || e.Kind == EntryL2Extended
+	stored := l2.Offset() != 0 || l2.Copied()
+	return l2.Offset(), im.externalData() && isL2 && stored && e.unreadable() == ""
+}
+
 // Run returns the number of guest bytes from the start of the chain on that are
 // stored alike in one run, up to the end of its L2 table.
 func (im *Image) Run(c *Chain) uint64 {
@@ -247,8 +256,9 @@ func (im *Image) GuestSpan(e *Entry) (at GuestOffset, length uint64, ok bool) {
 }
 
 // ToGuest returns the guest offset of a byte of the cluster that an L2 entry
-// maps; false where the entry does not store it. Of compressed data the guest
-// offset is that of its cluster.
+// maps; false where the entry has no cluster with it. Of compressed data the guest
+// offset is that of its cluster. Whether the guest reads the byte there is
+// another question: see Location.Unread.
 func (im *Image) ToGuest(e *Entry, host header.HostOffset) (GuestOffset, bool) {
 	at, _, ok := im.GuestSpan(e)
 	if !ok || e.Table.Kind == EntryL1 || e.unreadable() != "" {

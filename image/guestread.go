@@ -1,6 +1,10 @@
 package image
 
-import "qedit/header"
+import (
+	"errors"
+
+	"qedit/header"
+)
 
 // GuestRun is a run of what was read of the virtual disk.
 type GuestRun struct {
@@ -8,7 +12,7 @@ type GuestRun struct {
 	Length uint64 // bytes
 	Kind   GuestKind
 
-	Host    header.HostOffset // of the first byte, or of compressed data, where HasHost
+	Host    header.HostOffset // of the first byte, or of compressed data, where HasHost; of GuestExternal in the data file
 	HasHost bool
 
 	// Problem says what is wrong, "" where nothing is.
@@ -17,8 +21,13 @@ type GuestRun struct {
 	// encrypted, or in another file (the external data file, or the backing
 	// file).
 	Unread bool
-	// Backing marks bytes that come from the backing file.
-	Backing bool
+	// Depth says which file has the bytes, or would have them if it were read: 0
+	// the image, 1 its backing file, 2 the backing file of that. Kind and Host
+	// are of that file.
+	Depth int
+	// Past marks bytes past the end of the backing file at Depth: they read as
+	// zeros.
+	Past bool
 }
 
 // Why a run of the guest cannot be read.
@@ -55,15 +64,43 @@ func (im *Image) ReadGuest(p []byte, off GuestOffset, snapshot int) (int, []Gues
 			Start: c.Guest, Length: uint64(len(part)), Kind: c.Kind, Host: c.Host, HasHost: c.HasHost,
 			Problem: c.Problem, Unread: c.Kind == GuestBroken,
 		}
-		im.readRun(part, &c, &run)
-		if last := len(runs) - 1; last >= 0 && runs[last].joins(&run) {
-			runs[last].Length += run.Length
+		if c.Kind == GuestUnallocated && im.h.BackingFile != "" {
+			for _, r := range im.readBacking(part, &run) {
+				runs = joined(runs, r)
+			}
 		} else {
-			runs = append(runs, run)
+			im.readRun(part, &c, &run)
+			runs = joined(runs, run)
 		}
 		n += len(part)
 	}
 	return len(p), runs, nil
+}
+
+// joined adds a run to others, and makes one of those that belong together.
+func joined(runs []GuestRun, next GuestRun) []GuestRun {
+	if last := len(runs) - 1; last >= 0 && runs[last].joins(&next) {
+		runs[last].Length += next.Length
+		return runs
+	}
+	return append(runs, next)
+}
+
+// readBacking fills part with what the backing file has of a run, and returns
+// the runs that this is.
+func (im *Image) readBacking(part []byte, run *GuestRun) []GuestRun {
+	err := errors.New(unreadBacking)
+	if im.backing != nil {
+		var runs []GuestRun
+		if runs, err = im.backing.ReadBacking(part, run.Start); err == nil {
+			for i := range runs {
+				runs[i].Depth++
+			}
+			return runs
+		}
+	}
+	clear(part)
+	return []GuestRun{{Start: run.Start, Length: run.Length, Unread: true, Problem: err.Error(), Depth: 1}}
 }
 
 // readRun fills part with what a chain leads to.
@@ -71,20 +108,18 @@ func (im *Image) readRun(part []byte, c *Chain, run *GuestRun) {
 	clear(part)
 	unread := func(why string) { run.Unread, run.Problem = true, why }
 	switch c.Kind {
-	case GuestUnallocated:
+	case GuestExternal:
 		switch {
-		case im.h.BackingFile == "":
-		case im.backing == nil:
-			unread(unreadBacking)
+		case im.data == nil:
+			unread(unreadExternal)
+		case im.Encrypted():
+			unread(unreadEncrypted)
 		default:
-			run.Backing = true
-			if err := im.backing.ReadBacking(part, c.Guest); err != nil {
+			if err := im.data.read(part, c.Host); err != nil {
 				clear(part)
 				unread(err.Error())
 			}
 		}
-	case GuestExternal:
-		unread(unreadExternal)
 	case GuestData:
 		if im.Encrypted() {
 			unread(unreadEncrypted)
@@ -113,6 +148,6 @@ func (im *Image) readRun(part []byte, c *Chain, run *GuestRun) {
 }
 
 func (r *GuestRun) joins(next *GuestRun) bool {
-	return r.Kind == next.Kind && r.Kind != GuestCompressed && r.Problem == next.Problem && r.Unread == next.Unread && r.Backing == next.Backing &&
+	return r.Kind == next.Kind && r.Kind != GuestCompressed && r.Problem == next.Problem && r.Unread == next.Unread && r.Depth == next.Depth && r.Past == next.Past &&
 		r.HasHost == next.HasHost && (!r.HasHost || r.Host+header.HostOffset(r.Length) == next.Host)
 }

@@ -27,6 +27,7 @@ type Image struct {
 	hint    ownerHint   // where an owner was found last
 	records *recordList // snapshots and bitmaps, nil: not read
 	backing Backing     // nil: what is not allocated is not read
+	data    *dataFile   // nil: what is in the external data file is not read
 }
 
 // New returns the image whose header area is given, in a file of so many bytes.

@@ -136,6 +136,7 @@ func init() {
 			return m.review(true)
 		}},
 		{Name: "open the backing file", Group: groupFile, Keys: bind("read from it, in the guest view, what the image does not have; asks first"), run: (*Model).openBacking},
+		{Name: "open the data file", Group: groupFile, Keys: bind("read from it, in the guest view, what the image has there; asks first"), run: (*Model).openDataFile},
 		{Name: "discard edits", Group: groupFile, Keys: bind("drop all edits that are not saved"), run: (*Model).discard},
 		{Name: "discard and quit", Group: groupFile, Keys: bind("quit, edits or not"), run: (*Model).abandon},
 		{Name: quitAction, Group: groupFile, Keys: bind("quit; asks when there are edits", "q", "ctrl+q"), Short: "quit", Rank: 8, run: (*Model).quit},
@@ -223,12 +224,16 @@ func enter(m *Model) tea.Cmd {
 	if m.focus == PaneTree && m.siftOn() {
 		return nil
 	}
+	if m.inGuest() {
+		return m.enterGuest()
+	}
 	if _, ok := m.target(); ok {
 		return m.followPointer()
 	}
 	n := m.node()
 	s := m.look()
 	switch {
+	case m.followDataFile(s):
 	case s.part() != nil:
 		return m.editField()
 	case n == nil && m.focus == PaneTree:

@@ -76,6 +76,13 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 	if n := s.pointer(); n != nil {
 		lines = append(lines, m.targetLines(s, n)...)
 	}
+	if at, ok := m.image.InDataFile(e); ok {
+		target := line("target", inkBacking, "→ "+at.String()).and(inkText, "of the data file "+dataFileName(m.area().Header))
+		if m.others.data == nil {
+			target = target.and(inkDim, "not opened")
+		}
+		lines = append(lines, target)
+	}
 	if at, ok := m.counted(s); ok {
 		lines = append(lines, line("counts", inkText, "→ "+at.String()).and(inkDim, fmt.Sprintf("cluster %d", uint64(at)/m.image.ClusterSize())))
 	}

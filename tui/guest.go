@@ -78,18 +78,41 @@ func (m *Model) showGuest(snapshot int, name string) {
 	if snapshot != g.snapshot {
 		g.pages.clear()
 	}
+	mapped, isMapped := m.guestOfEntry()
+	before := m.here()
 	g.on, g.snapshot, g.name, g.size = true, snapshot, name, size
 	g.at = min(g.at, structures.GuestOffset(size-1))
 	m.setFocus(PaneHex)
 	m.hex.selecting = false
 	at, ok := m.guestOf(m.cursor.at)
+	if !ok && isMapped && uint64(mapped) < size {
+		m.remember(before)
+		m.goGuest(mapped)
+		return
+	}
 	if g.astray = !ok; ok {
 		g.at = at
+	} else if name := dataFileName(m.area().Header); name != "" && m.others.data == nil {
+		m.say("the guest's clusters are in the data file " + grid.Cut(name, maxTitle) + "; :open the data file")
 	} else {
 		m.say("the byte at " + m.cursor.at.String() + " is none of this disk")
 	}
 	g.host = m.cursor.at
 	m.follow()
+}
+
+// guestOfEntry returns the first byte of the disk that the selected table entry
+// maps, or which one a byte is kept for that the guest does not read.
+func (m *Model) guestOfEntry() (structures.GuestOffset, bool) {
+	s := m.look()
+	switch {
+	case s.known && s.inTable:
+		at, _, ok := m.image.GuestSpan(&s.entry)
+		return at, ok
+	case s.known && s.loc.HasOwner && s.loc.Unread != "":
+		return m.image.ToGuest(&s.loc.Owner, s.loc.Host)
+	}
+	return 0, false
 }
 
 // guestOf returns which byte of the disk that is shown a byte of the file is.
@@ -156,8 +179,7 @@ func (m *Model) goGuest(at structures.GuestOffset) {
 	g := &m.guest
 	g.at = min(at, structures.GuestOffset(g.size-1))
 	c := m.image.Resolve(g.at, g.snapshot)
-	g.astray = !c.HasHost || c.Kind != structures.GuestData && c.Kind != structures.GuestCompressed || uint64(c.Host) >= uint64(m.session.Size())
-	if !g.astray {
+	if g.astray = !m.stores(&c); !g.astray {
 		m.arrived(&c)
 		m.cursor = m.placeAt(c.Host)
 	}
@@ -175,6 +197,11 @@ func (m *Model) inspectAstray() []infoLine {
 	lines := []infoLine{line("guest", inkBright, g.at.String()).and(inkDim, "of the virtual disk")}
 	c := m.image.Resolve(g.at, g.snapshot)
 	lines = append(lines, line("stored", inkText, c.Kind.String()).and(inkDim, "nothing in this file holds it"))
+	if run := m.guestRun(); run != nil {
+		if text, ink := m.sourceText(run, g.at); text != "" {
+			lines = append(lines, line("it is", ink, text))
+		}
+	}
 	if c.Problem != "" {
 		lines = append(lines, line("problem", inkWrong, header.Harmless(c.Problem)))
 	}
@@ -185,6 +212,26 @@ func (m *Model) inspectAstray() []infoLine {
 		lines = append(lines, line("entry", inkTable, c.L1.Path()).and(inkDim, header.Harmless(m.image.Describe(&c.L1))))
 	}
 	return lines
+}
+
+// enterGuest goes from a byte of the disk to where it is stored in the file. Of
+// one that is not it says where else it is.
+func (m *Model) enterGuest() tea.Cmd {
+	g := &m.guest
+	if !g.astray {
+		return m.toggleGuest()
+	}
+	text := ""
+	if run := m.guestRun(); run != nil {
+		text, _ = m.sourceText(run, g.at)
+	}
+	if text == "" {
+		c := m.image.Resolve(g.at, g.snapshot)
+		m.say("nothing is stored here: " + c.Kind.String())
+		return nil
+	}
+	m.say("guest " + g.at.String() + " is " + text)
+	return nil
 }
 
 // guestPlace reads a byte of the disk that is shown, whether it is stored or
@@ -279,6 +326,12 @@ func (m *Model) mayTypeGuest(n int) bool {
 func (m *Model) guestRule() ruleText {
 	g := &m.guest
 	t := ruleText{"guest", fmt.Sprintf("%v  %d/row  guest", g.at, g.rows.bytesPerRow())}
+	if name := dataFileName(m.area().Header); name != "" {
+		t.title += ", data file " + grid.Cut(name, 24)
+		if m.others.data == nil {
+			t.title += " not open"
+		}
+	}
 	if g.snapshot != structures.Active {
 		t.title += ", snapshot " + grid.Cut(g.name, 24)
 	}
@@ -366,4 +419,55 @@ func (m *Model) clickGuest(x, y int) {
 		m.hex.inText, m.hex.digit = inText, -1
 		m.goGuest(structures.GuestOffset(o))
 	}
+}
+
+// inspectUnread says why a byte of the disk that is stored in the file is not
+// shown.
+func (m *Model) inspectUnread() []infoLine {
+	run := m.guestRun()
+	if run == nil || !run.Unread {
+		return nil
+	}
+	return []infoLine{line("not shown", inkWrong, header.Harmless(run.Problem))}
+}
+
+// diskPlace is where one is on the virtual disk while that is shown.
+type diskPlace struct {
+	on       bool
+	snapshot int
+	name     string
+	at       structures.GuestOffset
+}
+
+func (m *Model) diskPlace() diskPlace {
+	if g := &m.guest; g.on {
+		return diskPlace{true, g.snapshot, g.name, g.at}
+	}
+	return diskPlace{}
+}
+
+// showDiskPlace shows the disk again as it was at a place, or the file. The
+// cursor of the file is where it was then.
+func (m *Model) showDiskPlace(p diskPlace) {
+	g := &m.guest
+	if g.on = false; !p.on || m.image == nil {
+		return
+	}
+	size, err := m.image.DiskSize(p.snapshot)
+	if err != nil || size == 0 {
+		return
+	}
+	if p.snapshot != g.snapshot {
+		g.pages.clear()
+	}
+	g.on, g.snapshot, g.name, g.size = true, p.snapshot, p.name, size
+	g.at, g.host = min(p.at, structures.GuestOffset(size-1)), m.cursor.at
+	c := m.image.Resolve(g.at, g.snapshot)
+	g.astray = !m.stores(&c)
+	m.setFocus(PaneHex)
+}
+
+// stores reports whether the file holds what a chain leads to.
+func (m *Model) stores(c *structures.Chain) bool {
+	return c.HasHost && (c.Kind == structures.GuestData || c.Kind == structures.GuestCompressed) && uint64(c.Host) < uint64(m.session.Size())
 }

@@ -156,7 +156,7 @@ func TestGuestConflict(t *testing.T) {
 
 // Whatever the disk is like it is shown, and says what it cannot show.
 func TestGuestOthers(t *testing.T) {
-	for name, want := range map[string]string{"external": "external", "overlay": "backing file", "extended": "guest", "v2": "guest", "cut": "", "many": "", "lost-l1": "", "luks": ""} {
+	for name, want := range map[string]string{"external": "in data file", "overlay": "backing file", "extended": "guest", "v2": "guest", "cut": "", "many": "", "lost-l1": "", "luks": ""} {
 		for _, size := range [][2]int{{120, 36}, {40, 12}, {24, 7}} {
 			s := openScreen(t, name, size[0], size[1])
 			s.keys("gu", "j", "pgdown", "G", "gg", "i", "41", "esc", "gg")
@@ -219,4 +219,14 @@ func TestOwnerByWhichOneCame(t *testing.T) {
 	s.keys("ctrl+g", "guest:0x12004", "enter").want("l2[9] › data", "0xa004")
 	s.keys("ctrl+g", "guest:4", "enter").want("l2[0] › data", "0xa004")
 	s.keys("gu", "ctrl+g", "guest:0x12008", "enter").want("l2[9] › data").keys("down").want("l2[9] › data")
+}
+
+// Going back leads to the byte of the disk where one was, stored or not.
+func TestGuestJumps(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 120, 36)
+	s.keys(":l1[0].l2[4]", "enter", "gu").want("0x40000  8/row", "CCCCCCCC")
+	s.keys("ctrl+g", "guest:0x80000", "enter").want("0x80000  8/row", "unallocated")
+	s.keys("ctrl+g", "guest:0x20000", "enter").want("0x20000  8/row").keys("enter").want("▸ hex", "l2[2] › data", "42 42 42")
+	s.keys("gu", "backspace").want("0x80000  8/row").keys("backspace").want("0x40000  8/row").keys("backspace").want("▸ hex", "› l2[4]")
+	s.keys("alt+right").want("0x40000  8/row").keys("alt+right").want("0x80000  8/row")
 }

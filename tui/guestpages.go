@@ -74,13 +74,11 @@ func (m *Model) loadGuest() tea.Cmd {
 
 func (m *Model) readGuestPage(index uint64) tea.Cmd {
 	view, size, area := m.session.View(), m.session.Size(), m.area()
-	snapshot, generation, backings := m.guest.snapshot, m.guest.pages.generation, m.backings
+	snapshot, generation, others := m.guest.snapshot, m.guest.pages.generation, m.others
 	return func() tea.Msg {
 		page := &guestPage{generation: generation}
 		if im, err := structures.New(view, size, area); err == nil {
-			if below := disks(backings); below != nil {
-				im.SetBacking(below)
-			}
+			others.attach(im)
 			data := make([]byte, guestPageSize)
 			n, runs, err := im.ReadGuest(data, structures.GuestOffset(index*guestPageSize), snapshot)
 			if err == nil {
@@ -126,6 +124,16 @@ func (p *guestPage) run(o uint64) *structures.GuestRun {
 		if r := &p.runs[i]; o >= uint64(r.Start) && o-uint64(r.Start) < r.Length {
 			return r
 		}
+	}
+	return nil
+}
+
+// guestRun is the run of the byte of the cursor of the disk, nil where it has not
+// been read yet.
+func (m *Model) guestRun() *structures.GuestRun {
+	g := &m.guest
+	if page := g.pages.at(uint64(g.at)); g.on && page != nil {
+		return page.run(uint64(g.at))
 	}
 	return nil
 }
@@ -188,10 +196,12 @@ func (m *Model) storedAt(run *structures.GuestRun, o uint64) storedRow {
 		return storedRow{}
 	case run.Kind == structures.GuestBroken:
 		return storedRow{"! broken", inkWrong}
-	case run.Kind == structures.GuestUnallocated && (run.Unread || run.Backing):
+	case run.Past:
+		return storedRow{"past backing", inkBacking}
+	case run.Depth > 0:
 		return storedRow{"backing file", inkBacking}
 	case run.Kind == structures.GuestExternal:
-		return storedRow{"external", inkDim}
+		return storedRow{"in data file", inkBacking}
 	case m.image.Encrypted() && (run.Kind == structures.GuestData || run.Kind == structures.GuestCompressed):
 		return storedRow{"encrypted", inkLUKS}
 	case run.Kind == structures.GuestData && run.HasHost:

@@ -71,7 +71,7 @@ func (m *Model) inspect() []infoLine {
 	}
 	n := m.node()
 	if n == nil {
-		return m.inspectData()
+		return append(m.inspectData(), m.inspectUnread()...)
 	}
 	if n.Field == nil {
 		return m.inspectStructure(n)

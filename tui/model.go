@@ -85,9 +85,9 @@ type Model struct {
 
 	clusters clusterMap
 	guest    guestView
-	backings []backing // files that were opened for the guest view, the nearest first
-	pointing *job      // that looks for who points at a cluster
-	beyond   beyond    // what was found beyond the header
+	others   otherFiles // that were opened for the guest view
+	pointing *job       // that looks for who points at a cluster
+	beyond   beyond     // what was found beyond the header
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -185,6 +185,7 @@ func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.profi
 // that are remembered to where their fields are now.
 func (m *Model) edited() {
 	m.openImage()
+	m.checkOthers()
 	m.tables = structures.Structures(m.area())
 	m.plan = m.session.Plan()
 	m.edits = editRows(m.history, m.plan.Transactions)

@@ -122,14 +122,15 @@ func (m *Model) moved(p place) place {
 // visit is a place with what was seen of it.
 type visit struct {
 	place
-	top header.HostOffset // first byte of the hex pane
+	top  header.HostOffset // first byte of the hex pane
+	disk diskPlace
 }
 
-func (m *Model) here() visit { return visit{m.cursor, m.hex.top} }
+func (m *Model) here() visit { return visit{m.cursor, m.hex.top, m.diskPlace()} }
 
 // remember keeps a place to go back to.
 func (m *Model) remember(v visit) {
-	if len(m.back) == 0 || m.back[len(m.back)-1].place != v.place {
+	if n := len(m.back); n == 0 || m.back[n-1].place != v.place || m.back[n-1].disk != v.disk {
 		m.back = append(m.back, v)
 	}
 	m.ahead = nil
@@ -176,12 +177,13 @@ func (m *Model) travel(from, to *[]visit, none string) tea.Cmd {
 	for n := len(*from); n > 0; n-- {
 		v := (*from)[n-1]
 		*from = (*from)[:n-1]
-		if v.place == m.cursor {
+		if v.place == m.cursor && v.disk == m.diskPlace() {
 			continue
 		}
 		*to = append(*to, m.here())
 		m.hex.selecting = false
 		m.cursor, m.hex.top = v.place, v.top
+		m.showDiskPlace(v.disk)
 		m.follow()
 		return nil
 	}

@@ -43,7 +43,7 @@ func Run(s *editor.Session, o Options) (int, error) {
 	_, err := p.Run()
 	stop()
 	lost := lostEdits(s, m.finishSave())
-	m.closeBackings()
+	m.closeOthers()
 	switch sig := <-caught; {
 	case sig != 0 && lost != "":
 		return exitSignal + int(sig), fmt.Errorf("ended by the signal %v%s", sig, lost)
