@@ -251,7 +251,18 @@ func (m *Model) inspectCluster(s *sight) []infoLine {
 		}
 		lines = append(lines, structure)
 	} else {
-		lines = append(lines, line("structure", roleInk(l.Role), l.Title))
+		structure := line("structure", roleInk(l.Role), l.Title)
+		if l.Unread != "" {
+			structure = structure.and(inkText, "part of the cluster of "+l.Owner.Path())
+		}
+		lines = append(lines, structure)
+	}
+	if l.Unread != "" {
+		unread := line("guest", inkWarn, l.Unread)
+		if at, ok := m.image.ToGuest(&l.Owner, l.Host); ok {
+			unread = unread.and(inkDim, "it would be "+at.String())
+		}
+		lines = append(lines, unread)
 	}
 	if l.HasGuest {
 		guest := line("guest", inkBright, l.Guest.String())

@@ -221,6 +221,22 @@ func TestOwnerByWhichOneCame(t *testing.T) {
 	s.keys("gu", "ctrl+g", "guest:0x12008", "enter").want("l2[9] › data").keys("down").want("l2[9] › data")
 }
 
+// A byte of a cluster that is kept for the guest, and that the guest does not
+// read, is not shown as the guest's.
+func TestUnreadSubcluster(t *testing.T) {
+	buf := qemuImage(t, []string{"-o", "extended_l2=on", "4M"}, "write -P 0x41 0 4k", "write -z 8k 2k", "write -P 0x42 64k 64k")
+	s := openBytes(t, buf, "extended", 120, 36)
+	host := s.Model.image.Resolve(0, structures.Active).Host
+	to := func(at header.HostOffset) *screen { return s.keys("ctrl+g", at.String(), "enter") }
+	to(host).want("l2[0] › data", "guest 0x0 ")
+	s.keys("ctrl+d", "ctrl+u").want("l2[0] › data")
+	to(host+0x1800).want("l2[0] › not allocated", "part of the cluster of l1[0].l2[0]", "subcluster 3 reads as zeros, as there is no").reject("guest 0x1800")
+	s.keys("i").want("the guest does not read these bytes: subcluster 3").keys("esc")
+	to(host+0x2000).want("not allocated", "subcluster 4 reads as zeros, by the entry")
+	s.keys("gu").want("0x2000  8/row", "zero").keys("i").want("nothing is stored here").keys("gu").want("not allocated")
+	to(host + 0xfff).want("l2[0] › data", "guest 0xfff ").keys("l").want("not allocated").keys("h").want("› data")
+}
+
 // Going back leads to the byte of the disk where one was, stored or not.
 func TestGuestJumps(t *testing.T) {
 	s := openBytes(t, standard(t), "disk", 120, 36)

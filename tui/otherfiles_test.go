@@ -106,7 +106,7 @@ func TestDataFileMissing(t *testing.T) {
 	if len(s.dialogs) > 0 { // the name of the folder is long
 		s.keys("esc")
 	}
-	s.keys("gu", "ctrl+g", "guest:0", "enter").want("which is not open: ", "no such file")
+	s.keys("gu", "ctrl+g", "guest:0", "enter").want("which is not", "no such file")
 	s = openScreen(t, "plain", 120, 36)
 	s.keys(":open the data file", "enter").want("the image has no external data file")
 }
@@ -138,7 +138,7 @@ func TestBackingSources(t *testing.T) {
 	if len(s.dialogs) > 0 {
 		s.keys("esc")
 	}
-	s.want("-- --", "which is not open: ", "it is its own backing file")
+	s.keys("l").want("-- --", "the backing file self.qcow2, which is not", "it is its own backing file")
 	s = openPath(t, filepath.Join(dir, "alien.qcow2"), 200, 60)
 	if s.keys("gu").other("backing file", "o"); len(s.dialogs) > 0 {
 		s.keys("esc")

@@ -148,7 +148,10 @@ func (m *Model) near(l *structures.Location, at header.HostOffset) (structures.L
 			n.Refcount, n.RefcountErr = m.image.Refcount(uint64(at / cs))
 		}
 	case same && l.Role == header.RoleData && l.HasOwner && !l.Owner.L2().Compressed():
-		n.Guest, n.HasGuest = m.image.ToGuest(&l.Owner, at)
+		m.image.Own(&n, &l.Owner)
+		if n.Unread != "" && l.Unread == "" && n.Refcount > 1 {
+			return n, false // another disk may read it
+		}
 	case l.Role == header.RoleNone && l.Host&^sectorMask == at&^sectorMask:
 	default:
 		return n, false
@@ -175,12 +178,11 @@ func (m *Model) beside(l structures.Location) structures.Location {
 			continue
 		}
 		e := m.image.Entry(o.Table, o.Index)
-		guest, ok := m.image.ToGuest(&e, l.Host)
-		if !ok {
+		if _, ok := m.image.ToGuest(&e, l.Host); !ok {
 			continue
 		}
 		// The way to the entry is found without reading other tables.
-		if owned, ok := m.owned(l, e, guest); ok {
+		if owned, ok := m.owned(l, e); ok {
 			return owned
 		}
 	}
@@ -189,13 +191,13 @@ func (m *Model) beside(l structures.Location) structures.Location {
 
 // owned makes of the location of a byte one that an entry is known to own; false
 // where the way to the entry cannot be told.
-func (m *Model) owned(l structures.Location, e structures.Entry, guest structures.GuestOffset) (structures.Location, bool) {
+func (m *Model) owned(l structures.Location, e structures.Entry) (structures.Location, bool) {
 	way := m.image.Locate(e.Offset) // found without reading other tables
 	if !way.HasTable || way.Entry.Path() != e.Path() {
 		return l, false
 	}
-	l.Role, l.Title, l.Incomplete = header.RoleData, header.RoleData.String(), false
-	l.Owner, l.HasOwner, l.Guest, l.HasGuest, l.Snapshot = e, true, guest, true, e.Table.Snapshot
+	l.Incomplete = false
+	m.image.Own(&l, &e)
 	l.Owners = append(way.Owners, structures.Step{Path: e.Path(), Offset: e.Offset})
 	return l, true
 }
@@ -208,7 +210,7 @@ func (m *Model) arrived(c *structures.Chain) {
 	}
 	l := structures.Location{Host: c.Host}
 	l.Refcount, l.RefcountErr = m.image.Refcount(uint64(c.Host) / m.image.ClusterSize())
-	l, ok := m.owned(l, c.L2, c.Guest)
+	l, ok := m.owned(l, c.L2)
 	if !ok {
 		return
 	}

@@ -42,6 +42,9 @@ func (m *Model) startTyping(raw, once bool) tea.Cmd {
 	m.setFocus(PaneHex)
 	m.hex.editing, m.hex.selecting = true, false
 	m.hex.typing = typing{raw: raw, once: once, digit: -1}
+	if why := m.look().loc.Unread; why != "" && !m.guest.on {
+		m.warn("the guest does not read these bytes: " + why)
+	}
 	if raw {
 		m.message = message{"raw: nothing is checked; saving asks once more", inkWrong}
 	}
