@@ -234,6 +234,8 @@ func enter(m *Model) tea.Cmd {
 	s := m.look()
 	switch {
 	case m.followDataFile(s):
+	case s.gaps && m.focus == PaneTree:
+		return spaceInTree(m)
 	case s.part() != nil:
 		return m.editField()
 	case n == nil && m.focus == PaneTree:

@@ -351,6 +351,8 @@ func (m *Model) tableTrail(t structures.Table) trail {
 // what the row stands for, but in what that points at.
 func (m *Model) trail(s *sight) (way trail, near, ok bool) {
 	switch {
+	case s.gaps:
+		return trail{root: gapsName}, false, true
 	case s.structure != nil:
 		return trail{root: s.structure.Name}, false, true
 	case s.inTable:
@@ -370,7 +372,8 @@ func (m *Model) trail(s *sight) (way trail, near, ok bool) {
 		way.steps = append(way.steps, int(s.loc.Owner.Index))
 		return way, true, true
 	default:
-		return trail{}, false, false
+		way, ok = m.gapTrail(s.place.at)
+		return way, false, ok && s.known && s.loc.Role == header.RoleNone
 	}
 	if s.sel >= 0 && (s.place.part != "" || s.record) {
 		way.steps = append(way.steps, s.sel)

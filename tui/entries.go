@@ -13,6 +13,8 @@ import (
 func (m *Model) inspectBeyond() ([]infoLine, bool) {
 	s := m.look()
 	switch {
+	case s.gaps:
+		return m.inspectGaps(), true
 	case !s.known:
 		return nil, false
 	case s.structure != nil:

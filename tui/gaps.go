@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"math"
+	"sort"
 
 	"qedit/header"
 	structures "qedit/image"
@@ -91,7 +92,7 @@ func (m *Model) gapRow(row treeRow) treeRow {
 	}
 	g := m.clusters.gaps[row.slot]
 	cs := m.image.ClusterSize()
-	row.at, row.part = header.HostOffset(g.from*cs), gapsName
+	row.at, row.part = header.HostOffset(g.from*cs), fmt.Sprintf("%s[%d]", gapsName, row.slot)
 	row.title = row.at.String()
 	row.value = counted(g.to-g.from, "cluster", "clusters")
 	switch most, err := m.mostRefcount(g); {
@@ -120,4 +121,31 @@ func (m *Model) mostRefcount(g gap) (uint64, error) {
 		most = max(most, n)
 	}
 	return min(most, math.MaxInt), nil
+}
+
+// gapTrail is the way to the row of the gap that a byte is in, where they are
+// listed.
+func (m *Model) gapTrail(at header.HostOffset) (trail, bool) {
+	if !m.wantsGaps() || m.image == nil {
+		return trail{}, false
+	}
+	gaps, cluster := m.clusters.gaps, uint64(at)/m.image.ClusterSize()
+	i := sort.Search(len(gaps), func(i int) bool { return gaps[i].to > cluster })
+	if i == len(gaps) || gaps[i].from > cluster {
+		return trail{}, false
+	}
+	return trail{gapsName, []int{i}}, true
+}
+
+// inspectGaps explains the clusters that nothing points at.
+func (m *Model) inspectGaps() []infoLine {
+	c := &m.clusters
+	lines := []infoLine{
+		line("structure", inkBright, "unreferenced").and(inkText, m.gapsValue()),
+		line("meaning", inkText, "Clusters of the file that no table points at. Where their refcount is 0 they are unused, and QEMU takes them when it needs some; where it is not they are leaked, or a table that pointed at them is lost."),
+	}
+	if m.wantsGaps() && c.made != nil {
+		return append(lines, line("list", inkText, counted(len(c.gaps), "run of clusters", "runs of clusters")))
+	}
+	return append(lines, line("list", inkBright, "Enter").and(inkDim, "in the structure pane reads all tables and lists them"))
 }

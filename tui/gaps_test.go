@@ -30,6 +30,27 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// The row of unreferenced clusters is explained when it is selected, a filter
+// leaves it selected, and a byte of a gap has its row.
+func TestGapsRow(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	s.keys(":l1[0].l2[8]", "enter", "g1", "end").want("clusters that nothing points at", "Clusters of the file that no table points at")
+	at := s.tree.at
+	if at != s.tree.total-1 {
+		t.Fatalf("row %d of %d", at, s.tree.total)
+	}
+	s.reject("data at 0x26000, copied  ")
+	s.keys("/").want("Clusters of the file that no table points at")
+	if s.tree.at != s.tree.total-1 || s.tree.away {
+		t.Errorf("row %d of %d", s.tree.at, s.tree.total)
+	}
+	s.keys("/", "/", "/", "/").keys("enter").want("1 run of clusters")
+	s.keys("down").want("0x20000").keys("g2", "l").want("0x20001")
+	if r := s.rowAt(s.tree.at); s.tree.away || r.at != 0x20000 {
+		t.Errorf("row %d, %+v", s.tree.at, r)
+	}
+}
+
 // Gaps are the runs of a map, to its end.
 func TestGapsOf(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)

@@ -234,7 +234,7 @@ func TestUnreadSubcluster(t *testing.T) {
 	s.keys("i").want("the guest does not read these bytes: subcluster 3").keys("esc")
 	to(host+0x2000).want("not allocated", "subcluster 4 reads as zeros, by the entry")
 	s.keys("gu").want("0x2000  8/row", "zero").keys("i").want("nothing is stored here").keys("gu").want("not allocated")
-	to(host + 0xfff).want("l2[0] › data", "guest 0xfff ").keys("l").want("not allocated").keys("h").want("› data")
+	to(host+0xfff).want("l2[0] › data", "guest 0xfff ").keys("l").want("not allocated").keys("h").want("› data")
 }
 
 // Going back leads to the byte of the disk where one was, stored or not.

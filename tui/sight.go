@@ -27,6 +27,7 @@ type sight struct {
 	inTable bool
 	whole   bool // of the table all is selected, by its row in the tree
 	record  bool
+	gaps   bool // the clusters that nothing points at, by their row in the tree
 	// structure is what the header points at, selected by its row in the tree.
 	structure *structures.Structure
 	nodes     []structures.Node
@@ -251,7 +252,7 @@ func (m *Model) look() *sight {
 
 func (m *Model) lookAt(p place) sight {
 	s := sight{place: p, generation: m.beyond.generation, sel: -1}
-	if p.path != "" || p.at < m.clusterEnd() {
+	if s.gaps = p.part == gapsName; s.gaps || p.path != "" || p.at < m.clusterEnd() {
 		return s
 	}
 	if s.loc, s.known = m.locate(p.at); !s.known {
@@ -379,6 +380,8 @@ func (s *sight) span() (at, end header.HostOffset, ok bool) {
 // title is what lies at the cursor, in a few words.
 func (s *sight) title() string {
 	switch {
+	case s.gaps:
+		return gapsName
 	case !s.known:
 		return ""
 	case s.structure != nil:
@@ -410,8 +413,11 @@ func (m *Model) nobody(l *structures.Location) string {
 // beyondCrumbs says by which pointers one comes to a byte beyond the header.
 func (m *Model) beyondCrumbs(p place, crumb func(ink grid.Ink, text, path string, at header.HostOffset)) bool {
 	s := m.lookAt(p)
+	if s.gaps {
+		crumb(inkDim, "clusters that nothing points at", "", p.at)
+	}
 	if !s.known {
-		return false
+		return s.gaps
 	}
 	before := ""
 	short := func(path string) string {

@@ -140,6 +140,10 @@ func (m *Model) selectRow(i int) {
 	switch {
 	case r.node != nil:
 		m.selectNode(r.node)
+	case r.root != nil && r.root.kind == branchGaps:
+		// Not a place in the file: the cursor stays, what is told is this.
+		m.cursor = place{at: m.cursor.at, part: gapsName}
+		m.follow()
 	case r.root != nil && r.at > m.lastByte():
 		m.selectPath(r.table.Field, r.at)
 	case r.at > m.lastByte() && r.slot == tableSlot:
