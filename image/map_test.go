@@ -233,12 +233,24 @@ func TestSummary(t *testing.T) {
 			if k.Shared() {
 				want.Shared++
 			}
-			if k.Conflict() {
+			switch {
+			case k.Conflict():
 				want.Conflicts++
+				want.ConflictsOf[k.Base()]++
+			case k.Shared():
+				want.SharedOf[k.Base()]++
 			}
 		}
-		if got := m.Summary(from, to); got != want {
+		got := m.Summary(from, to)
+		if got != want {
 			t.Fatalf("[%d,%d): %+v, want %+v", from, to, got, want)
+		}
+		once := got.Conflicts
+		for k := range image.ClusterKind(image.ClusterKinds) {
+			once += got.Plain(k) + got.SharedOf[k]
+		}
+		if once != got.Clusters {
+			t.Fatalf("%d of %d clusters", once, got.Clusters)
 		}
 	}
 }

@@ -5,9 +5,18 @@ import "context"
 // Summary counts the clusters of a run by what they are.
 type Summary struct {
 	Clusters  uint64
-	Counts    [ClusterKinds]uint64 // by kind
+	Counts    [ClusterKinds]uint64 // by kind, whatever the flags
 	Shared    uint64
 	Conflicts uint64
+
+	// SharedOf and ConflictsOf are what of Counts is shared, or in conflict; what
+	// is both counts as in conflict.
+	SharedOf, ConflictsOf [ClusterKinds]uint64
+}
+
+// Plain returns the clusters of a kind that are neither shared nor in conflict.
+func (s *Summary) Plain(k ClusterKind) uint64 {
+	return s.Counts[k.Base()] - s.SharedOf[k.Base()] - s.ConflictsOf[k.Base()]
 }
 
 // Kind returns what most of the clusters that are used are, with the flag of a
@@ -37,6 +46,12 @@ func (s *Summary) add(k ClusterKind, n uint64) {
 	s.Clusters += n
 	if b := int(k.Base()); b < ClusterKinds {
 		s.Counts[b] += n
+		switch {
+		case k.Conflict():
+			s.ConflictsOf[b] += n
+		case k.Shared():
+			s.SharedOf[b] += n
+		}
 	}
 	if k.Shared() {
 		s.Shared += n
@@ -51,12 +66,18 @@ const blockClusters = 1024
 // block is the summary of blockClusters clusters of a map, so that one of many
 // clusters costs little.
 type block struct {
-	counts            [ClusterKinds]uint16
-	shared, conflicts uint16
+	counts, sharedOf, conflictsOf [ClusterKinds]uint16
+	shared, conflicts             uint16
 }
 
 func (b *block) add(k ClusterKind, n uint16) {
 	b.counts[k.Base()] += n
+	switch {
+	case k.Conflict():
+		b.conflictsOf[k.Base()] += n
+	case k.Shared():
+		b.sharedOf[k.Base()] += n
+	}
 	if k.Shared() {
 		b.shared += n
 	}
@@ -109,6 +130,8 @@ func (m *Map) Summary(from, to uint64) Summary {
 			b := &m.blocks[from/blockClusters]
 			for k, n := range b.counts {
 				s.Counts[k] += uint64(n)
+				s.SharedOf[k] += uint64(b.sharedOf[k])
+				s.ConflictsOf[k] += uint64(b.conflictsOf[k])
 			}
 			s.Clusters += blockClusters
 			s.Shared += uint64(b.shared)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"qedit/header"
 	structures "qedit/image"
@@ -231,9 +232,11 @@ func (c *clusterMap) makeLegend(width, rows int) []mapSpan {
 	add("?", inkWrong|grid.Bold, "broken table", uint64(len(c.broken)))
 	for k := structures.ClusterKind(1); int(k) < structures.ClusterKinds; k++ {
 		cell := kindCell(k, false)
-		add(string(cell.char), cell.ink, k.String(), t.Counts[k])
+		add(string(cell.char), cell.ink, k.String(), t.Plain(k))
+		shared := k | structures.ClusterShared
+		cell = kindCell(shared, false)
+		add(string(cell.char), cell.ink, shared.String(), t.SharedOf[k])
 	}
-	add("D C * % & +", inkText|grid.Bold, "shared", t.Shared)
 	add("·", inkFaint, structures.ClusterUnreferenced.String(), t.Counts[structures.ClusterUnreferenced])
 	if i := slices.IndexFunc(spans, func(s mapSpan) bool { return s.y >= rows }); i >= 0 {
 		last := &spans[i-1] // the rest is said of the cell of the cursor
@@ -271,11 +274,49 @@ func (c *clusterMap) describe(cell uint64) string {
 	}
 	slices.SortStableFunc(kinds, func(a, b structures.ClusterKind) int { return cmp.Compare(s.Counts[b], s.Counts[a]) })
 	for _, k := range kinds {
-		add(s.Counts[k], k.String())
+		add(s.Plain(k), k.String())
+		add(s.SharedOf[k], (k | structures.ClusterShared).String())
 	}
-	add(s.Shared, "shared")
 	return text
 }
+
+// mapLetters explains the letters of the map, each once.
+func mapLetters() []helpRow {
+	rows := []helpRow{{}, {text: "letters of the map"}}
+	row := helpRow{}
+	add := func(char rune, ink grid.Ink, text string) {
+		if n := len(row.legend); n > 0 {
+			row.legend[n-1].text = grid.Cut(row.legend[n-1].text+strings.Repeat(" ", letterColumns), letterColumns)
+		}
+		row.legend = append(row.legend, run{ink, string(char)}, run{inkText, text})
+		if len(row.legend) == 4 {
+			rows = append(rows, row)
+			row = helpRow{}
+		}
+	}
+	seen := map[rune]bool{}
+	for _, flags := range []structures.ClusterKind{0, structures.ClusterShared} {
+		for k := range structures.ClusterKinds {
+			kind := structures.ClusterKind(k) | flags
+			if cell := kindCell(kind, false); !seen[cell.char] {
+				seen[cell.char] = true
+				add(cell.char, cell.ink, kind.String())
+			}
+		}
+	}
+	conflict := kindCell(structures.ClusterConflict, false)
+	add(conflict.char, conflict.ink, "owners in conflict")
+	broken := kindCell(0, true)
+	add(broken.char, broken.ink, "a broken pointer to a table leads here")
+	if len(row.legend) > 0 {
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// letterColumns is what a letter of the map is explained in, two beside each
+// other.
+const letterColumns = 32
 
 // mapDigits is how many digits the offsets of rows have.
 func (m *Model) mapDigits() int {

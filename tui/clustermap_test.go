@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,25 @@ func TestMapZoom(t *testing.T) {
 	s.send(tea.WindowSizeMsg{Width: 24, Height: 8})
 	s.send(tea.WindowSizeMsg{Width: 300, Height: 90})
 	s.want("map")
+}
+
+// The legend counts each cluster once, and each letter is explained, also in the
+// help.
+func TestMapLegend(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 200, 60)
+	s.keys("g6").want("D data, shared 1", "d data 2").reject("D C *")
+	c := &s.clusters
+	sum := 0
+	for _, l := range c.makeLegend(1000, 100) {
+		if n, err := strconv.Atoi(l.text); err == nil && l.ink == inkText { // not the letters 1 and 2
+			sum += n
+		}
+	}
+	if uint64(sum) != c.made.Clusters() || sum == 0 {
+		t.Errorf("%d of %d clusters are counted", sum, c.made.Clusters())
+	}
+	s.keys("?").want("letters of the map", "D data, shared", "% compressed data of snapshots, s", "+ L2 table of snapshots, shared", "! owners in conflict", "r refcount block").keys("esc")
+	s.keys("g2", "?", "end").want("letters of the map", "* data of snapshots, shared")
 }
 
 // A cell of many clusters shows what is wrong before all else.

@@ -61,9 +61,15 @@ func helpRows(pane Scope) []helpRow {
 			}
 		}
 	}
+	if pane == InMap {
+		rows = append(rows, mapLetters()...)
+	}
 	add(pane)
 	add(Everywhere)
 	add(InEditMode)
+	if pane != InMap {
+		rows = append(rows, mapLetters()...)
+	}
 	return rows
 }
 

@@ -27,7 +27,7 @@ type sight struct {
 	inTable bool
 	whole   bool // of the table all is selected, by its row in the tree
 	record  bool
-	gaps   bool // the clusters that nothing points at, by their row in the tree
+	gaps    bool // the clusters that nothing points at, by their row in the tree
 	// structure is what the header points at, selected by its row in the tree.
 	structure *structures.Structure
 	nodes     []structures.Node
