@@ -184,6 +184,26 @@ type Entry struct {
 	Err     error // why it could not be read
 }
 
+// Pointed returns the run of the file that an entry points at; false where it
+// points at none, whether past the end of the file or not.
+func (im *Image) Pointed(e *Entry) (at header.HostOffset, length uint64, ok bool) {
+	if e.unreadable() != "" {
+		return 0, 0, false
+	}
+	length = im.ClusterSize()
+	switch e.Kind {
+	case EntryL1:
+		at = L1Entry(e.Word).Offset()
+	case EntryRefcountTable:
+		at = RefcountTableEntry(e.Word).Offset()
+	case EntryBitmapTable:
+		at = BitmapTableEntry(e.Word).Offset()
+	case EntryL2, EntryL2Extended, EntryL2Compressed, EntryL2ExtendedCompressed:
+		at, length, _ = im.layout().target(e.Word)
+	}
+	return at, length, at != 0
+}
+
 // Length returns the number of bytes of the entry; 1 where several share one.
 func (e *Entry) Length() int { return int(max(e.Table.Bits/8, 1)) }
 

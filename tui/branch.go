@@ -47,6 +47,7 @@ const (
 type sieve struct {
 	generation int
 	filter     filter
+	clusters   int // version of the map, which knows conflicts; see mapVersion
 }
 
 // tableSlot is the slot of the table of an entry or record, behind the fields.
@@ -182,7 +183,7 @@ func (m *Model) unfoldBranch(b *branch, budget *int) {
 			return err != nil
 		})
 	case branchTable:
-		if now := (sieve{m.beyond.generation, m.tree.filter}); b.sieve != now {
+		if now := (sieve{m.beyond.generation, m.tree.filter, m.mapVersion()}); b.sieve != now {
 			b.kept, b.sifted, b.sieve = b.kept[:0], 0, now
 			m.sift(b, budget)
 		}

@@ -132,11 +132,43 @@ func (m *Model) passes(e *structures.Entry, budget *int) bool {
 // brokenEntry reports whether an entry breaks a rule, or points at a table that
 // cannot be right.
 func (m *Model) brokenEntry(e *structures.Entry) bool {
-	if e.Missing || e.Err != nil || len(m.image.Violations(e)) > 0 {
+	if e.Missing || e.Err != nil || len(m.image.Violations(e)) > 0 || m.inConflict(e) {
 		return true
 	}
 	t, ok := m.image.Target(e)
 	return ok && t.Problem != ""
+}
+
+// inConflict reports whether the map knows that a cluster that an entry points
+// at has owners that exclude each other.
+func (m *Model) inConflict(e *structures.Entry) bool {
+	c := &m.clusters
+	if !m.hasMap() || c.stale || c.total.Conflicts == 0 {
+		return false
+	}
+	at, length, ok := m.image.Pointed(e)
+	if !ok || length == 0 {
+		return false
+	}
+	cs := m.image.ClusterSize()
+	for i := uint64(at) / cs; i <= (uint64(at)+length-1)/cs; i++ {
+		if c.made.Kind(i).Conflict() {
+			return true
+		}
+	}
+	return false
+}
+
+// mapVersion says which map the filter of what is broken was made with: -1 where
+// it knew none, 0 with the other filters, which need none.
+func (m *Model) mapVersion() int {
+	switch {
+	case m.tree.filter != filterBroken:
+		return 0
+	case !m.hasMap() || m.clusters.stale:
+		return -1
+	}
+	return m.clusters.version
 }
 
 // rowAt returns a row of the tree, made when it is asked for.
@@ -222,6 +254,12 @@ func (m *Model) entryRow(row treeRow) treeRow {
 	nodes := m.image.EntryNodes(&e)
 	row.folds = len(nodes) > 1
 	row.wrong = m.brokenEntry(&e)
+	switch {
+	case m.inConflict(&e):
+		row.value = "in conflict, " + row.value
+	case m.tree.filter == filterBroken && !row.wrong: // it is here for what is hidden in it
+		row.value, row.wrong = "entries below are broken", true
+	}
 	if e.Word|e.Bitmap == 0 {
 		row.ink = inkDim
 	}
@@ -344,6 +382,11 @@ func (m *Model) mark(row treeRow, length int) treeRow {
 // cursor.
 func (m *Model) prepareTree() {
 	t := &m.tree
+	if now := m.mapVersion(); t.sieved != now {
+		t.sieved = now
+		m.growTree()
+		t.sought = true
+	}
 	if t.sought {
 		t.sought = false
 		m.seekRow()

@@ -127,7 +127,7 @@ func kindCell(k structures.ClusterKind, broken bool) mapCell {
 func (m *Model) prepareMap() {
 	c := &m.clusters
 	if !m.visible(PaneMap) {
-		if m.wantsGaps() {
+		if m.wantsMap() {
 			m.updateMap()
 		}
 		return

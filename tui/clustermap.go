@@ -42,7 +42,7 @@ type clusterMap struct {
 // there, or no longer right.
 func (m *Model) loadMap() tea.Cmd {
 	c := &m.clusters
-	if !m.visible(PaneMap) && !m.wantsGaps() || m.image == nil || c.job != nil || c.idle || c.err != nil || c.made != nil && !c.stale {
+	if !m.visible(PaneMap) && !m.wantsMap() || m.image == nil || c.job != nil || c.idle || c.err != nil || c.made != nil && !c.stale {
 		return nil
 	}
 	view, edits := m.session.View(), m.allEdits()

@@ -78,6 +78,9 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 	if n := s.pointer(); n != nil {
 		lines = append(lines, m.targetLines(s, n)...)
 	}
+	if m.inConflict(e) {
+		lines = append(lines, line("conflict", inkWrong, "what it points at has other owners too, which exclude each other; Enter, then gr lists them"))
+	}
 	if at, ok := m.image.InDataFile(e); ok {
 		target := line("target", inkBacking, "→ "+at.String()).and(inkText, "of the data file "+dataFileName(m.area().Header))
 		if m.others.data == nil {

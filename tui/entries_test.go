@@ -91,6 +91,24 @@ func TestTreeFilters(t *testing.T) {
 	}
 }
 
+// What is listed as broken is marked so, also by what only the map of the
+// clusters knows: a cluster that two entries have.
+func TestFilterOfBroken(t *testing.T) {
+	buf := imageBytes(t, "full")
+	copy(buf[0x24048:], buf[0x24040:0x24048]) // l1[0].l2[9] points where l1[0].l2[8] does
+	s := openBytes(t, buf, "two", 120, 40)
+	s.keys(":l1[0].l2[8]", "enter", "g1").want("data at 0x26000, copied").reject("in conflict")
+	s.keys("/", "/", "/", "/").want("broken entries", "!   ▾ [0]", "entries below are broken", "!       ▸ [8]", "!       ▸ [9]", "in conflict", "what it points at has other owners too")
+	for i := range s.tree.total {
+		if r := s.rowAt(i); r.up != nil && r.up.kind == branchTable && !r.wrong {
+			t.Errorf("row %d, %s, is listed and not marked", i, r.title)
+		}
+	}
+	s.keys("g1", ":l1[0].l2[9]", "enter", "f2", "ctrl+u", "0", "enter").want("1 edit")
+	s.keys("g1").reject("in conflict", "!       ▸ [8]")
+	s.keys("u").want("!       ▸ [8]", "!       ▸ [9]").keys("g1", "/").want("data at 0x26000")
+}
+
 // A table of more entries than the file has bytes is gone through at once.
 func TestHugeTable(t *testing.T) {
 	buf := imageBytes(t, "full")

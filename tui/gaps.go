@@ -48,7 +48,13 @@ func (m *Model) gapsBranch() *branch {
 	return nil
 }
 
-// wantsGaps reports whether the tree needs the map.
+// wantsMap reports whether the tree needs the map: for gaps, or to know which
+// entries are broken.
+func (m *Model) wantsMap() bool {
+	return m.wantsGaps() || m.tree.filter == filterBroken && m.visible(PaneTree)
+}
+
+// wantsGaps reports whether the tree lists the gaps.
 func (m *Model) wantsGaps() bool {
 	b := m.gapsBranch()
 	return b != nil && b.open

@@ -20,6 +20,7 @@ type treePane struct {
 	roots  []*branch // what the header points at
 	total  int       // rows
 	filter filter    // of entries of tables
+	sieved int       // the map that the filter was made with
 	sought bool      // the row of the cursor is to be found
 	seen   []treeRow // made after each message
 }
