@@ -158,3 +158,34 @@ func TestUnread(t *testing.T) {
 		}
 	}
 }
+
+// A byte of a disk is named whether it is stored or not.
+func TestFindGuest(t *testing.T) {
+	s := scope(testImage(t, "full"))
+	for _, c := range []struct {
+		expr     string
+		of       int
+		at       image.GuestOffset
+		snapshot int
+		err      string
+	}{
+		{"guest:2M", image.Active, 2 << 20, image.Active, ""},
+		{"guest:2M", 0, 2 << 20, 0, ""},
+		{" guest:1M+0x10-1", image.Active, 1<<20 + 15, image.Active, ""},
+		{"guest:2M@before+512", image.Active, 2<<20 + 512, 0, ""},
+		{"guest:2M@snapshot[0]", image.Active, 2 << 20, 0, ""},
+		{"guest:2M@nosuch", image.Active, 0, 0, "nosuch"},
+		{"guest:4M", 0, 0, 0, "past the end of the virtual disk at 0x400000"},
+		{"0x1000", 0, 0, 0, "a guest offset is expected"},
+		{"", 0, 0, 0, "a place is expected"},
+	} {
+		at, snapshot, err := s.FindGuest(c.expr, c.of)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q: %v, want %s", c.expr, err, c.err)
+			}
+		} else if err != nil || at != c.at || snapshot != c.snapshot {
+			t.Errorf("%q of %d: %v of %d, %v; want %v of %d", c.expr, c.of, at, snapshot, err, c.at, c.snapshot)
+		}
+	}
+}

@@ -296,6 +296,10 @@ func (im *Image) snapshotNamed(of string) (int, error) {
 	return im.FindSnapshot(name)
 }
 
+func pastDisk(at GuestOffset, size uint64) error {
+	return fmt.Errorf("%v is past the end of the virtual disk at 0x%x", at, size)
+}
+
 // guestPlace returns where a byte of the virtual disk is stored.
 func (im *Image) guestPlace(at GuestOffset, snapshot int) (Place, error) {
 	size, err := im.DiskSize(snapshot)
@@ -303,7 +307,7 @@ func (im *Image) guestPlace(at GuestOffset, snapshot int) (Place, error) {
 		return Place{}, err
 	}
 	if uint64(at) >= size {
-		return Place{}, fmt.Errorf("%v is past the end of the virtual disk at 0x%x", at, size)
+		return Place{}, pastDisk(at, size)
 	}
 	c := im.Resolve(at, snapshot)
 	p := Place{Offset: c.Host, Guest: at, Snapshot: snapshot, HasGuest: true}

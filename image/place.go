@@ -78,26 +78,64 @@ func (s Scope) Find(expr string) (Place, error) {
 	return p, err
 }
 
-// sum reads a place and what is added to it or taken away.
+// FindGuest returns the byte of a virtual disk that an expression names, stored or
+// not: guest:10G, guest:10G@base+0x10. Where it names no snapshot the disk is that
+// of the given one, or the active one. The error is an *ExprError, also for other
+// expressions and where the disk is not so long.
+func (s Scope) FindGuest(expr string, snapshot int) (GuestOffset, int, error) {
+	p, _, guest, err := s.parse(expr)
+	if err != nil {
+		return 0, snapshot, err
+	}
+	if guest < 0 {
+		return 0, snapshot, &ExprError{expr, 0, "a guest offset is expected, as guest:10G"}
+	}
+	if strings.Contains(expr, "@") {
+		snapshot = p.Snapshot
+	}
+	size, err := s.Image.DiskSize(snapshot)
+	if err == nil && uint64(p.Guest) >= size {
+		err = pastDisk(p.Guest, size)
+	}
+	if err != nil {
+		return 0, snapshot, &ExprError{expr, guest, err.Error()}
+	}
+	return p.Guest, snapshot, nil
+}
+
+// sum reads a place and what is added to it or taken away, and follows guest
+// offsets.
 func (s Scope) sum(expr string) (Place, int, error) {
-	var p Place
+	p, at, guest, err := s.parse(expr)
+	if err != nil || guest < 0 {
+		return p, at, err
+	}
+	if p, err = s.Image.guestPlace(p.Guest, p.Snapshot); err != nil {
+		return p, guest, &ExprError{expr, guest, err.Error()}
+	}
+	return p, at, nil
+}
+
+// parse reads a place and what is added to it or taken away. at is where the last
+// term starts, and guest where a guest offset does, that is not followed; -1
+// where there is none.
+func (s Scope) parse(expr string) (p Place, at, guest int, err error) {
 	rest, sign := expr, byte(0)
 	if t := strings.TrimSpace(rest); t == "" {
-		return p, 0, &ExprError{expr, 0, "a place is expected"}
+		return p, 0, -1, &ExprError{expr, 0, "a place is expected"}
 	} else if t[0] == '+' || t[0] == '-' {
 		p.Offset = s.Here
 		sign, rest = t[0], strings.TrimLeft(expr, " \t\r\n")[1:]
 	}
-	guest := -1 // where a guest offset starts that is not followed yet
+	guest = -1
 	for {
 		term, after := rest, ""
 		next := byte(0)
 		if i := nextSign(rest); i >= 0 {
 			term, next, after = rest[:i], rest[i], rest[i+1:]
 		}
-		at := len(expr) - len(rest)
+		at = len(expr) - len(rest)
 		at += len(term) - len(strings.TrimLeft(term, " \t"))
-		var err error
 		term = strings.TrimSpace(term)
 		if text, ok := strings.CutPrefix(term, "guest:"); ok && sign == 0 && s.Image != nil {
 			guest = at
@@ -108,15 +146,10 @@ func (s Scope) sum(expr string) (Place, int, error) {
 			p, err = s.step(p, sign, term)
 		}
 		if err != nil {
-			return p, at, errorIn(expr, at, err)
+			return p, at, guest, errorIn(expr, at, err)
 		}
 		if next == 0 {
-			if guest >= 0 {
-				if p, err = s.Image.guestPlace(p.Guest, p.Snapshot); err != nil {
-					return p, guest, &ExprError{expr, guest, err.Error()}
-				}
-			}
-			return p, at, nil
+			return p, at, guest, nil
 		}
 		sign, rest = next, after
 	}

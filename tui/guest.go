@@ -234,12 +234,33 @@ func (m *Model) enterGuest() tea.Cmd {
 	return nil
 }
 
-// guestPlace reads a byte of the disk that is shown, whether it is stored or
-// not: guest:10G. Other expressions name bytes of the file.
-func (m *Model) guestPlace(text string) (structures.GuestOffset, bool) {
-	text, ok := strings.CutPrefix(strings.TrimSpace(text), "guest:")
-	at, isSize := header.ParseSize(text)
-	return structures.GuestOffset(at), m.guest.on && ok && isSize && at < m.guest.size
+// guestPlace reads a byte of a disk while one is shown, whether it is stored or
+// not: guest:10G of the disk that is shown, guest:10G@base of a snapshot. Other
+// expressions name bytes of the file: for these it returns false.
+func (m *Model) guestPlace(text string) (p diskPlace, ok bool, err error) {
+	g := &m.guest
+	if !g.on || !strings.HasPrefix(strings.TrimSpace(text), "guest:") {
+		return diskPlace{}, false, nil
+	}
+	p = diskPlace{on: true}
+	if p.at, p.snapshot, err = m.scope().FindGuest(text, g.snapshot); p.snapshot == g.snapshot {
+		p.name = g.name
+	} else if s, _ := m.image.Snapshots(); p.snapshot < len(s) && p.snapshot >= 0 {
+		p.name = header.Printable(s[p.snapshot].Name)
+	}
+	return p, true, err
+}
+
+// goDiskPlace goes to a byte of a disk, and shows that disk.
+func (m *Model) goDiskPlace(p diskPlace) {
+	m.remember(m.here())
+	if g := &m.guest; p.snapshot != g.snapshot {
+		m.showDiskPlace(p)
+	}
+	if m.guest.on {
+		m.goGuest(p.at)
+	}
+	m.setFocus(PaneHex)
 }
 
 // moveGuest moves by bytes, within the disk.

@@ -104,6 +104,16 @@ func TestGuestSnapshot(t *testing.T) {
 	s.keys("gs", "ctrl+u", "active", "enter").want("BBBBBBBB").reject("snapshot first")
 }
 
+// In the guest view a guest offset of a snapshot switches to that, one of none
+// stays with the disk that is shown.
+func TestGuestPlaceOfSnapshot(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 120, 36)
+	s.keys("gu", "ctrl+g", "guest:0x20000@first").want("→ guest 0x20000 of snapshot first").keys("enter").want("guest, snapshot first", "0x20000  8/row", "unallocated")
+	s.keys("ctrl+g", "guest:0x10", "enter").want("guest, snapshot first", "0x10  8/row", "AAAAAAAA")
+	s.keys("ctrl+g", "guest:1@nosuch").want("nosuch").keys("esc", "ctrl+g", "guest:5M").want("past the end of the virtual disk").keys("enter", "esc")
+	s.keys("backspace", "backspace").want("▸ guest ").reject("snapshot first")
+}
+
 // Bytes of plain clusters are typed over, as edits of the file; all else is
 // refused with the reason.
 func TestGuestEdits(t *testing.T) {

@@ -192,8 +192,11 @@ func drawInput(r grid.Region, x, y, width int, in textinput.Model) *tea.Cursor {
 }
 
 // find returns the place that an expression names.
-func (m *Model) find(text string) (structures.Place, error) {
-	return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at, Image: m.image}.Find(text)
+func (m *Model) find(text string) (structures.Place, error) { return m.scope().Find(text) }
+
+// scope is what expressions are read against.
+func (m *Model) scope() structures.Scope {
+	return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at, Image: m.image}
 }
 
 // askGoto asks for a place to go to.
@@ -205,14 +208,16 @@ func (m *Model) askGoto() tea.Cmd {
 			if text == "" {
 				return nil // the hint says more
 			}
-			return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at, Image: m.image}.Complete(text)
+			return m.scope().Complete(text)
 		},
 		try: func(m *Model, text string) (string, error) {
 			if text == "" {
 				return "", nil
 			}
-			if at, ok := m.guestPlace(text); ok {
-				return "→ guest " + at.String(), nil
+			if p, ok, err := m.guestPlace(text); ok && p.snapshot != structures.Active {
+				return "→ guest " + p.at.String() + " of snapshot " + grid.Cut(p.name, maxTitle), err
+			} else if ok {
+				return "→ guest " + p.at.String(), err
 			}
 			p, err := m.find(text)
 			if err != nil {
@@ -221,10 +226,8 @@ func (m *Model) askGoto() tea.Cmd {
 			return "→ " + p.Offset.String() + "  " + m.nameOf(place{at: p.Offset, path: p.Path, part: p.Name}), nil
 		},
 		accept: func(m *Model, text string) tea.Cmd {
-			if at, ok := m.guestPlace(text); ok {
-				m.remember(m.here())
-				m.goGuest(at)
-				m.setFocus(PaneHex)
+			if p, ok, err := m.guestPlace(text); ok && err == nil {
+				m.goDiskPlace(p)
 				return nil
 			}
 			if p, err := m.find(text); err == nil && text != "" {
