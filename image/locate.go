@@ -383,7 +383,7 @@ func (im *Image) dataIn(l *Location, l1 Table, i uint64, buf []byte, budget *uin
 	for at := uint64(0); at+step <= uint64(len(buf)); at += step {
 		word := be.Uint64(buf[at:])
 		if word&l2Compressed == 0 {
-			if word&entryOffset&^(cs-1) == cluster && word&entryOffset <= host && word&entryOffset != 0 {
+			if word&entryOffset&^(cs-1) == cluster && word&entryOffset <= host && word&entryOffset != 0 && (best < 0 || start < host) {
 				best, start = int(at/step), host
 			}
 			continue

@@ -204,6 +204,20 @@ func TestMapConflict(t *testing.T) {
 	s.want("owners in conflict")
 }
 
+// Of a cluster with several owners the inspector tells one, and how many more
+// there are once the map knows of them.
+func TestMoreOwners(t *testing.T) {
+	buf := imageBytes(t, "full")
+	for i := range 3 { // l1[0].l2[9] to [11] point where l1[0].l2[8] does
+		copy(buf[0x24048+8*i:], buf[0x24040:0x24048])
+	}
+	s := openBytes(t, buf, "more", 120, 36)
+	s.keys("ctrl+g", "0x26000", "enter").want("owner     l1[0].l2[8]").reject("more owners")
+	s.keys("g6").want("and 3 more owners (gr lists them)").keys("g2", "gr").want("4 pointers").keys("esc", "l").want("and 3 more owners")
+	s.overwriteAt(0x24058, make([]byte, 8))
+	s.keys("g6", "g2").want("and 2 more owners").keys("ctrl+g", "0x2a000", "enter").reject("more owner")
+}
+
 // While the map is made anew for clusters of another size there is none, and no
 // key is taken wrongly.
 func TestMapOfOtherClusters(t *testing.T) {

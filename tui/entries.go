@@ -19,7 +19,7 @@ func (m *Model) inspectBeyond() ([]infoLine, bool) {
 		return nil, false
 	case s.structure != nil:
 		lines := []infoLine{line("structure", roleInk(s.structure.Role), s.structure.Title).and(inkDim, "from "+s.structure.Field)}
-		return append(append(lines, refcountLine(&s.loc)), m.inspectBytes()...), true
+		return append(append(lines, m.clusterLines(&s.loc)...), m.inspectBytes()...), true
 	case s.whole && s.inTable:
 		return m.inspectTable(s), true
 	case s.inTable:
@@ -42,7 +42,7 @@ func (m *Model) inspectTable(s *sight) []infoLine {
 			lines = append(lines, line("broken", inkWrong, why))
 		}
 	}
-	return append(lines, refcountLine(&s.loc))
+	return append(lines, m.clusterLines(&s.loc)...)
 }
 
 // bitsOf says how long an entry is.
@@ -109,7 +109,7 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 	if at, end, ok := s.span(); ok {
 		lines = append(lines, line("bytes", inkDim, m.bytesAt(at, int(end-at))))
 	}
-	return append(lines, refcountLine(&s.loc))
+	return append(lines, m.clusterLines(&s.loc)...)
 }
 
 // counted returns the cluster whose refcount is selected.
@@ -195,6 +195,11 @@ func (m *Model) targetLines(s *sight, n *structures.Node) []infoLine {
 	return lines
 }
 
+// clusterLines says what is known of the cluster of a byte.
+func (m *Model) clusterLines(l *structures.Location) []infoLine {
+	return append(m.ownerLines(), refcountLine(l))
+}
+
 // refcountLine says what refcount the cluster of a byte has.
 func refcountLine(l *structures.Location) infoLine {
 	if l.RefcountErr != nil {
@@ -224,7 +229,7 @@ func (m *Model) inspectRecord(s *sight) []infoLine {
 			}
 			lines = append(lines, bytes)
 		}
-		return append(lines, refcountLine(&s.loc))
+		return append(lines, m.clusterLines(&s.loc)...)
 	}
 	lines = append(lines, line("structure", roleInk(s.loc.Role), s.loc.Title).and(inkBright, recordPath(&s.loc)))
 	for i := range s.nodes {
@@ -242,7 +247,7 @@ func (m *Model) inspectRecord(s *sight) []infoLine {
 			lines = append(lines, line("", inkText, n.Title).and(inkDim, n.Text+n.Broken))
 		}
 	}
-	return append(lines, refcountLine(&s.loc))
+	return append(lines, m.clusterLines(&s.loc)...)
 }
 
 // inspectCluster explains a byte of data, or one that nothing points at.
@@ -279,5 +284,5 @@ func (m *Model) inspectCluster(s *sight) []infoLine {
 	if l.HasOwner {
 		lines = append(lines, line("owner", inkText, l.Owner.Path()).and(inkDim, m.image.Describe(&l.Owner)))
 	}
-	return append(append(lines, refcountLine(l)), m.inspectBytes()...)
+	return append(append(lines, m.clusterLines(l)...), m.inspectBytes()...)
 }

@@ -62,7 +62,7 @@ func (j *job) share(parts uint64) uint64 {
 
 // jobMoved handles news of a job.
 func (m *Model) jobMoved(msg jobMsg) tea.Cmd {
-	if msg.job != m.clusters.job && msg.job != m.pointing && msg.job != m.beyond.search.job {
+	if msg.job != m.clusters.job && msg.job != m.pointing && msg.job != m.beyond.search.job && msg.job != m.beyond.owners.job {
 		return nil // it was dropped
 	}
 	select {

@@ -340,7 +340,7 @@ func (m *Model) load() tea.Cmd {
 		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
 	}
 	cmds = append(cmds, m.pages.want(m.cursor.at, min(targetPreview, m.bytesFrom(m.cursor.at))))
-	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner())
+	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.countOwners())
 	return tea.Batch(cmds...)
 }
 

@@ -16,6 +16,8 @@ import (
 	"qedit/tui/grid"
 )
 
+func init() { searchDelay = 0 }
+
 // screen is an editor without a terminal: messages go in, the frame comes out.
 type screen struct {
 	*Model

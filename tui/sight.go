@@ -43,6 +43,7 @@ type beyond struct {
 	came       []structures.Entry // by which one came to data, if by one
 	sight      sight
 	search     search
+	owners     owners
 }
 
 // search looks beside the screen for the owner of a byte that was not found in
@@ -53,8 +54,9 @@ type search struct {
 	generation int
 }
 
-// searchDelay is how long the cursor has to stay before a search begins.
-const searchDelay = 300 * time.Millisecond
+// searchDelay is how long the cursor has to stay before a search begins; tests do
+// not wait.
+var searchDelay = 300 * time.Millisecond
 
 // loadOwner begins a search where the place of the cursor needs one.
 func (m *Model) loadOwner() tea.Cmd {
