@@ -384,20 +384,20 @@ func (m *Model) trail(s *sight) (way trail, near, ok bool) {
 
 // rowOfTrail returns the row at the end of a way, or that of the innermost open
 // branch on it.
-func (m *Model) rowOfTrail(way trail) (row int, exact, ok bool) {
+func (m *Model) rowOfTrail(way trail) (row int, ok bool) {
 	i := slices.IndexFunc(m.tree.roots, func(b *branch) bool { return b.name == way.root })
 	if i < 0 {
-		return 0, false, false
+		return 0, false
 	}
 	b := m.tree.roots[i]
 	row = m.rowOfBranch(b)
 	for i, slot := range way.steps {
 		if b == nil || !b.open {
-			return row, false, true
+			return row, true
 		}
 		p, ok := b.position(slot, m.tree.filter)
 		if !ok {
-			return row, false, true
+			return row, true
 		}
 		row += 1 + p + b.before(p, m.tree.filter)
 		if i == len(way.steps)-1 {
@@ -405,7 +405,7 @@ func (m *Model) rowOfTrail(way trail) (row int, exact, ok bool) {
 		}
 		b = b.child(slot)
 	}
-	return row, true, true
+	return row, true
 }
 
 // revealPart opens what hides the row of the cursor. For data nothing opens: it

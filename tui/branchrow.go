@@ -414,14 +414,14 @@ func (m *Model) seekRow() {
 	}
 	if p.path == "" {
 		s := m.look()
-		way, near, ok := m.trail(s)
+		way, _, ok := m.trail(s)
 		if !ok {
 			if st, found := structures.At(m.tables, p.at); found {
 				way, ok = trail{root: st.Name}, true
 			}
 		}
 		if ok {
-			if row, exact, found := m.rowOfTrail(way); found && (exact || !near) {
+			if row, found := m.rowOfTrail(way); found {
 				t.at, t.away = row, false
 			}
 		}

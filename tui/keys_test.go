@@ -273,7 +273,15 @@ func TestTreeMarksTheCursor(t *testing.T) {
 	if n := selected(s); n != 1 {
 		t.Errorf("%d rows are selected", n)
 	}
-	if n := selected(s.keys(":0x10000", "enter")); n != 0 {
+	// Of data the nearest row is marked: that of its table as long as it is closed,
+	// that of its entry when it is open.
+	if n := selected(s.keys(":0x10000", "enter").want("l2[3] › data")); n != 1 || s.rowAt(s.tree.at).title != "L1 table" {
+		t.Errorf("%d rows are selected, %q", n, s.rowAt(s.tree.at).title)
+	}
+	if n := selected(s.keys(":l1[0].l2[9]", "enter", ":0x10000", "enter")); n != 1 || s.rowAt(s.tree.at).part != "l1[0].l2[3]" {
+		t.Errorf("%d rows are selected, %q", n, s.rowAt(s.tree.at).part)
+	}
+	if n := selected(s.keys(":0x20000", "enter")); n != 0 {
 		t.Errorf("%d rows are selected far from all", n)
 	}
 	if n := selected(s.keys("g1")); n != 1 {

@@ -29,6 +29,8 @@ const (
 	treeColumns         = 39
 	wideTreeColumns     = 44
 	wideWidth           = 190 // the inspector moves beside the hex pane
+	guestColumns        = 93  // the same of the virtual disk, with where it is stored
+	inspectorColumns    = 60  // numbers of all widths beside each other
 )
 
 // Layout says where everything is on a screen. Rectangles are empty for what
@@ -110,7 +112,11 @@ func (l *Layout) wide(body image.Rectangle) {
 	top, bottom := l.divide(body, body.Dy()/5, 6, 12)
 	var rest image.Rectangle
 	l.Panes[PaneTree], rest = l.columns(top, wideTreeColumns)
-	l.Panes[PaneHex], l.Panes[PaneInspector] = l.columns(rest, hexColumns)
+	hex := hexColumns
+	if rest.Dx() > guestColumns+inspectorColumns {
+		hex = guestColumns
+	}
+	l.Panes[PaneHex], l.Panes[PaneInspector] = l.columns(rest, hex)
 	l.Panes[PaneProblems], l.Panes[PaneEdits] = l.columns(bottom, l.Width/2)
 	l.share(l.Panes[PaneEdits], PaneEdits, PaneMap)
 }

@@ -67,3 +67,9 @@ func TestLayoutHexIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// On a large screen a row of the virtual disk has 16 bytes, and their text.
+func TestGuestRowOfLargeScreen(t *testing.T) {
+	s := openScreen(t, "full", 200, 60)
+	s.keys("gu").want("16/row  guest", "host   0  1  2  3  4  5  6  7   8  9  A  B  C  D  E  F  text", "aaaaaaaaaaaaaaaa")
+}
