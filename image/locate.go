@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"qedit/header"
@@ -227,6 +228,14 @@ func (im *Image) locateRecords(l *Location) bool {
 		}
 	}
 	return false
+}
+
+// InRecord reports whether a byte is one of an entry of the snapshot table or the
+// bitmap directory, which are as long as they say themselves.
+func (im *Image) InRecord(at header.HostOffset) bool {
+	in := func(r record) bool { return at >= r.at && uint64(at-r.at) < uint64(r.length) }
+	d := im.directory()
+	return slices.ContainsFunc(d.snapshots, in) || slices.ContainsFunc(d.bitmaps, in)
 }
 
 // fieldOf sets the field that the byte belongs to.

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"qedit/editor"
@@ -346,18 +345,83 @@ func (m *Model) editedPart(e *structures.Entry, n *structures.Node) bool {
 	if _, err := m.session.ReadAt(now, int64(e.Offset)); err != nil {
 		return false
 	}
-	was := slices.Clone(now)
-	m.session.Edited(e.Offset, e.Offset+header.HostOffset(len(was)), func(r editor.Replacement) bool {
+	was, ok := m.bytesOnDisk(e.Offset, len(now))
+	if !ok {
+		return false
+	}
+	a, _ := n.Row.Number(now)
+	b, _ := n.Row.Number(was)
+	return n.Row.Of(a) != n.Row.Of(b)
+}
+
+// bytesOnDisk returns what a run of bytes is on disk; false where it is not edited.
+func (m *Model) bytesOnDisk(at header.HostOffset, n int) ([]byte, bool) {
+	was, edited := make([]byte, n), false
+	if _, err := m.session.ReadAt(was, int64(at)); err != nil {
+		return nil, false
+	}
+	m.session.Edited(at, at+header.HostOffset(n), func(r editor.Replacement) bool {
+		edited = true
 		for i := range r.Old {
-			if o := int64(r.Offset) + int64(i) - int64(e.Offset); o >= 0 && o < int64(len(was)) {
+			if o := int64(r.Offset) + int64(i) - int64(at); o >= 0 && o < int64(n) {
 				was[o] = r.Old[i]
 			}
 		}
 		return true
 	})
-	a, _ := n.Row.Number(now)
-	b, _ := n.Row.Number(was)
-	return n.Row.Of(a) != n.Row.Of(b)
+	return was, edited
+}
+
+// diskLines say what the selected entry, or field of one, of a snapshot or bitmap
+// is on disk where it was edited.
+func (m *Model) diskLines(s *sight) []infoLine {
+	n := s.part()
+	told := func(was string) []infoLine {
+		if was == "" {
+			was = "empty"
+		}
+		return []infoLine{line("on disk", inkWarn, header.Harmless(was)).and(inkBright, "U").and(inkDim, "reverts")}
+	}
+	if !s.inTable {
+		if n == nil {
+			return nil
+		}
+		was, edited := m.bytesOnDisk(n.Offset, min(n.Length, maxText))
+		switch {
+		case !edited:
+			return nil
+		case n.Row != nil:
+			number := uint64(0)
+			for _, b := range was {
+				number = number<<8 | uint64(b)
+			}
+			return told(n.Row.Describe(n.Row.Of(number)))
+		case n.Field.Kind == header.Text:
+			return told(header.Printable(string(was)))
+		}
+		return told(shortHex(was))
+	}
+	e := &s.entry
+	was, edited := m.bytesOnDisk(e.Offset, e.Length())
+	if !edited || n != nil && n.Row != nil && !m.editedPart(e, n) {
+		return nil
+	}
+	im, err := structures.New(patched{m.session, int64(e.Offset), was}, m.session.Size(), m.area())
+	if err != nil {
+		return nil
+	}
+	before := im.Entry(e.Table, e.Index)
+	if n != nil {
+		for _, b := range im.EntryNodes(&before) {
+			if b.Title == n.Title {
+				return told(b.Text)
+			}
+		}
+	}
+	if before.Word == e.Word && before.Bitmap == e.Bitmap {
+		return nil // another refcount in the byte was edited
+	}
+	return told(im.Describe(&before))
 }
 
 // mark completes a row: what is wrong or edited is marked.

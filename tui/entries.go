@@ -68,6 +68,7 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 	} else {
 		lines = append(lines, first)
 	}
+	lines = append(lines, m.diskLines(s)...)
 	for _, v := range m.image.Violations(e) {
 		v.Must = "must " + v.Must
 		lines = append(lines, brokenLines(v)...)
@@ -214,6 +215,7 @@ func (m *Model) inspectRecord(s *sight) []infoLine {
 	n := s.part()
 	if n != nil {
 		lines = append(lines, m.inspectPart(n)...)
+		lines = append(lines, m.diskLines(s)...)
 		for _, v := range n.Violations {
 			v.Must = "must " + v.Must
 			lines = append(lines, brokenLines(v)...)

@@ -51,6 +51,17 @@ func TestEditEntry(t *testing.T) {
 	s.keys(":snapshot[0].vm_clock_nsec", "enter", "f2", "ctrl+u", "77", "enter").want("* snapshot[0].vm_clock_nsec: 77", "1 edit")
 }
 
+// The inspector says what an edited entry, or field of one, was.
+func TestEntryOnDisk(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	s.keys(":l1[0].l2[8]", "enter").reject("on disk").keys("f2", "ctrl+u", "0x8000000000028000", "enter").want("data at 0x28000, copied", "on disk   data at 0x26000, copied", "U  reverts")
+	s.keys(":l1[0].l2[8].cluster_offset", "enter").want("on disk   0x26000").keys(":l1[0].l2[8].copied", "enter").reject("on disk")
+	s.keys("~").want("on disk   on").keys("u", "u").reject("on disk")
+	s.keys(":snapshot[0].vm_clock_nsec", "enter", "f2", "ctrl+u", "77", "enter").want("on disk   0 ", "U  reverts")
+	s.keys("U").want("no edits").reject("on disk   0", "nothing points here")
+	s.keys(":refcount_table[0].block[3]", "enter", "+").want("on disk   1 ").keys("w").reject("on disk")
+}
+
 // Tables open in the tree row by row; fields of entries are toggled there.
 func TestTreeOfTables(t *testing.T) {
 	s := openScreen(t, "full", 120, 40)

@@ -155,7 +155,7 @@ func (m *Model) near(l *structures.Location, at header.HostOffset) (structures.L
 		if n.Unread != "" && l.Unread == "" && n.Refcount > 1 {
 			return n, false // another disk may read it
 		}
-	case l.Role == header.RoleNone && l.Host&^sectorMask == at&^sectorMask:
+	case l.Role == header.RoleNone && l.Host&^sectorMask == at&^sectorMask && !m.image.InRecord(at):
 	default:
 		return n, false
 	}
