@@ -105,6 +105,13 @@ func FuzzFind(f *testing.F) {
 		} else if ee := (*image.ExprError)(nil); err != nil && (!errors.As(err, &ee) || ee.At > len(expr) || ee.At < 0) {
 			t.Errorf("%q: %v", expr, err)
 		}
+		if at, snapshot, err := with.FindGuest(expr, 0); err == nil {
+			if size, err := im.DiskSize(snapshot); err != nil || uint64(at) >= size {
+				t.Errorf("%q is %v of a disk of %d, %v", expr, at, size, err)
+			}
+		} else if ee := (*image.ExprError)(nil); !errors.As(err, &ee) || ee.At > len(expr) || ee.At < 0 {
+			t.Errorf("%q: %v", expr, err)
+		}
 		for _, c := range with.Complete(expr) {
 			if !strings.HasPrefix(c, expr) {
 				t.Errorf("%q becomes %q", expr, c)

@@ -120,7 +120,8 @@ func makes(r *rand.Rand) []made {
 	return all
 }
 
-// make makes the image: written, zeroed, discarded, compressed at random.
+// make makes the image: written, zeroed, discarded, compressed, snapshotted,
+// bitmapped and resized at random.
 func (m made) make(t testing.TB, dir string, r *rand.Rand) string {
 	t.Helper()
 	path := filepath.Join(dir, "disk.qcow2")
@@ -153,9 +154,28 @@ func (m made) make(t testing.TB, dir string, r *rand.Rand) string {
 		if m.snapshot && r.IntN(2) == 0 {
 			run(t, "qemu-img", "snapshot", "-c", fmt.Sprint("snap ", r.IntN(1000)), path)
 		}
+		if !m.v2 && r.IntN(3) == 0 {
+			run(t, "qemu-img", "bitmap", "--add", path, fmt.Sprint("bits ", r.IntN(1<<30)))
+		}
+		if r.IntN(3) == 0 {
+			m.resize(t, path, r)
+		}
 	}
 	m.change(t, path, r)
 	return path
+}
+
+// resize makes the disk longer, or shorter where QEMU can.
+func (m *made) resize(t testing.TB, path string, r *rand.Rand) {
+	t.Helper()
+	size := max(m.size/2+r.IntN(m.size)&^511, 512)
+	out, err := exec.Command("qemu-img", "resize", "-q", "--shrink", "-f", "qcow2", path, fmt.Sprint(size)).CombinedOutput()
+	switch {
+	case err == nil:
+		m.size = size
+	case !bytes.Contains(out, []byte("qemu-img: ")): // not with snapshots in version 2, nor shorter with any
+		t.Fatalf("%v: %s", err, out)
+	}
 }
 
 // change writes to the disk of an image at random.
@@ -257,12 +277,37 @@ func TestQEMUGuest(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, s := range snapshots {
-				compareGuest(t, im, i, filepath.Join(dir, "out.raw"), "-l", "snapshot.id="+s.ID, path)
+				compareSnapshot(t, im, i, s, path)
 			}
 			checkRefcounts(t, im)
 			checkLocate(t, im, r)
 		})
 	}
+}
+
+// compareSnapshot compares the disk of a snapshot. Where that has another size
+// than the active one, QEMU shows it whole only once it goes back to it.
+func compareSnapshot(t testing.TB, im *image.Image, i int, s image.Snapshot, path string) {
+	t.Helper()
+	raw := filepath.Join(filepath.Dir(path), "out.raw")
+	if size, err := im.DiskSize(image.Active); err != nil || size == s.DiskSize {
+		compareGuest(t, im, i, raw, "-l", "snapshot.id="+s.ID, path)
+		return
+	}
+	back := filepath.Join(filepath.Dir(path), "back.qcow2")
+	data, err := os.ReadFile(path)
+	if err != nil || os.WriteFile(back, data, 0o600) != nil {
+		t.Fatal(err)
+	}
+	bitmaps, err := im.Bitmaps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range bitmaps { // with which it does not go back
+		run(t, "qemu-img", "bitmap", "--remove", back, b.Name)
+	}
+	run(t, "qemu-img", "snapshot", "-a", s.ID, back)
+	compareGuest(t, im, i, raw, back)
 }
 
 func compareExtents(t testing.TB, got, want []mapEntry) {
