@@ -286,7 +286,7 @@ func mapLetters() []helpRow {
 	row := helpRow{}
 	add := func(char rune, ink grid.Ink, text string) {
 		if n := len(row.legend); n > 0 {
-			row.legend[n-1].text = grid.Cut(row.legend[n-1].text+strings.Repeat(" ", letterColumns), letterColumns)
+			row.legend[n-1].text += strings.Repeat(" ", max(letterColumns-grid.Width(row.legend[n-1].text), 1))
 		}
 		row.legend = append(row.legend, run{ink, string(char)}, run{inkText, text})
 		if len(row.legend) == 4 {

@@ -90,15 +90,18 @@ func (m *Model) showGuest(snapshot int, name string) {
 		m.goGuest(mapped)
 		return
 	}
-	if g.astray = !ok; ok {
-		g.at = at
-	} else if name := dataFileName(m.area().Header); name != "" && m.others.data == nil {
+	if ok {
+		g.at, g.host, g.astray = at, m.cursor.at, false
+		m.follow()
+		return
+	}
+	if name := dataFileName(m.area().Header); name != "" && m.others.data == nil {
 		m.say("the guest's clusters are in the data file " + grid.Cut(name, maxTitle) + "; :open the data file")
 	} else {
-		m.say("the byte at " + m.cursor.at.String() + " is none of this disk")
+		m.say("the byte at " + m.cursor.at.String() + " is none of this disk; Backspace goes back to it")
 	}
-	g.host = m.cursor.at
-	m.follow()
+	m.remember(before)
+	m.goGuest(g.at)
 }
 
 // guestOfEntry returns the first byte of the disk that the selected table entry
@@ -199,7 +202,7 @@ func (m *Model) inspectAstray() []infoLine {
 	lines = append(lines, line("stored", inkText, c.Kind.String()).and(inkDim, "nothing in this file holds it"))
 	if run := m.guestRun(); run != nil {
 		if text, ink := m.sourceText(run, g.at); text != "" {
-			lines = append(lines, line("it is", ink, text))
+			lines = append(lines, line("where", ink, text))
 		}
 	}
 	if c.Problem != "" {

@@ -92,6 +92,14 @@ func TestGuestView(t *testing.T) {
 	s.keys("esc").want("▸ hex")
 }
 
+// From a byte that is none of the disk one comes to where the disk was looked at,
+// which is told for what it is, and back.
+func TestGuestFromHeader(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 120, 36)
+	s.keys("gu").want("is none of this disk").keys("j", "k").want("l2[0] › data", "guest 0x0 ").reject("nothing in this file holds it")
+	s.keys("backspace").want("▸ hex", "header › magic")
+}
+
 // The disk of a snapshot is chosen by name or id.
 func TestGuestSnapshot(t *testing.T) {
 	s := openBytes(t, standard(t), "disk", 120, 36)
