@@ -392,8 +392,11 @@ func (m *Model) askSnapshot() tea.Cmd {
 				if i >= 0 {
 					name = header.Printable(all[i].Name)
 				}
-				m.guest.on = false
-				m.showGuest(i, name)
+				if m.guest.on { // the same byte, of another disk
+					m.goDiskPlace(diskPlace{true, i, name, m.guest.at})
+				} else {
+					m.showGuest(i, name)
+				}
 			}
 			return nil
 		},
