@@ -23,6 +23,7 @@ type clusterMap struct {
 	version int      // counts what was made or changed
 	job     *job     // that makes it
 	idle    bool     // it was given up: it is made when asked for
+	asked   bool     // it is wanted while no pane shows it
 	err     error
 
 	// view and edits are the image that made shows; it is stale when that may
@@ -287,14 +288,23 @@ func (m *Model) wholeMap() { m.clusters.zoom, m.clusters.follows = -1, true }
 // nextOfKind goes to the next cluster, or the one before, that is what the
 // cluster of the cursor is.
 func (m *Model) nextOfKind(forward bool) tea.Cmd {
-	if !m.hasMap() {
+	c := &m.clusters
+	switch {
+	case m.image == nil:
+		m.say("no map: the header gives no size of clusters")
+		return nil
+	case !m.hasMap():
+		c.asked, c.idle, c.err = true, false, nil
+		m.say("the map of the clusters is being made for this; once more when it is there")
 		return nil
 	}
-	c := &m.clusters
 	at := m.mapCluster()
 	kind := c.made.Kind(at)
 	wanted := func(k structures.ClusterKind) bool { return k.Letter() == kind.Letter() }
-	from, to := c.clustersOf(at >> c.scale)
+	from, to := at, at+1
+	if m.focus == PaneMap {
+		from, to = c.clustersOf(at >> c.scale)
+	}
 	var found bool
 	var next uint64
 	if forward {
@@ -305,6 +315,9 @@ func (m *Model) nextOfKind(forward bool) tea.Cmd {
 	if !found {
 		m.say("no more of: " + kind.String())
 		return nil
+	}
+	if m.focus != PaneMap {
+		m.remember(m.here())
 	}
 	m.goToCluster(next)
 	return nil

@@ -218,6 +218,19 @@ func TestMoreOwners(t *testing.T) {
 	s.keys("g6", "g2").want("and 2 more owners").keys("ctrl+g", "0x2a000", "enter").reject("more owner")
 }
 
+// Clusters of the same kind are gone through from anywhere; the map is made for it.
+func TestOfThisKind(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	s.keys("ctrl+g", "0xa000", "enter", "]k").want("the map of the clusters is being made").keys("]k")
+	if s.cursor.at != 0xc000 || s.focus != PaneHex {
+		t.Errorf("at %v", s.cursor.at)
+	}
+	s.keys("[k", "[k").want("no more of: data, shared").keys("]k", "backspace")
+	if s.cursor.at != 0xa000 {
+		t.Errorf("back at %v", s.cursor.at)
+	}
+}
+
 // While the map is made anew for clusters of another size there is none, and no
 // key is taken wrongly.
 func TestMapOfOtherClusters(t *testing.T) {

@@ -292,6 +292,10 @@ const maxLooked = 1 << 18
 // nextAllocated goes to the next entry of a table that is not empty, or to the
 // one before; from data, counted from the entry that points there.
 func (m *Model) nextAllocated(forward bool) {
+	if m.inGuest() {
+		m.nextStored(forward)
+		return
+	}
 	s := m.look()
 	e, inTable := s.entry, s.inTable // what is seen changes with each move
 	if !inTable {

@@ -48,10 +48,10 @@ func (m *Model) gapsBranch() *branch {
 	return nil
 }
 
-// wantsMap reports whether the tree needs the map: for gaps, or to know which
-// entries are broken.
+// wantsMap reports whether the map is needed where it is not seen: in the tree for
+// gaps, or to know which entries are broken, or to move by it.
 func (m *Model) wantsMap() bool {
-	return m.wantsGaps() || m.tree.filter == filterBroken && m.visible(PaneTree)
+	return m.clusters.asked || m.wantsGaps() || m.tree.filter == filterBroken && m.visible(PaneTree)
 }
 
 // wantsGaps reports whether the tree lists the gaps.

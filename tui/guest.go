@@ -498,3 +498,30 @@ func (m *Model) showDiskPlace(p diskPlace) {
 func (m *Model) stores(c *structures.Chain) bool {
 	return c.HasHost && (c.Kind == structures.GuestData || c.Kind == structures.GuestCompressed) && uint64(c.Host) < uint64(m.session.Size())
 }
+
+// nextStored goes to the next cluster of the disk whose entry is not empty, or to
+// the one before.
+func (m *Model) nextStored(forward bool) {
+	g, cs := &m.guest, m.image.ClusterSize()
+	first, end := uint64(g.at)&^(cs-1), uint64(g.at)|(cs-1) // of the clusters looked at
+	for range maxLooked {
+		if forward && end >= g.size-1 || !forward && first == 0 {
+			m.say("no more clusters of the disk are allocated")
+			return
+		}
+		at := end + 1
+		if !forward {
+			at = first - cs
+		}
+		c := m.image.Resolve(structures.GuestOffset(at), g.snapshot)
+		if first, end = at, at|(cs-1); c.Kind == structures.GuestBroken || c.HasL2 && c.L2.Word|c.L2.Bitmap != 0 {
+			m.goGuest(structures.GuestOffset(at))
+			return
+		}
+		if from, length, ok := m.image.GuestSpan(&c.L1); ok && !c.HasL2 { // there is no L2 table
+			first, end = uint64(from), uint64(from)+length-1
+		}
+	}
+	m.goGuest(structures.GuestOffset(first))
+	m.say(fmt.Sprintf("the %d clusters up to here are empty; again goes on", maxLooked))
+}

@@ -100,6 +100,17 @@ func TestGuestFromHeader(t *testing.T) {
 	s.keys("backspace").want("▸ hex", "header › magic")
 }
 
+// In the guest view one goes from cluster to cluster that is allocated.
+func TestNextAllocatedOfDisk(t *testing.T) {
+	s := openBytes(t, qemuImage(t, []string{"2G"}, "write 64k 64k", "write -z 256k 64k", "write 1600M 512"), "disk", 120, 36)
+	s.keys("gu").want("0x0  8/row")
+	for _, want := range []string{"0x10000", "0x40000", "0x64000000"} {
+		s.keys(")").want(want + "  8/row")
+	}
+	s.keys(")").want("no more clusters of the disk are allocated", "0x64000000  8/row")
+	s.keys("(").want("0x40000  8/row").keys("(").want("0x10000  8/row").keys("(").want("no more clusters", "0x10000  8/row")
+}
+
 // The disk of a snapshot is chosen by name or id.
 func TestGuestSnapshot(t *testing.T) {
 	s := openBytes(t, standard(t), "disk", 120, 36)
