@@ -469,7 +469,12 @@ func exercise(t *testing.T, im *image.Image, expr string) {
 		t.Errorf("the extents end at %v of %d, %v", end, size, err)
 	}
 	buf := make([]byte, 64<<10)
-	for s := image.Active; s < 2; s++ {
+	disks := []int{image.Active, 0, 1, image.Active}
+	for i, s := range disks {
+		if i == len(disks)-1 { // once more with the files that the image names
+			im.SetBacking(image.RawDisk{Reader: bytes.NewReader(make([]byte, 5000)), Size: 5000})
+			im.SetDataFile(bytes.NewReader(make([]byte, 5000)), 5000)
+		}
 		for _, off := range []image.GuestOffset{0, 1000, 1 << 20, 1 << 62, 1<<64 - 5} {
 			n, runs, err := im.ReadGuest(buf, off, s)
 			if err != nil && s == image.Active {
@@ -477,6 +482,9 @@ func exercise(t *testing.T, im *image.Image, expr string) {
 			}
 			sum := uint64(0)
 			for _, r := range runs {
+				if r.Length == 0 || r.Start != off+image.GuestOffset(sum) || r.Unread && r.Problem == "" {
+					t.Errorf("%v+%d: %+v", off, sum, r)
+				}
 				sum += r.Length
 			}
 			if sum != uint64(n) {
@@ -488,11 +496,17 @@ func exercise(t *testing.T, im *image.Image, expr string) {
 			_ = im.Describe(&c.L2)
 			im.EntryNodes(&c.L1)
 			im.EntryNodes(&c.L2)
+			for _, e := range []*image.Entry{&c.L1, &c.L2} {
+				_, _ = im.InDataFile(e)
+				if _, length, ok := im.Pointed(e); ok && length == 0 {
+					t.Errorf("%s points at nothing", e.Path())
+				}
+			}
 		}
 	}
 	for i := range 5 {
 		l := im.Locate(header.HostOffset(uint64(im.Size()) / 4 * uint64(i)))
-		if l.Path == "" {
+		if l.Path == "" || l.HasGuest && l.Unread != "" {
 			t.Errorf("%+v", l)
 		}
 		_, _ = im.SnapshotNodes(i)

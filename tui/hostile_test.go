@@ -35,6 +35,7 @@ func FuzzScreen(f *testing.F) {
 		s := openBytes(t, buf, "fuzz", 120, 36)
 		s.keys("f8", "g1", "G", "right", "G", "enter", "esc", "g4", "down", "f", "g2", "i", "4142", "tab", "x", "esc", "esc", "G", "w", "g6", "end", "n", "-", "+", "G", "enter", "gu", "j", "G", "i", "41", "esc", "gs", "tab", "tab", "enter", "gr", "j", "enter")
 		s.keys("g1", ":l1[0]", "enter", "esc", "enter", ")", "(", "g1", "/", "right", "G", "right", "j", "right", "enter", "esc", "/", "~", "esc")
+		s.keys("g1", "/", "/", "/", "G", "enter", "/", "gu", ")", "(", "enter", "]k", "[k", ":open the data file", "enter", "esc", ":open the backing file", "enter", "esc", "backspace")
 		for _, size := range [][2]int{{200, 60}, {24, 7}, {80, 24}} {
 			s.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 		}

@@ -20,6 +20,7 @@ type otherFiles struct {
 	data     *otherFile  // the external data file of the image, nil: not opened
 	backings []otherFile // the backing files, the nearest first
 	failed   string      // why the last one that was asked for is not open
+	dropped  []otherFile // that are no longer named
 }
 
 // otherFile is a file that an image names. It is only read.
@@ -217,18 +218,17 @@ func openOther(name, path string) (*otherFile, error) {
 	return &otherFile{name: name, path: path, session: s}, nil
 }
 
-// checkOthers closes what the edited header no longer names.
+// checkOthers forgets what the edited header no longer names. Pages may be read of
+// it right now: it is closed in the end.
 func (m *Model) checkOthers() {
 	h, o := m.area().Header, &m.others
 	name, _ := h.DataFile()
 	if o.data != nil && (!h.ExternalData() || o.data.name != name) {
-		o.data.close()
+		o.dropped = append(o.dropped, *o.data)
 		o.data = nil
 	}
 	if len(o.backings) > 0 && o.backings[0].name != h.BackingFile {
-		for i := range o.backings {
-			o.backings[i].close()
-		}
+		o.dropped = append(o.dropped, o.backings...)
 		o.backings = nil
 	}
 }
@@ -244,8 +244,10 @@ func (f *otherFile) close() {
 // closeOthers closes what was opened.
 func (m *Model) closeOthers() {
 	m.others.data.close()
-	for i := range m.others.backings {
-		m.others.backings[i].close()
+	for _, files := range [][]otherFile{m.others.backings, m.others.dropped} {
+		for i := range files {
+			files[i].close()
+		}
 	}
 }
 
