@@ -233,7 +233,7 @@ func (m *Model) enterGuest() tea.Cmd {
 		m.say("nothing is stored here: " + c.Kind.String())
 		return nil
 	}
-	m.say("guest " + g.at.String() + " is " + text)
+	m.sayWhole("in another file", "guest "+g.at.String()+" is "+text)
 	return nil
 }
 

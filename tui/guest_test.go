@@ -247,7 +247,8 @@ func TestOwnerByWhichOneCame(t *testing.T) {
 	s := openBytes(t, buf, "two", 120, 36)
 	s.keys("ctrl+g", "guest:0x12004", "enter").want("l2[9] › data", "0xa004")
 	s.keys("ctrl+g", "guest:4", "enter").want("l2[0] › data", "0xa004")
-	s.keys("gu", "ctrl+g", "guest:0x12008", "enter").want("l2[9] › data").keys("down").want("l2[9] › data")
+	s.keys("gu", "ctrl+g", "guest:0x12008", "enter").want("l2[9] › data").keys("down").want("l2[9] › data").keys("gu")
+	s.keys(":l1[0].l2[0]", "enter", "enter").want("l2[0] › data", "guest 0x0 ").keys(":l1[0].l2[9]", "enter", "enter").want("l2[9] › data", "guest 0x12000")
 }
 
 // A byte of a cluster that is kept for the guest, and that the guest does not

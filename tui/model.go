@@ -371,6 +371,16 @@ func (m *Model) read(buf []byte, have []bool, at header.HostOffset) {
 	}
 }
 
+// sayWhole says something in the message line, or in a dialog where that is too
+// short for it.
+func (m *Model) sayWhole(title, text string) {
+	if grid.Width(text) > m.layout.Width-2 {
+		m.open(&textDialog{title: title, text: text, ink: inkBright})
+		return
+	}
+	m.say(text)
+}
+
 func (m *Model) say(text string)  { m.message = message{text, inkBright} }
 func (m *Model) warn(text string) { m.message = message{text, inkWarn} }
 

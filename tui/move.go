@@ -224,6 +224,7 @@ func (m *Model) followPointer() tea.Cmd {
 	default:
 		if s := m.look(); s.inTable {
 			m.came(s.entry)
+			m.arrived(&structures.Chain{L2: s.entry, HasL2: s.entry.Table.Role == header.RoleL2, Kind: structures.GuestData, Host: at, HasHost: !s.entry.L2().Compressed()})
 		}
 		m.jump(pathAt(m.area(), at), at)
 		if !m.visible(PaneHex) {

@@ -340,7 +340,7 @@ func (m *Model) followDataFile(s *sight) bool {
 		return false
 	}
 	if m.others.data == nil {
-		m.say(fmt.Sprintf("this entry points at %v of the data file %s", at, dataFileName(m.area().Header)) + m.notOpened("data file"))
+		m.sayWhole("in another file", fmt.Sprintf("this entry points at %v of the data file %s", at, dataFileName(m.area().Header))+m.notOpened("data file"))
 		return true
 	}
 	m.showGuest(structures.Active, "")

@@ -89,6 +89,9 @@ func TestDataFile(t *testing.T) {
 	s.keys("gu").want("0x20000  8/row", "guest, data file data.raw not open", "in data file", "-- --", "0x20000 of the data file data.raw, which is not opened")
 	s.keys("enter").want("guest 0x20000 is 0x20000 of the data file data.raw, which is not opened unless told to: :open the data file")
 	s.keys("i").want("which is not opened")
+	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	s.keys("enter").want("in another file", "of the data file data.raw", ":open the data", "close").keys("esc")
+	s.send(tea.WindowSizeMsg{Width: 120, Height: 36})
 	s.keys("esc", "gg", "gu").want("the guest's clusters are in the data file data.raw").keys("esc")
 	s.other("data file", "esc").keys("gu").want("-- --").reject("AAAA")
 	s.other("data file", "o").want("the data file is open", "BBBBBBBB", "in data file").reject("not open")
@@ -122,7 +125,7 @@ func TestBackingSources(t *testing.T) {
 	s := openPath(t, filepath.Join(dir, "top.qcow2"), 120, 36)
 	at := func(place string) *screen { return s.keys("ctrl+g", "guest:"+place, "enter") }
 	s.keys("gu").want("backing file", "guest offset 0x0 of the backing file middle.qcow2, which is", "not opened unless told to: :open the backing file")
-	at("256K").keys("enter").want("guest 0x40000 is guest offset 0x40000 of the backing file middle.qcow2, which is not opened")
+	at("256K").keys("enter").want("guest 0x40000 is guest offset 0x40000 of the backing file", "middle.qcow2", ":open the backing file").keys("esc")
 	s.other("backing file", "o").want("BBBBBBBB", "0x50000 of the backing file middle.qcow2")
 	s.keys("enter").want("guest 0x40000 is 0x50000 of the backing file middle.qcow2")
 	at("0").want("guest offset 0x0 of the backing file raw, which is not", "-- --")
