@@ -72,6 +72,9 @@ func (m *Model) countGaps() {
 	} else if c.gapsVersion != c.version {
 		c.gaps, c.gapsVersion = gapsOf(c.made), c.version
 	}
+	if b.count != len(c.gaps) {
+		m.tree.sought = true // the row of the cursor, with some of these
+	}
 	b.count = len(c.gaps)
 	m.countRows()
 }

@@ -44,7 +44,7 @@ func TestGapsRow(t *testing.T) {
 	if s.tree.at != s.tree.total-1 || s.tree.away {
 		t.Errorf("row %d of %d", s.tree.at, s.tree.total)
 	}
-	s.keys("/", "/", "/", "/").keys("enter").want("1 run of clusters")
+	s.keys("/", "/", "/", "/").keys("enter").want("1 run of clusters", "2 clusters, unused")
 	s.keys("down").want("0x20000").keys("g2", "l").want("0x20001")
 	if r := s.rowAt(s.tree.at); s.tree.away || r.at != 0x20000 {
 		t.Errorf("row %d, %+v", s.tree.at, r)

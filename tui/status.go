@@ -64,7 +64,7 @@ func (m *Model) titleBar() titleBar {
 func (m *Model) ruleTexts() [paneCount]ruleText {
 	at, end := m.span()
 	span := fmt.Sprintf("%v  %s", at, counted(end-at, "byte", "bytes"))
-	if m.session.Size() == 0 || m.astray() {
+	if m.session.Size() == 0 || m.astray() || m.look().gaps {
 		span = ""
 	}
 	texts := [paneCount]ruleText{
