@@ -18,9 +18,10 @@ var floors = map[string][]string{
 	"qedit/editor/store": {},
 	"qedit/editor":       {"qedit/header", "qedit/editor/store"},
 	"qedit/tui/grid":     {},
-	"qedit/tui":          {"qedit/tui/grid", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit/cli":          {"qedit/tui", "qedit/tui/grid", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit":              {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/check":        {"qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/tui":          {"qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/cli":          {"qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit":              {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
 }
 
 // noTerminal are packages for other programs: they know no terminal.

@@ -331,6 +331,7 @@ func (m *Model) mark(row treeRow, length int) treeRow {
 			return false
 		})
 	}
+	row.wrong = row.wrong || m.markedParts[row.part]
 	if row.wrong {
 		row.ink = inkWrong
 	}

@@ -359,6 +359,7 @@ func reviewRows(m *Model, width int) []reviewRow {
 	}
 	rows = append(rows, reviewRow{})
 	text(inkDim, counted(m.plan.Bytes(), "byte changes", "bytes change")+", in place, after a comparison with the disk.")
+	m.reviewFindings(text)
 	if m.plan.Raw() {
 		text(inkWrong|grid.Bold, "! Raw edits were not checked. QEMU may not open what they leave.")
 	}

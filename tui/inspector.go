@@ -69,6 +69,11 @@ func (m *Model) inspect() []infoLine {
 		selected := line("selected", inkBright, fmt.Sprintf("%v to %v", at, end-1)).and(inkText, counted(end-at, "byte", "bytes"))
 		return append([]infoLine{selected}, m.inspectBytes()...)
 	}
+	return append(m.inspectFound(), m.inspectPlace()...)
+}
+
+// inspectPlace explains what lies at the cursor, whatever is wrong with it.
+func (m *Model) inspectPlace() []infoLine {
 	n := m.node()
 	if n == nil {
 		return m.inspectData()

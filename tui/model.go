@@ -40,7 +40,9 @@ type Model struct {
 	// Derived from the edited view after each edit.
 	tables   []structures.Structure
 	plan     editor.Plan
-	problems []problem
+	head     []problem  // what the header area alone says
+	known    []problem  // all that is known to be wrong
+	problems []*problem // what is listed of it
 	edits    []editRow
 	headInks []grid.Ink          // by offset in the header area
 	pointers []header.HostOffset // where fields of the header area start that point at something
@@ -88,6 +90,14 @@ type Model struct {
 	backings []backing // files that were opened for the guest view, the nearest first
 	pointing *job      // that looks for who points at a cluster
 	beyond   beyond    // what was found beyond the header
+
+	checks      checks
+	sifting     problemFilter
+	list        problemList
+	marks       []problemMark   // of what is known
+	markedParts map[string]bool // entries, and what is around them
+	whatIf      whatIf
+	mending     *job // that finds what fixes replace
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -134,7 +144,7 @@ func New(s *editor.Session, o Options) *Model {
 	m := &Model{
 		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, profile: o.Profile, mouse: true,
 		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
-		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, guest: guestView{snapshot: structures.Active},
+		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, checks: newChecks(), sifting: problemFilter{severity: allSeverities}, guest: guestView{snapshot: structures.Active},
 	}
 	// The session has read the start of the image; it need not be read again
 	// to be shown at once.
@@ -159,6 +169,8 @@ func (m *Model) refresh() {
 	m.prepareGuest()
 	m.prepareMap()
 	m.prepareTree()
+	m.prepareProblems()
+	m.tellChanges()
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
 	m.tabs = m.paneTabs()
@@ -189,7 +201,9 @@ func (m *Model) edited() {
 	m.plan = m.session.Plan()
 	m.edits = editRows(m.history, m.plan.Transactions)
 	m.selected[PaneEdits] = max(0, len(m.edits)-1) // the latest
-	m.problems = findProblems(m.area(), m.tables, m.session.Size())
+	m.head = findProblems(m.area(), m.tables, m.session.Size())
+	m.imageChanged()
+	m.gatherProblems()
 	m.headInks, m.pointers = headInks(m.area())
 	m.hex.wide = m.session.Size() > 1<<(4*offsetDigits)
 	m.cursor = m.moved(m.cursor)
@@ -239,6 +253,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.openImage()
 		m.forgetMap()
 		m.guestEdited()
+		m.imageChanged()
 		m.growTree()
 	}
 	m.tellNotices()
@@ -339,7 +354,7 @@ func (m *Model) load() tea.Cmd {
 		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
 	}
 	cmds = append(cmds, m.pages.want(m.cursor.at, min(targetPreview, m.bytesFrom(m.cursor.at))))
-	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner())
+	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.loadCheck(), m.loadWhatIf())
 	return tea.Batch(cmds...)
 }
 

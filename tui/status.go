@@ -121,17 +121,12 @@ func (m *Model) states() []word {
 	if m.noLocks {
 		state(inkWrong, "NO LOCKS", 0, nil)
 	}
-	broken := 0
-	for i, p := range m.problems {
-		if p.flag {
-			state(inkWrong, p.path, 0, func(m *Model) tea.Cmd { return m.goToProblem(i) })
-		} else {
-			broken++
+	for i := range m.head {
+		if p := &m.head[i]; p.flag {
+			state(inkWrong, p.path, 0, func(m *Model) tea.Cmd { m.jumpToProblem(p); return nil })
 		}
 	}
-	if broken > 0 {
-		state(inkWrong, "!"+counted(broken, "problem", "problems"), 0, focusOn[PaneProblems])
-	}
+	m.problemStates(state)
 	if n := len(m.plan.Transactions); n > 0 {
 		state(inkWarn, "*"+counted(n, "edit", "edits"), 0, func(m *Model) tea.Cmd { return m.review(false) })
 	} else {
@@ -348,8 +343,8 @@ func (m *Model) drawTabs(r grid.Region, seen Pane) {
 		x -= n
 		r.Sub(x, 0, n, 1).Fill(' ', inkDim)
 		ink := inkDim
-		if p == PaneProblems && len(m.problems) > 0 {
-			ink = inkWrong
+		if p == PaneProblems && len(m.known) > 0 {
+			ink = m.worstInk()
 		}
 		end := r.Text(x+1, 0, inkDim, tab[:2])
 		r.Text(end, 0, ink, tab[2:])
@@ -364,7 +359,7 @@ func (m *Model) paneTabs() [paneCount]string {
 	for p := range paneCount {
 		tabs[p] = fmt.Sprintf("g%d %s", p+1, p)
 	}
-	if n := len(m.problems); n > 0 {
+	if n := len(m.known); n > 0 {
 		tabs[PaneProblems] += fmt.Sprintf(" !%d", n)
 	}
 	if n := len(m.edits); n > 0 {
