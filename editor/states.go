@@ -3,7 +3,6 @@ package editor
 import (
 	"io"
 
-	"qedit/editor/store"
 	"qedit/header"
 )
 
@@ -11,33 +10,28 @@ import (
 // it. It stays as it is while edits go on.
 type State struct {
 	Edit Transaction // that leads here; of no replacements for what is on disk
-
-	image   store.Image
-	overlay overlay
-	size    int64
+	view view
 }
 
 // States returns the states that lead from what is on disk to what is seen: the
 // first is what is on disk, each other one is what the next of Pending leaves.
 func (s *Session) States() []State {
-	states := []State{{image: s.image, size: s.size}}
-	var o overlay
+	at := State{view: view{s.image, nil, s.disk, s.disk}}
+	states := []State{at}
 	for _, t := range s.Pending() {
-		o = o.with(t.Replacements)
-		states = append(states, State{t, s.image, o, s.size})
+		at.Edit = t
+		at.view.edits, at.view.size = at.view.edits.with(t.Replacements), t.size(at.view.size)
+		states = append(states, at)
 	}
 	return states
 }
 
 // Size returns the length of the image in bytes.
-func (t State) Size() int64 { return t.size }
+func (t State) Size() int64 { return t.view.size }
 
 // View returns a reader of the image in this state. It is safe for several
 // goroutines at once.
-func (t State) View() io.ReaderAt { return view{t.image, t.overlay} }
+func (t State) View() io.ReaderAt { return t.view }
 
 // Area reads the header area of this state.
-func (t State) Area() (*header.Area, error) {
-	s := Session{image: t.image, size: t.size}
-	return s.readArea(t.overlay)
-}
+func (t State) Area() (*header.Area, error) { return readArea(t.view) }

@@ -155,7 +155,7 @@ func (m *Model) nextEdit(step int) tea.Cmd {
 
 // apply makes an edit, and says what it did or why it was refused.
 func (m *Model) apply(t editor.Transaction) bool {
-	if len(t.Replacements) == 0 {
+	if len(t.Replacements) == 0 && t.Grow == nil {
 		m.say("unchanged: this is what it holds")
 		return false
 	}

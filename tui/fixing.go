@@ -128,12 +128,32 @@ func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 	switch {
 	case err != nil:
 		m.failAs("not mended", err)
-	case len(t.Replacements) == 0:
+	case len(t.Replacements) == 0 && t.Grow == nil:
 		m.say("nothing is to be replaced: " + header.Harmless(title))
+	case t.Grow != nil && t.Grow.To > t.Grow.From:
+		m.askGrowth(t)
 	default:
 		m.apply(t)
 	}
 	return nil
+}
+
+// askGrowth asks whether the file may get longer for an edit.
+func (m *Model) askGrowth(t editor.Transaction) {
+	added := uint64(t.Grow.To - t.Grow.From)
+	by := counted(added, "byte", "bytes")
+	if m.image != nil && added%m.image.ClusterSize() == 0 {
+		by += ", " + counted(added/m.image.ClusterSize(), "cluster", "clusters")
+	}
+	m.open(&textDialog{
+		title: "the file grows", ink: inkWarn,
+		text: sentence(header.Harmless(t.Title)) + "\n\nThe image has no free clusters for this: the file grows by " + by + fmt.Sprintf(
+			", from %d to %d bytes, when it is saved. What is in it now stays where it is; undo takes the growth back.", t.Grow.From, t.Grow.To),
+		more: []button{
+			{[]string{"enter", "y"}, "let it grow", func(m *Model) tea.Cmd { m.closeDialog(); m.apply(t); return nil }},
+			closing("leave it", "esc", "ctrl+c", "q"),
+		},
+	})
 }
 
 // giveUpMending drops what fixes are worked out; false where none are.

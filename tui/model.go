@@ -371,6 +371,9 @@ func (m *Model) bytesFrom(at header.HostOffset) int {
 func (m *Model) read(buf []byte, have []bool, at header.HostOffset) {
 	end := at + header.HostOffset(len(buf))
 	m.pages.read(buf, have, at)
+	for o := max(at, header.HostOffset(m.session.OnDiskSize())); o < min(end, header.HostOffset(m.session.Size())); o++ {
+		buf[o-at], have[o-at] = 0, true // added by an edit
+	}
 	m.session.Patch(buf, at)
 	m.session.Edited(at, end, func(r editor.Replacement) bool {
 		for o := max(r.Offset, at); o < min(r.End(), end); o++ {

@@ -68,6 +68,9 @@ func (m *Model) whatIfChanged() {
 	h.SetSeed(stateSeed)
 	w.states = append(w.states, stateKey(h.Sum64()))
 	for _, t := range m.plan.Transactions {
+		if t.Grow != nil {
+			h.Write(binary.BigEndian.AppendUint64(nil, uint64(t.Grow.To)))
+		}
 		for _, r := range t.Replacements {
 			var head [16]byte
 			binary.BigEndian.PutUint64(head[:], uint64(r.Offset))
