@@ -231,8 +231,14 @@ func (m *Model) giveUpWhatIf() bool {
 	return true
 }
 
-// listChanged makes the list of problems anew, and what is marked by it.
+// listChanged makes the list of problems anew, and what is marked by it. Where
+// the cursor was on the problem that is selected, it is on the one that is now.
 func (m *Model) listChanged() {
+	p := m.selectedProblem()
+	on := m.focus == PaneProblems && p != nil && p.is(m.cursor)
 	m.gatherProblems()
 	m.buildTree()
+	if p := m.selectedProblem(); on && p != nil && !p.is(m.cursor) {
+		m.showProblem(m.selected[PaneProblems])
+	}
 }

@@ -194,11 +194,18 @@ func (m *Model) inspectFound() []infoLine {
 	return append(m.inspectEdit(), m.inspectFinding()...)
 }
 
+// elsewhere reports whether the inspector explains a problem that is selected in
+// the list while the cursor is at another place.
+func (m *Model) elsewhere() bool {
+	p := m.problem()
+	return m.focus == PaneProblems && p != nil && p.finding != nil && !p.is(m.cursor)
+}
+
 // inspectFinding explains what is wrong at the cursor, as far as a check has
 // found it: what it is and means before what the bytes are.
 func (m *Model) inspectFinding() []infoLine {
 	p := m.problem()
-	if p == nil || p.finding == nil || !p.is(m.cursor) {
+	if p == nil || p.finding == nil {
 		return nil
 	}
 	f := p.finding
@@ -211,14 +218,9 @@ func (m *Model) inspectFinding() []infoLine {
 		first = first.and(inkWarn, "edited since; it is checked again")
 	}
 	lines := []infoLine{first}
-	found := line("found", inkText, safe(f.Found))
-	if f.Want != "" {
-		found = found.and(inkDim, "expected").and(inkBright, safe(f.Want))
-	}
-	if len(found.runs) > 0 {
-		lines = append(lines, found)
-	}
 	for _, l := range []infoLine{
+		line("found", inkText, safe(f.Found)),
+		line("expected", inkBright, safe(f.Want)),
 		line("guest", inkText, guestRange(f)),
 		line("means", inkText, f.Kind.Means),
 		line("QEMU", inkText, f.Kind.QEMU),
@@ -249,11 +251,16 @@ func (m *Model) causeLine(f *check.Finding) infoLine {
 	if f.Cause == "" {
 		return infoLine{}
 	}
-	l := line("cause", inkText, "follows from").and(inkBright, header.Harmless(f.Cause))
-	if m.causeOf(f) >= 0 {
-		l = l.and(inkBright, "c").and(inkDim, "goes there")
+	i := m.causeOf(f)
+	if i < 0 {
+		return line("cause", inkText, "follows from "+header.Harmless(f.Cause))
 	}
-	return l
+	cause := m.problems[i].finding
+	l := line("cause", inkText, "follows from: "+header.Harmless(cause.Kind.Title+" "+findingPlace(cause)))
+	if m.focus == PaneProblems {
+		return l.and(inkBright, "c").and(inkDim, "goes there")
+	}
+	return l.and(inkBright, "Enter").and(inkDim, "here goes there")
 }
 
 // causeOf returns the number of the problem that a finding follows from, -1

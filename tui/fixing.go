@@ -125,6 +125,7 @@ func (m *Model) mend(title string, fixes []check.Mending) tea.Cmd {
 // mended takes what fixes replace.
 func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 	m.mending = nil
+	t.Title = title
 	switch {
 	case err != nil:
 		m.failAs("not mended", err)

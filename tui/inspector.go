@@ -69,7 +69,11 @@ func (m *Model) inspect() []infoLine {
 		selected := line("selected", inkBright, fmt.Sprintf("%v to %v", at, end-1)).and(inkText, counted(end-at, "byte", "bytes"))
 		return append([]infoLine{selected}, m.inspectBytes()...)
 	}
-	return append(m.inspectFound(), m.inspectPlace()...)
+	found := m.inspectFound()
+	if m.elsewhere() {
+		return found
+	}
+	return append(found, m.inspectPlace()...)
 }
 
 // inspectPlace explains what lies at the cursor, whatever is wrong with it.

@@ -58,6 +58,12 @@ func (m *Model) prepareProblems() {
 		if len(m.problems) < len(m.known) {
 			l.how = fmt.Sprintf("%d of %d  %s", len(m.problems), len(m.known), l.how)
 		}
+		if m.sifting == (problemFilter{severity: allSeverities}) && grid.Width(m.foundWords(false))+grid.Width(l.how) > w-4 {
+			l.how = "" // as it is unless told otherwise
+		}
+		if c.job != nil && c.result == nil && !c.paused {
+			l.how = "Esc gives up"
+		}
 		l.found, l.ink = m.progressWords(w - 4 - grid.Width(l.how))
 	}
 	if c.result != nil && (h >= figuresHeight || max(n, 1) < l.height) && l.height > 1 {
@@ -68,7 +74,7 @@ func (m *Model) prepareProblems() {
 	m.scroll[PaneProblems] = max(at-l.height+1, min(m.scroll[PaneProblems], at, max(0, n-l.height)))
 	l.first = m.scroll[PaneProblems]
 	for i := l.first; i < min(n, l.first+l.height); i++ {
-		l.rows = append(l.rows, problemLine(m.problems[i]))
+		l.rows = append(l.rows, problemLine(m.problems[i], max(w*2/5, 12)))
 	}
 	if n < l.height {
 		l.hints = m.problemHints()
@@ -76,9 +82,9 @@ func (m *Model) prepareProblems() {
 }
 
 // problemLine makes the line of a problem.
-func problemLine(p *problem) problemRow {
+func problemLine(p *problem, room int) problemRow {
 	p.describe()
-	row := problemRow{severityMark(p.severity), severityInk(p.severity), inkText, p.text, p.where}
+	row := problemRow{severityMark(p.severity), severityInk(p.severity), inkText, p.text, cutLeft(p.where, room)}
 	switch {
 	case p.touched:
 		row.ink, row.where = inkDim, "edited since"
@@ -86,6 +92,18 @@ func problemLine(p *problem) problemRow {
 		row.ink = inkDim
 	}
 	return row
+}
+
+// cutLeft keeps the end of a text that is too long: of a path it says most.
+func cutLeft(text string, columns int) string {
+	for grid.Width(text) > columns {
+		_, rest := grid.Split(strings.TrimPrefix(text, "…"), 1)
+		if rest == "" {
+			return text
+		}
+		text = "…" + rest
+	}
+	return text
 }
 
 // progressWords says how many problems there are, and how far the check is that
@@ -252,10 +270,8 @@ func (m *Model) drawProblems(r grid.Region) {
 		}
 		row := &l.rows[i]
 		r.Set(1, 0, row.mark, row.markInk)
-		room := max(w*2/5, 12)
-		where := r.Sub(max(w-1-min(grid.Width(row.where), room), 3), 0, room, 1)
-		where.Fit(0, 0, min(room, w-4), inkDim, row.where)
-		r.Fit(3, 0, w-1-min(grid.Width(row.where), room)-4, row.ink, row.text)
+		end := r.TextRight(w-1, 0, inkDim, row.where)
+		r.Fit(3, 0, end-4, row.ink, row.text)
 	})
 	y := len(m.problems) + 1
 	if l.height-len(m.problems) <= len(l.hints) {

@@ -67,6 +67,9 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 	if m.session.Size() == 0 {
 		span = ""
 	}
+	if m.elsewhere() {
+		span = ""
+	}
 	texts := [paneCount]ruleText{
 		PaneHex:       {right: m.hexSubtitle()},
 		PaneTree:      {right: m.treeSubtitle()},
@@ -93,6 +96,9 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 func (m *Model) inspected() string {
 	if m.hex.selecting {
 		return "selection"
+	}
+	if m.elsewhere() {
+		return "problem"
 	}
 	if n := m.node(); n != nil {
 		return grid.Cut(n.Title, maxTitle)

@@ -97,6 +97,7 @@ func (m *Model) stateChecked(result *check.Result) {
 	w := &m.whatIf
 	w.idle = false
 	w.keep(w.states[len(w.states)-1], setOf(result))
+	w.compareKnown()
 }
 
 // setOf returns the findings of a result by id.
@@ -172,14 +173,9 @@ func (w *whatIf) pairs() []stateChange {
 	return append(all, stateChange{w.states[0], w.states[n]})
 }
 
-// loadWhatIf returns the command that checks the states before and between the
-// edits, where it is not known what these mend and bring.
-func (m *Model) loadWhatIf() tea.Cmd {
-	w, c := &m.whatIf, &m.checks
-	if !c.whole() || c.paused || w.job != nil || w.idle || m.saving != nil {
-		return nil
-	}
-	var wanted []stateChange
+// compareKnown compares the states whose findings are known, and returns the ways
+// that are not.
+func (w *whatIf) compareKnown() (wanted []stateChange) {
 	for _, p := range w.pairs() {
 		if _, ok := w.changes[p]; ok {
 			continue
@@ -192,6 +188,17 @@ func (m *Model) loadWhatIf() tea.Cmd {
 		}
 		wanted = append(wanted, p)
 	}
+	return wanted
+}
+
+// loadWhatIf returns the command that checks the states before and between the
+// edits, where it is not known what these mend and bring.
+func (m *Model) loadWhatIf() tea.Cmd {
+	w, c := &m.whatIf, &m.checks
+	if !c.whole() || c.paused || w.job != nil || w.idle || m.saving != nil {
+		return nil
+	}
+	wanted := w.compareKnown()
 	if len(wanted) == 0 {
 		return nil
 	}
