@@ -316,6 +316,7 @@ func TestHeaderProblemsStay(t *testing.T) {
 func TestCheckGivenUp(t *testing.T) {
 	s := openScreen(t, "full", 80, 24)
 	all, reached := damage(), make(chan struct{})
+	s.checks.mend = all.mend
 	s.checks.run = func(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o check.Options) (*check.Result, error) {
 		result, _ := all[:2].run(ctx, r, size, area, o)
 		o.Progress(1, 4)
