@@ -85,12 +85,6 @@ type Model struct {
 	hotspots []hotspot
 	drag     dragState
 
-	clusters clusterMap
-	guest    guestView
-	backings []backing // files that were opened for the guest view, the nearest first
-	pointing *job      // that looks for who points at a cluster
-	beyond   beyond    // what was found beyond the header
-
 	checks      checks
 	sifting     problemFilter
 	list        problemList
@@ -98,6 +92,12 @@ type Model struct {
 	markedParts map[string]bool // entries, and what is around them
 	whatIf      whatIf
 	mending     *job // that finds what fixes replace
+
+	clusters clusterMap
+	guest    guestView
+	backings []backing // files that were opened for the guest view, the nearest first
+	pointing *job      // that looks for who points at a cluster
+	beyond   beyond    // what was found beyond the header
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
