@@ -207,6 +207,9 @@ func (m *Model) rootRow(b *branch) treeRow {
 		row.value = m.gapsValue()
 		row.ink, row.valueInk = inkDim|grid.Bold, inkDim
 	}
+	if m.markedParts[b.name] {
+		row.wrong, row.ink = true, inkWrong|grid.Bold
+	}
 	if b.kind == branchTable && b.table.Problem != "" {
 		row.wrong, row.ink, row.valueInk = true, inkWrong|grid.Bold, inkWrong
 		row.value = b.table.Problem

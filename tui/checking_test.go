@@ -225,8 +225,8 @@ func TestFixFinding(t *testing.T) {
 	before := imageBytes(t, "full")
 	s := openChecked(t, "full", damage(), 120, 36).keys("f9", "g4", "j", "f")
 	s.want("raise the refcount of cluster 3", "*1 edit", "2 errors", "mends 1").reject("block[3]").unchanged(before)
-	s.keys("ctrl+s").want("review and save", "this save mends 1 and brings 0", "- refcount too low refcount_table[0].block[3]").keys("esc")
-	s.keys("g5").want("findings", "- refcount too low refcount_table[0].block[3]")
+	s.keys("ctrl+s").want("review and save", "this save mends 1.", "mends refcount too low refcount_table[0].block[3]").keys("esc")
+	s.keys("g5").want("findings", "mends refcount too low refcount_table[0].block[3]")
 	s.keys("u").want("no edits", "3 errors").keys("ctrl+r", "ctrl+s", "enter").want("saved and read back", "2 errors")
 }
 
@@ -275,7 +275,7 @@ func TestWhatIf(t *testing.T) {
 	s.keys("g5").want("*2 edits").reject("mends").keys("ctrl+s").want("Not checked").keys("esc")
 	s.keys("f9").want("mends 1", "same findings")
 	s.keys("g2").overwriteAt(0x4006, []byte{7})
-	s.want("brings 1").keys("ctrl+s").want("the same after the save").keys("esc", "u", "ctrl+s").want("mends 1 and brings 0").keys("esc")
+	s.want("brings 1").keys("ctrl+s").want("the same after the save").keys("esc", "u", "ctrl+s").want("this save mends 1.").keys("esc")
 	runs := 0
 	s.checks.run = func(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o check.Options) (*check.Result, error) {
 		runs++

@@ -382,12 +382,23 @@ func (c foundChange) names(text func(ink grid.Ink, s string)) {
 		mark  string
 		n     int
 		names []string
-	}{{inkWrong, "+ ", c.brings, c.brought}, {inkGood, "- ", c.mends, c.mended}} {
+	}{{inkWrong, "brings ", c.brings, c.brought}, {inkGood, "mends ", c.mends, c.mended}} {
 		for _, name := range l.names {
 			text(l.ink, l.mark+name)
 		}
 		if more := l.n - len(l.names); more > 0 {
-			text(inkDim, fmt.Sprintf("%sand %d more", l.mark, more))
+			text(inkDim, fmt.Sprintf("%s%d more", l.mark, more))
+		}
+	}
+}
+
+// reviewEdits lists in the review what each edit mends and brings, where there
+// are several.
+func (m *Model) reviewEdits(text func(ink grid.Ink, s string)) {
+	n := len(m.plan.Transactions)
+	for i := max(0, n-maxReplayed); i < n && n > 1; i++ {
+		if c, ok := m.editChange(i); ok {
+			text(c.ink(), "* "+m.edits[len(m.edits)-n+i].title+": "+c.String())
 		}
 	}
 }
@@ -407,12 +418,10 @@ func (m *Model) reviewFindings(text func(ink grid.Ink, s string)) {
 		return
 	case c.mends == 0 && c.brings == 0:
 		text(inkDim, "Findings: the same after the save as before it.")
+		m.reviewEdits(text)
 		return
 	}
-	said := fmt.Sprintf("Findings: this save mends %d and brings %d.", c.mends, c.brings)
-	if c.atLeast {
-		said = fmt.Sprintf("Findings: this save mends %d and brings %d of those compared; there are more.", c.mends, c.brings)
-	}
-	text(c.ink()|grid.Bold, said)
+	text(c.ink()|grid.Bold, "Findings: this save "+c.String()+".")
 	c.names(text)
+	m.reviewEdits(text)
 }
