@@ -86,14 +86,23 @@ func (m *Model) markProblems() {
 		} else {
 			m.marks = append(m.marks, problemMark{p.from, to, p.severity, p.path != "" || p.part != ""})
 		}
-		for part := p.part; part != ""; part = part[:max(strings.LastIndexAny(part, ".["), 0)] {
-			if m.markedParts[part] {
-				break // and so is all around it
-			}
-			m.markedParts[part] = true
-		}
+		m.markPart(p)
 	}
 	m.marks = flatten(m.marks)
+}
+
+// markPart marks the entry that a problem is about: of an error, also what it is
+// in, which leads to it where that is folded.
+func (m *Model) markPart(p *problem) {
+	if p.part == "" || p.severity == check.Note {
+		return
+	}
+	m.markedParts[p.part] = true
+	for part := p.part; p.severity == check.Error; m.markedParts[part] = true {
+		if part = part[:max(strings.LastIndexAny(part, ".["), 0)]; part == "" {
+			return
+		}
+	}
 }
 
 // flatten makes of marks that may lie over each other ones that are sorted and

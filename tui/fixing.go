@@ -303,22 +303,18 @@ func (d *fixDialog) take(m *Model, i int) tea.Cmd {
 
 // fixDialogRow is a row of the list of fixes.
 type fixDialogRow struct {
-	fix  int // -1: of none
-	text string
-	ink  grid.Ink
+	fix    int // -1: of none
+	indent int // columns
+	text   string
+	ink    grid.Ink
 }
 
 // rows lists what is wrong, and each fix with what it loses.
 func (d *fixDialog) rows(width int) []fixDialogRow {
 	var rows []fixDialogRow
 	text := func(fix, indent int, ink grid.Ink, s string) {
-		for i, l := range wrap(header.Harmless(s), width-indent-2) {
-			x := indent
-			if i == 0 && fix >= 0 && ink != inkWarn {
-				x -= 2
-				l = "▸ " + l
-			}
-			rows = append(rows, fixDialogRow{fix, fmt.Sprintf("%*s%s", x, "", l), ink})
+		for _, l := range wrap(header.Harmless(s), width-indent-2) {
+			rows = append(rows, fixDialogRow{fix, indent, l, ink})
 		}
 	}
 	f := d.finding
@@ -367,9 +363,12 @@ func (d *fixDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	d.lines.draw(r, len(rows), func(r grid.Region, i int) {
 		row := rows[i]
 		width, _ := r.Size()
-		r.Text(0, 0, row.ink|grid.Panel, row.text)
-		if row.fix < 0 {
+		r.Text(row.indent, 0, row.ink|grid.Panel, row.text)
+		switch {
+		case row.fix < 0:
 			return
+		case row.fix == d.at && rows[i-1].fix != d.at:
+			r.Set(0, 0, '▸', inkField|grid.Bold|grid.Panel)
 		}
 		if row.fix == d.at {
 			r.Paint(0, 0, width-2, grid.Selected)
