@@ -19,11 +19,21 @@ func (s *Session) States() []State {
 	at := State{view: view{s.image, nil, s.disk, s.disk}}
 	states := []State{at}
 	for _, t := range s.Pending() {
-		at.Edit = t
-		at.view.edits, at.view.size = at.view.edits.with(t.Replacements), t.size(at.view.size)
+		at = at.After(t)
 		states = append(states, at)
 	}
 	return states
+}
+
+// State returns what is seen, to be tried with other edits.
+func (s *Session) State() State { return State{view: view{s.image, s.overlay, s.disk, s.size}} }
+
+// After returns the state that an edit leads to. Whether Session.Apply would
+// take it is not looked at.
+func (t State) After(edit Transaction) State {
+	t.Edit = edit
+	t.view.edits, t.view.size = t.view.edits.with(edit.Replacements), edit.size(t.view.size)
+	return t
 }
 
 // Size returns the length of the image in bytes.

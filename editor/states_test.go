@@ -37,6 +37,25 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// A state can be tried with an edit that is not made.
+func TestStateAfter(t *testing.T) {
+	buf := sample(t, "inc_corrupt")
+	s, _ := open(t, bytes.Clone(buf))
+	tr, err := s.Set("corrupt", "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Grow = &editor.Growth{From: s.Size(), To: s.Size() + 512}
+	after := s.State().After(tr)
+	a, err := after.Area()
+	if err != nil || a.Header.Corrupt() || after.Size() != int64(len(buf))+512 || s.Modified() {
+		t.Errorf("%v, %+v, %d bytes", err, a.Header, after.Size())
+	}
+	if got := readState(t, after); !bytes.Equal(got[len(buf):], make([]byte, 512)) {
+		t.Error("what is added is not zeros")
+	}
+}
+
 func readState(t *testing.T, s editor.State) []byte {
 	t.Helper()
 	buf := make([]byte, s.Size())

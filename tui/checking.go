@@ -17,8 +17,9 @@ import (
 // checks is what is known from checking the image. A check is begun when a
 // person asks for one; from then on it follows the edits.
 type checks struct {
-	run  func(context.Context, io.ReaderAt, int64, *header.Area, check.Options) (*check.Result, error)
-	mend func(*check.Result, context.Context, io.ReaderAt, int64, *header.Area, []check.Mending) (editor.Transaction, error)
+	run    func(context.Context, io.ReaderAt, int64, *header.Area, check.Options) (*check.Result, error)
+	mend   func(*check.Result, context.Context, io.ReaderAt, int64, *header.Area, []check.Mending, check.MendOptions) (editor.Transaction, error)
+	repair func(context.Context, check.View, check.RepairOptions) (*check.Repaired, error)
 
 	asked  bool
 	paused bool // it was given up: it does not follow the edits
@@ -42,7 +43,7 @@ type checks struct {
 }
 
 func newChecks() checks {
-	return checks{run: check.Run, mend: (*check.Result).Mend, delay: followDelay}
+	return checks{run: check.Run, mend: (*check.Result).Mend, repair: check.Repair, delay: followDelay}
 }
 
 // giveUp ends what a person waits for, or what goes on in the background; false

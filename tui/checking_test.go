@@ -48,7 +48,7 @@ func (all rules) run(ctx context.Context, r io.ReaderAt, _ int64, _ *header.Area
 	return result, nil
 }
 
-func (all rules) mend(_ *check.Result, _ context.Context, r io.ReaderAt, size int64, _ *header.Area, fixes []check.Mending) (editor.Transaction, error) {
+func (all rules) mend(_ *check.Result, _ context.Context, r io.ReaderAt, size int64, _ *header.Area, fixes []check.Mending, _ check.MendOptions) (editor.Transaction, error) {
 	t := editor.Transaction{Title: "mend"}
 	for _, f := range fixes {
 		for _, rule := range all {

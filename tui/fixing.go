@@ -53,8 +53,8 @@ func (m *Model) tellNoFix(f *check.Finding) {
 // fixFinding takes the fix of a finding, or asks which one where there is a
 // choice.
 func (m *Model) fixFinding(f *check.Finding) tea.Cmd {
-	if len(f.Fixes) == 1 && !f.Fixes[0].Choice {
-		return m.mendAs(f.Fixes[0].Title, f.ID(), f.Fixes[0].Name)
+	if fix := f.Default(); fix != nil && len(f.Fixes) == 1 {
+		return m.mendAs(fix.Title, f.ID(), fix.Name)
 	}
 	m.open(&fixDialog{finding: f})
 	return nil
@@ -69,10 +69,8 @@ func (m *Model) mendAs(title, id, name string) tea.Cmd {
 			if f.Kind == nil || f.ID() != id {
 				continue
 			}
-			for j := range f.Fixes {
-				if f.Fixes[j].Name == name {
-					return m.mend(title, []check.Mending{{Finding: f, Fix: &f.Fixes[j]}})
-				}
+			if fix := f.Fix(name); fix != nil {
+				return m.mend(title, []check.Mending{{Finding: f, Fix: fix}})
 			}
 		}
 		m.say("this is not wrong any more")
@@ -114,7 +112,7 @@ func (m *Model) mend(title string, fixes []check.Mending) tea.Cmd {
 	mend, result := c.mend, c.result
 	view, size, area := m.session.View(), m.session.Size(), m.area()
 	j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
-		t, err := mend(result, ctx, view, size, area, fixes)
+		t, err := mend(result, ctx, view, size, area, fixes, check.MendOptions{Grow: true})
 		return func(m *Model) tea.Cmd { return m.mended(title, t, err) }
 	})
 	m.mending = j
@@ -141,20 +139,25 @@ func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 
 // askGrowth asks whether the file may get longer for an edit.
 func (m *Model) askGrowth(t editor.Transaction) {
-	added := uint64(t.Grow.To - t.Grow.From)
-	by := counted(added, "byte", "bytes")
-	if m.image != nil && added%m.image.ClusterSize() == 0 {
-		by += ", " + counted(added/m.image.ClusterSize(), "cluster", "clusters")
-	}
 	m.open(&textDialog{
 		title: "the file grows", ink: inkWarn,
-		text: sentence(header.Harmless(t.Title)) + "\n\nThe image has no free clusters for this: the file grows by " + by + fmt.Sprintf(
-			", from %d to %d bytes, when it is saved. What is in it now stays where it is; undo takes the growth back.", t.Grow.From, t.Grow.To),
+		text: sentence(header.Harmless(t.Title)) + "\n\n" + m.growthText(t.Grow.From, t.Grow.To),
 		more: []button{
 			{[]string{"enter", "y"}, "let it grow", func(m *Model) tea.Cmd { m.closeDialog(); m.apply(t); return nil }},
 			closing("leave it", "esc", "ctrl+c", "q"),
 		},
 	})
+}
+
+// growthText says by how much the file gets longer, bytes.
+func (m *Model) growthText(from, to int64) string {
+	added := uint64(to - from)
+	by := counted(added, "byte", "bytes")
+	if m.image != nil && added%m.image.ClusterSize() == 0 {
+		by += ", " + counted(added/m.image.ClusterSize(), "cluster", "clusters")
+	}
+	return fmt.Sprintf("No clusters are free for this: the file grows by %s, from %d to %d bytes, when it is saved. "+
+		"What is in it stays where it is; undo takes the growth back.", by, from, to)
 }
 
 // giveUpMending drops what fixes are worked out; false where none are.
@@ -186,10 +189,10 @@ func classOf(result *check.Result, kind *check.Kind) class {
 		case f.Kind != kind:
 		case len(f.Fixes) == 0:
 			c.none++
-		case f.Fixes[0].Choice:
+		case f.Default() == nil:
 			c.choice++
 		default:
-			c.fixes = append(c.fixes, check.Mending{Finding: f, Fix: &f.Fixes[0]})
+			c.fixes = append(c.fixes, check.Mending{Finding: f, Fix: f.Default()})
 		}
 	}
 	return c
