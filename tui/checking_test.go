@@ -143,7 +143,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	s := openChecked(t, "full", nil, 120, 36)
-	s.keys(":check", "enter").want("nothing wrong was found").keys("g4").want("the image breaks no rule", "qemu-img: ")
+	s.keys(":check", "enter").want("nothing wrong was found").keys("g4").want("no finding", "qemu-img: 1 corruption")
 }
 
 // Going through the list moves all panes; Enter goes there, the clusters of a
@@ -395,4 +395,41 @@ func TestManyFindings(t *testing.T) {
 	}
 	s := openChecked(t, "full", all, 120, 36).keys("f9", "g4").want("60000 leaks", fmt.Sprintf("1/%d", maxListed))
 	s.keys("G", "s", "s", "S", "gg", "j").want("leaked")
+}
+
+// Screens of a check as they are meant to be.
+func TestCheckScreens(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		keys []string
+	}{
+		{"problems", []string{"f9", "g4", "j"}},
+		{"filtered", []string{"f9", "g4", "s", "S", "j"}},
+		{"choice", []string{"f9", "g4", "f", "j"}},
+		{"class", []string{"f9", "g4", "j", "F"}},
+		{"grows", []string{"f9", "g4", "G", "f"}},
+		{"edits", []string{"f9", "g4", "j", "f", "f", ":0x4012", "enter", "+", "g5"}},
+		{"review", []string{"f9", "g4", "f", "j", "enter", ":0x4006", "enter", "+", "ctrl+s"}},
+	} {
+		for _, size := range [][2]int{{80, 24}, {120, 36}, {200, 60}} {
+			t.Run(fmt.Sprintf("%s-%dx%d", c.name, size[0], size[1]), func(t *testing.T) {
+				s := openChecked(t, "full", damage(), size[0], size[1])
+				s.keys(c.keys...)
+				s.golden()
+			})
+		}
+	}
+}
+
+// A frame with findings takes two allocations at most, as others.
+func TestCheckedViewAllocations(t *testing.T) {
+	for _, size := range [][2]int{{200, 60}, {120, 36}, {80, 24}, {60, 12}} {
+		for _, keys := range [][]string{{"f9", "g4", "j"}, {"f9", "g4", "j", "f", "g5"}, {"f9", ":0x10000", "enter"}} {
+			s := openChecked(t, "full", damage(), size[0], size[1])
+			s.keys(keys...)
+			if n := testing.AllocsPerRun(20, func() { s.View() }); n > 2 {
+				t.Errorf("%v %v: %v allocations", keys, size, n)
+			}
+		}
+	}
 }

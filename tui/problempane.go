@@ -331,8 +331,10 @@ func (m *Model) drawNoProblems(r grid.Region) {
 	switch {
 	case len(m.known) > 0:
 		r.Fit(1, 0, w-2, inkDim, "none passes the filter; Esc shows all")
-	case c.whole():
+	case c.whole() && c.result.QEMU.ExitCode() == 0:
 		r.Fit(1, 0, w-2, inkGood, "the image breaks no rule")
+	case c.whole():
+		r.Fit(1, 0, w-2, inkDim, "no finding")
 	case c.asked:
 		r.Fit(1, 0, w-2, inkGood, "the header breaks no rule")
 	default:
