@@ -81,7 +81,7 @@ func (p *problem) id() string {
 }
 
 // severityMarks stand before problems.
-var severityMarks = [...]rune{check.Note: '·', check.Warning: '-', check.Leak: '~', check.Error: '!'}
+var severityMarks = [...]rune{check.Note: '·', check.Warning: '?', check.Leak: '~', check.Error: '!'}
 
 func severityMark(s check.Severity) rune { return severityMarks[s] }
 
