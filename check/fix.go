@@ -20,10 +20,6 @@ type Fix struct {
 	mend func(*mender) error
 }
 
-// A mender gathers what one or several fixes replace. It reads the image as the
-// fixes before have left it.
-type mender struct{}
-
 // Mend returns what mends findings of a result, with one fix each, as one
 // transaction; it reads the image as Run did. The fixes see what those before
 // them replaced.

@@ -29,7 +29,7 @@ type Result struct {
 	More     map[string]uint64 // number of findings that are left out, by ID of their kind
 	QEMU     Figures
 
-	// unexported: what fixes need to know (counts of references and so on).
+	verified bool // refcounts were counted, and are right
 }
 
 // Count returns the number of findings of a severity, those left out included.
