@@ -68,6 +68,8 @@ func (causes headerCauses) of(v header.Violation, id string) string {
 	if cause == "" && causes.extensions != "" {
 		_, extension := header.ExtensionIndex(v.Field)
 		switch v.Rule {
+		case "header_length.aligned":
+			extension = strings.HasPrefix(causes.extensions, ruleKindID("header_length"))
 		case "autoclear_features.bitmaps", "incompatible_features.data_file", "crypt_method.luks_pointer":
 			extension = true // what is missing may be there
 		}
@@ -134,6 +136,9 @@ func (c *run) unusedBytes() {
 		f := c.fieldFinding(kindUnknownFields, header.PathUnknownFields, fmt.Sprintf("%d bytes from 112 to header_length", n), "")
 		c.add(f)
 	}
+	if causes := c.headerCauses(); causes.all != "" || causes.extensions != "" {
+		return // what is there may well mean something
+	}
 	if n := a.Lookup(header.PathUnclaimed); n != nil && len(h.Unclaimed) > 0 && anySet(a.Stored(n)) {
 		f := c.fieldFinding(kindUnclaimed, header.PathUnclaimed, fmt.Sprintf("%d bytes that are not all zero", n.Length), "zeros")
 		// The end marker lies in front of it and is not part of it.
@@ -144,10 +149,8 @@ func (c *run) unusedBytes() {
 	if !ok || h.BackingFileOffset != 0 && h.BackingFileSize != 0 && h.BackingFile == "" {
 		return // it may be the name of the backing file
 	}
-	for _, v := range a.Violations {
-		if v.Rule == "extensions.end" || v.Rule == "extensions.max" {
-			return // they may go on there
-		}
+	if len(h.Extensions) == header.MaxExtensions {
+		return // they may go on there
 	}
 	end := int(min(a.End(), header.HostOffset(len(a.Bytes))))
 	rest := a.Bytes[end:min(uint64(len(a.Bytes)), cs)]

@@ -258,7 +258,7 @@ func (c *run) sectorFixes() []Fix {
 	fixes := []Fix{asked(fmt.Sprintf("the last %d bytes of the disk, which the guest does not see", size-down),
 		setFields("round-down", fmt.Sprintf("set size to %d, as QEMU reads it", down), "size", fmt.Sprint(down)))}
 	up := down + 512
-	if cs, ok := c.area.Header.ClusterSize(); ok && up > down && size%cs != 0 {
+	if up > down { // in the last cluster there is room
 		fixes = append(fixes, asked("", setFields("round-up", fmt.Sprintf("set size to %d", up), "size", fmt.Sprint(up))))
 	}
 	return fixes

@@ -30,7 +30,7 @@ func (m *mender) area() *header.Area {
 	if cs, ok := h.ClusterSize(); ok {
 		n = int(min(uint64(n), cs))
 	}
-	return header.NewArea(m.bytes[:n:n])
+	return header.NewArea(append([]byte(nil), m.bytes[:n]...))
 }
 
 func (m *mender) image() *image.Image {
