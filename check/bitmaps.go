@@ -147,7 +147,7 @@ func (c *bitmapCheck) bitmap(i int, b *image.Bitmap, names map[string]int) {
 	name, nameSize := bitmapName(b)
 	if reserved := b.Flags &^ (image.BitmapInUse | image.BitmapAuto); reserved != 0 {
 		add(bitmapFinding(kindBitmapFlags, i, b, "flags", 12, 4, fmt.Sprintf("flags 0x%x", uint32(b.Flags)), fmt.Sprintf("0x%x", uint32(b.Flags&^reserved))),
-			patchBitmap(b, "clear", "clear the reserved flags of the bitmap", 12, be32(uint32(b.Flags&^reserved))))
+			c.ifBitmap(b, patchBitmap(b, "clear", "clear the reserved flags of the bitmap", 12, be32(uint32(b.Flags&^reserved)))))
 	}
 	if b.Type != image.BitmapDirty {
 		add(bitmapFinding(kindBitmapType, i, b, "type", 16, 1, fmt.Sprintf("type %d", b.Type), "1"),
@@ -178,7 +178,7 @@ func (c *bitmapCheck) bitmap(i int, b *image.Bitmap, names map[string]int) {
 	}
 	if anySet(b.Padding) {
 		f := bitmapFinding(kindBitmapPadding, i, b, "padding", name+nameSize, uint64(len(b.Padding)), fmt.Sprintf("% x", b.Padding), "zeros")
-		f.Fixes = []Fix{patchBitmap(b, "zero", "zero the padding of the bitmap", name+nameSize, make([]byte, len(b.Padding)))}
+		f.Fixes = []Fix{c.ifBitmap(b, patchBitmap(b, "zero", "zero the padding of the bitmap", name+nameSize, make([]byte, len(b.Padding))))}
 		c.add(f)
 	}
 	if b.Flags&image.BitmapInUse != 0 {
@@ -193,6 +193,17 @@ func (c *bitmapCheck) bitmap(i int, b *image.Bitmap, names map[string]int) {
 // bitmapName returns where the name lies in an entry, and its length.
 func bitmapName(b *image.Bitmap) (at, length uint64) {
 	return 24 + uint64(b.ExtraDataSize), uint64(len(b.Name))
+}
+
+// ifBitmap leaves a fix that writes to an entry to a person where what is there
+// may be no bitmap at all: the offset of the directory may be wrong.
+func (c *bitmapCheck) ifBitmap(b *image.Bitmap, f Fix) Fix {
+	at, cs := uint64(b.TableOffset), c.im.ClusterSize()
+	if b.Type == image.BitmapDirty && b.GranularityBits >= minGranularity && b.GranularityBits <= maxGranularity && b.ExtraDataSize == 0 &&
+		b.Name != "" && utf8.ValidString(b.Name) && b.TableSize > 0 && at >= cs && at&(cs-1) == 0 && at < uint64(c.size) {
+		return f
+	}
+	return asked("what else these bytes may be: the offset of the directory may be wrong", f)
 }
 
 func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
@@ -231,6 +242,7 @@ func (c *bitmapCheck) bitmapTable(i int, b *image.Bitmap, left *uint64) {
 	if granular := b.GranularityBits >= minGranularity && b.GranularityBits <= maxGranularity; granular && b.Flags&image.BitmapInUse == 0 {
 		if need := c.bitmapTableNeed(b); uint64(b.TableSize) != need {
 			wrong(kindBitmapTableSize, "bitmap_table_size", 8, 4, fmt.Sprintf("a table of %d entries", b.TableSize), fmt.Sprintf("%d for the virtual disk", need))
+			return // it has other entries than these
 		}
 	}
 	switch length := uint64(b.TableSize) * 8; {
@@ -315,10 +327,13 @@ func (c *bitmapCheck) bitmapEntry(i int, b *image.Bitmap, fault entryFault) Find
 			f.Guest, f.GuestLength = image.GuestOffset(start), min(span, c.area.Header.Size-start)
 		}
 	}
-	ones := asked("nothing but time: where it is all ones, the next incremental backup takes all data of this part", onesInBitmap(b, fault.kind))
-	f.Fixes = []Fix{ones, removeBitmap(b)}
+	// The offset of the table may be what is wrong, and the table something else:
+	// what writes there is for a person to choose.
+	const elsewhere = "what else these bytes are, if it is the offset of the table that is wrong"
+	f.Fixes = []Fix{removeBitmap(b)}
 	if fault.kind == kindBitmapEntryReserved {
-		f.Fixes = []Fix{clearInBitmap(b), ones, removeBitmap(b)}
+		f.Fixes = append(f.Fixes, asked(elsewhere, clearInBitmap(b)))
 	}
+	f.Fixes = append(f.Fixes, asked(elsewhere+"; the next incremental backup takes all data of this part", onesInBitmap(b, fault.kind)))
 	return f
 }

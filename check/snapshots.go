@@ -36,26 +36,48 @@ func (c *run) snapshots() {
 		return // no table, or it is known to be elsewhere
 	}
 	all, err := c.im.Snapshots()
-	ids, names := make(map[string]int, len(all)), make(map[string]int, len(all))
+	t := snapshotCheck{run: c, ids: make(map[string]int), firstID: make(map[string]int), firstName: make(map[string]int), left: maxProbed, end: h.SnapshotsOffset}
 	for i := range all {
-		ids[all[i].ID]++
+		t.ids[all[i].ID]++
+		t.end = all[i].Offset + header.HostOffset(all[i].Length)
 	}
-	first := make(map[string]int, len(all))
 	for i := range all {
 		if c.ctx.Err() != nil {
 			return
 		}
 		s := &all[i]
-		c.snapshotID(i, s, ids, first)
-		c.snapshotName(i, s, names)
-		c.snapshotExtra(i, s)
-		c.snapshotL1(i, s)
+		t.id(i, s)
+		t.name(i, s)
+		t.extra(i, s)
+		t.l1(i, s)
 	}
-	c.snapshotTable(all, err)
+	t.unread(all, err)
 }
 
-// snapshotTable reports what ended the reading of the table.
-func (c *run) snapshotTable(all []image.Snapshot, err error) {
+// maxProbed bounds how much is read to see whether an L1 table is where it is
+// looked for, for all snapshots together, bytes.
+const maxProbed = 256 << 20
+
+// snapshotCheck looks at the entries of the snapshot table, in order.
+type snapshotCheck struct {
+	*run
+	ids                map[string]int // how often each is there, or given to one
+	firstID, firstName map[string]int // the first entry that has it
+	end                header.HostOffset
+	left               uint64 // of maxProbed
+}
+
+// tableAt reports whether the L1 table of a snapshot may be at an offset.
+func (c *snapshotCheck) tableAt(at header.HostOffset, entries uint64) bool {
+	if entries*8 > c.left {
+		return false
+	}
+	c.left -= entries * 8
+	return c.tableGoesOn(at, entries, l1Pointer)
+}
+
+// unread reports what ended the reading of the table.
+func (c *snapshotCheck) unread(all []image.Snapshot, err error) {
 	h := c.area.Header
 	var e *image.EntryError
 	if n := min(h.NbSnapshots, image.MaxSnapshots); uint32(len(all)) < n && errors.As(err, &e) {
@@ -89,6 +111,16 @@ func snapshotFinding(k *Kind, i int, s *image.Snapshot, field string, offset, le
 	}
 }
 
+// ifSnapshot leaves a fix that writes to an entry to a person where what is
+// there may be no snapshot at all: snapshots_offset may be wrong.
+func (c *run) ifSnapshot(s *image.Snapshot, f Fix) Fix {
+	at, cs := uint64(s.L1TableOffset), c.im.ClusterSize()
+	if s.ID != "" && utf8.ValidString(s.ID) && s.L1Size > 0 && s.L1Size <= image.MaxL1Entries && at >= cs && at&(cs-1) == 0 && at < uint64(c.size) {
+		return f
+	}
+	return asked("what else these bytes may be: snapshots_offset may be wrong", f)
+}
+
 // decimal reports whether a text is a number as QEMU writes it.
 func decimal(s string) bool {
 	for i := range len(s) {
@@ -99,8 +131,8 @@ func decimal(s string) bool {
 	return s != ""
 }
 
-// snapshotID looks at the id: how often each is there, and where first.
-func (c *run) snapshotID(i int, s *image.Snapshot, ids, first map[string]int) {
+// id looks at the id of an entry.
+func (c *snapshotCheck) id(i int, s *image.Snapshot) {
 	at := snapshotHead + uint64(s.ExtraDataSize)
 	finding := func(k *Kind, found, want string) Finding {
 		return snapshotFinding(k, i, s, "id", at, uint64(len(s.ID)), found, want)
@@ -117,33 +149,33 @@ func (c *run) snapshotID(i int, s *image.Snapshot, ids, first map[string]int) {
 	case !decimal(s.ID):
 		c.add(finding(kindSnapshotIDNumber, "the id is no number", "a decimal number"))
 	}
-	j, twice := first[s.ID]
+	j, twice := c.firstID[s.ID]
 	if !twice {
-		first[s.ID] = i
+		c.firstID[s.ID] = i
 		return
 	}
 	f := finding(kindSnapshotIDTwice, fmt.Sprintf("the id of snapshot[%d] too", j), "another id")
-	if id, ok := freeName(s.ID, func(id string) bool { return ids[id] > 0 }); ok {
-		ids[id]++ // no other one gets it
-		f.Fixes = []Fix{renumber(s, id)}
+	if id, ok := freeName(s.ID, func(id string) bool { return c.ids[id] > 0 }); ok {
+		c.ids[id]++ // no other one gets it
+		f.Fixes = []Fix{c.ifSnapshot(s, renumber(s, id))}
 	}
 	c.add(f)
 }
 
-func (c *run) snapshotName(i int, s *image.Snapshot, names map[string]int) {
+func (c *snapshotCheck) name(i int, s *image.Snapshot) {
 	at := snapshotHead + uint64(s.ExtraDataSize) + uint64(len(s.ID))
 	if !utf8.ValidString(s.Name) {
 		c.add(snapshotFinding(kindSnapshotText, i, s, "name", at, uint64(len(s.Name)), "a name that is no UTF-8", ""))
 	}
-	if j, twice := names[s.Name]; twice {
+	if j, twice := c.firstName[s.Name]; twice {
 		c.add(snapshotFinding(kindSnapshotNameTwice, i, s, "name", at, uint64(len(s.Name)), fmt.Sprintf("the name of snapshot[%d] too", j), ""))
 		return
 	}
-	names[s.Name] = i
+	c.firstName[s.Name] = i
 }
 
-// snapshotExtra looks at the extra data.
-func (c *run) snapshotExtra(i int, s *image.Snapshot) {
+// extra looks at the extra data of an entry, and at what it and other fields say.
+func (c *snapshotCheck) extra(i int, s *image.Snapshot) {
 	h, n := c.area.Header, s.ExtraDataSize
 	size := func(k *Kind, want string) Finding {
 		return snapshotFinding(k, i, s, "extra_data_size", 36, 4, fmt.Sprintf("%d bytes of extra data", n), want)
@@ -155,8 +187,8 @@ func (c *run) snapshotExtra(i int, s *image.Snapshot) {
 		c.add(f)
 	case n < leastExtra && h.Version >= header.Three:
 		f := size(kindSnapshotExtraShort, fmt.Sprintf("at least %d", leastExtra))
-		if c.roomForExtra(s) {
-			f.Fixes = []Fix{completeExtra(s)}
+		if c.roomForExtra() {
+			f.Fixes = []Fix{c.ifSnapshot(s, completeExtra(s))}
 		}
 		c.add(f)
 	case n < knownExtra && n%8 != 0:
@@ -168,20 +200,24 @@ func (c *run) snapshotExtra(i int, s *image.Snapshot) {
 	}
 	short, long := uint64(s.VMStateSize32), s.VMStateSize
 	if n >= 8 && short != long && !(short == 0 && long > 1<<32-1) {
-		f := snapshotFinding(kindSnapshotVMState, i, s, "vm_state_size_32", 32, 4,
-			fmt.Sprintf("%d bytes of machine state, and %d in the extra data", short, long), fmt.Sprint(long))
+		f := snapshotFinding(kindSnapshotVMState, i, s, "vm_state_size", 32, 4,
+			fmt.Sprintf("%d bytes of machine state, and %d in the extra data", short, long), "one size")
+		stored := uint32(0) // for what does not fit
 		if long <= 1<<32-1 {
-			f.Fixes = []Fix{patchSnapshot(s, "follow", "set the short size of the machine state to that in the extra data of", 32, be32(uint32(long)))}
-		} else {
-			f.Want = "0"
-			f.Fixes = []Fix{patchSnapshot(s, "zero", "zero the short size of the machine state, which does not fit, of", 32, be32(0))}
+			stored = uint32(long)
+		}
+		f.Fixes = []Fix{asked("the size in the short field",
+			patchSnapshot(s, "large", "take the size of the machine state from the extra data, as QEMU does, for", 32, be32(stored)))}
+		if short != 0 {
+			f.Fixes = append(f.Fixes, asked("the size in the extra data",
+				patchSnapshot(s, "short", "take the size of the machine state from the short field for", snapshotHead, be64(short))))
 		}
 		c.add(f)
 	}
 }
 
-// snapshotL1 looks at the pointer to the L1 table.
-func (c *run) snapshotL1(i int, s *image.Snapshot) {
+// l1 looks at the pointer of an entry to its L1 table.
+func (c *snapshotCheck) l1(i int, s *image.Snapshot) {
 	h := c.area.Header
 	cs, size := c.im.ClusterSize(), uint64(max(c.size, 0))
 	at, length := uint64(s.L1TableOffset), uint64(s.L1Size)*8
@@ -198,7 +234,7 @@ func (c *run) snapshotL1(i int, s *image.Snapshot) {
 	entries := func(k *Kind, want string) {
 		f := snapshotFinding(k, i, s, "l1_size", 8, 4, fmt.Sprintf("%d entries for a disk of %s", s.L1Size, header.FormatSize(s.DiskSize)), want)
 		f.Host, f.HostLength = s.L1TableOffset, length
-		if known && c.tableGoesOn(s.L1TableOffset, need, l1Pointer) {
+		if known && c.tableAt(s.L1TableOffset, need) {
 			f.Fixes = append(f.Fixes, asked("", patchSnapshot(s, "set", fmt.Sprintf("set l1_size to %d, which the disk needs, of", need), 8, be32(uint32(need)))))
 		}
 		f.Fixes = append(f.Fixes, remove)
@@ -215,7 +251,7 @@ func (c *run) snapshotL1(i int, s *image.Snapshot) {
 	case at&(cs-1) != 0:
 		down := header.HostOffset(at &^ (cs - 1))
 		var fixes []Fix
-		if c.tableGoesOn(down, uint64(s.L1Size), l1Pointer) {
+		if c.tableAt(down, uint64(s.L1Size)) {
 			fixes = []Fix{asked("", patchSnapshot(s, "round-down", fmt.Sprintf("set l1_table_offset to %v, where a table is, of", down), 0, be64(uint64(down))))}
 		}
 		offset(kindSnapshotL1Unaligned, "a multiple of the cluster size", fixes...)

@@ -150,11 +150,9 @@ func trimExtra(s *image.Snapshot) Fix {
 }
 
 // roomForExtra reports whether the clusters of the snapshot table have room for
-// the extra data that an entry lacks, so that all behind it can move down.
-func (c *run) roomForExtra(s *image.Snapshot) bool {
-	at := uint64(c.area.Header.SnapshotsOffset) + c.snapshotTableLength()
-	// Padding that the end of the file cuts off counts as taken.
-	at = (at + 7) &^ 7
+// the extra data that an entry may lack, so that all behind it can move down.
+func (c *snapshotCheck) roomForExtra() bool {
+	at := (uint64(c.end) + 7) &^ 7 // the padding of the last entry may be missing
 	need := uint64(leastExtra + 8)
 	cs, size := c.im.ClusterSize(), uint64(c.size)
 	end := min((at+cs-1)&^(cs-1), size)

@@ -43,11 +43,14 @@ func (c *run) fieldFinding(k *Kind, path, found, want string) Finding {
 // tables finds tables that the file does not have whole, and tables that overlap.
 func (c *run) tables() {
 	all := image.Structures(c.area)
+	broken := make([]string, len(all)) // what is wrong with the pointers, as IDs
+	causes := c.headerCauses()
 	for i := range all {
 		t := &all[i]
 		if c.ctx.Err() != nil {
 			return
 		}
+		broken[i] = c.brokenField(t.Field)
 		if missing := t.Missing(c.size); missing != "" {
 			k := kindTableCut
 			if uint64(t.Offset) >= uint64(max(c.size, 0)) {
@@ -55,12 +58,14 @@ func (c *run) tables() {
 			}
 			f := c.fieldFinding(k, t.Field, t.Title+": "+missing, "")
 			f.Host, f.HostLength = t.Offset, t.Length
-			f.Cause = c.brokenField(t.Field)
+			if f.Cause = broken[i]; f.Cause == "" {
+				f.Cause = causes.all
+			}
 			c.add(f)
 		}
 	}
 	cs, ok := c.area.Header.ClusterSize()
-	if !ok {
+	if !ok || causes.all != "" {
 		return
 	}
 	for i := range all {
@@ -72,7 +77,7 @@ func (c *run) tables() {
 		}
 		for j := range i {
 			a, b := all[j], all[i]
-			if a.Name == b.Name || c.brokenField(a.Field) != "" || c.brokenField(b.Field) != "" {
+			if a.Name == b.Name || broken[i] != "" || broken[j] != "" {
 				continue // an extension that is there twice; a pointer that is known to be wrong
 			}
 			at, length := overlap(a, b, cs)
