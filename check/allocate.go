@@ -85,6 +85,9 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 		if s.kinds.Kind(cluster).Base() != image.ClusterUnreferenced || c.refs.get(cluster) != 0 {
 			return false
 		}
+		if _, _, err := m.refcountAt(&c.geometry, cluster); err != nil {
+			return false // whether it was in use is not known
+		}
 		v, err := m.refcount(cluster)
 		return err == nil && v == 0
 	}
