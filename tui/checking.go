@@ -12,6 +12,7 @@ import (
 	"qedit/check"
 	"qedit/editor"
 	"qedit/header"
+	structures "qedit/image"
 )
 
 // checks is what is known from checking the image. A check is begun when a
@@ -37,6 +38,7 @@ type checks struct {
 	err     error
 	checked int                  // the state that the result is of
 	edits   []editor.Replacement // of that state
+	size    int64                // of it, bytes
 	touched []byteRun            // edited since
 	loud    bool                 // a person asked for the check under way: its end is told
 	totals  severityCounts
@@ -118,12 +120,41 @@ func (m *Model) askCheck() tea.Cmd {
 // imageChanged notes that there is another state of the image to check.
 func (m *Model) imageChanged() {
 	c := &m.checks
+	stands := c.current()
 	c.wanted++
 	c.err = nil
-	if c.result != nil {
-		c.touched = changedRuns(c.edits, m.allEdits())
+	if c.result == nil {
+		m.whatIfChanged()
+		return
 	}
+	edits := m.allEdits()
+	c.touched = changedRuns(c.edits, edits)
+	before := m.whatIf.now()
 	m.whatIfChanged()
+	// Where there are errors, QEMU may take data for a table.
+	if stands && c.totals[check.Error] == 0 && c.size == m.session.Size() && m.onlyData(c.touched) {
+		c.checked, c.edits, c.touched = c.wanted, edits, nil
+		m.whatIf.same(before)
+	}
+}
+
+// onlyData reports whether runs of bytes were nothing but data of the guest when
+// the image was checked: then the result stands whatever they hold. It is known
+// where there is a map of that image.
+func (m *Model) onlyData(runs []byteRun) bool {
+	maps := &m.clusters
+	if maps.made == nil || m.image == nil || maps.made.Clusters() != m.image.Clusters() || len(changedRuns(maps.edits, m.checks.edits)) > 0 {
+		return false
+	}
+	cs := header.HostOffset(m.image.ClusterSize())
+	for _, r := range runs {
+		for cluster := r.at / cs; cluster <= (r.end-1)/cs; cluster++ {
+			if kind := maps.made.Kind(uint64(cluster)); kind.Conflict() || kind.Base() != structures.ClusterData {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // loadCheck returns the command that checks the image where that was asked for
@@ -149,7 +180,7 @@ func (m *Model) loadCheck() tea.Cmd {
 			}
 		}
 		result, err := run(ctx, view, size, area, check.Options{Found: found.add, Progress: progress})
-		return func(m *Model) tea.Cmd { return m.checkEnded(begun, edits, result, err) }
+		return func(m *Model) tea.Cmd { return m.checkEnded(begun, size, edits, result, err) }
 	})
 	j.moved = (*Model).checkMoved
 	c.job = j
@@ -171,7 +202,7 @@ func (m *Model) checkMoved() {
 }
 
 // checkEnded takes what a check has found.
-func (m *Model) checkEnded(begun int, edits []editor.Replacement, result *check.Result, err error) tea.Cmd {
+func (m *Model) checkEnded(begun int, size int64, edits []editor.Replacement, result *check.Result, err error) tea.Cmd {
 	c := &m.checks
 	c.job = nil
 	then := c.then
@@ -185,7 +216,7 @@ func (m *Model) checkEnded(begun int, edits []editor.Replacement, result *check.
 		return nil // what was known before is more
 	}
 	c.result, c.partial, c.early, c.stream = result, partial, nil, nil
-	c.checked, c.edits = begun, edits
+	c.checked, c.size, c.edits = begun, size, edits
 	c.touched = changedRuns(edits, m.allEdits())
 	for s := range c.totals {
 		c.totals[s] = result.Count(check.Severity(s))

@@ -287,6 +287,26 @@ func TestWhatIf(t *testing.T) {
 	}
 }
 
+// An edit of the guest's data leaves the result as it is, where the map tells
+// that it is one; what it brings is known without another check.
+func TestDataEditsAreNotChecked(t *testing.T) {
+	runs, all := 0, damage()[3:]
+	s := openChecked(t, "full", all, 200, 60).keys("f9", "g6")
+	s.checks.run = func(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o check.Options) (*check.Result, error) {
+		runs++
+		return all.run(ctx, r, size, area, o)
+	}
+	s.overwriteAt(0xc000, []byte{1, 2, 3})
+	s.overwriteAt(0x10001, []byte{1})
+	if runs > 0 || !s.checks.whole() || s.edits[1].change != "same findings" {
+		t.Errorf("%d checks of data; %q", runs, s.edits[1].change)
+	}
+	s.overwriteAt(0x4007, []byte{2})
+	if runs != 1 || !s.checks.whole() || s.edits[2].change != "same findings" {
+		t.Errorf("%d checks of a refcount; %q", runs, s.edits[2].change)
+	}
+}
+
 // What the header says at once is neither lost nor told twice once it is
 // checked.
 func TestHeaderProblemsStay(t *testing.T) {

@@ -15,7 +15,11 @@ import (
 // problemOf makes of a finding a line of the list.
 func (m *Model) problemOf(f *check.Finding) problem {
 	p := problem{finding: f, severity: f.Kind.Severity, at: f.At, from: f.At, to: f.At + header.HostOffset(f.Length)}
-	switch n := m.area().Lookup(f.Path); {
+	var n *header.Node
+	if uint64(f.At) < uint64(len(m.area().Bytes)) {
+		n = m.area().Lookup(f.Path)
+	}
+	switch {
 	case f.Path == "":
 		p.at, p.from, p.to = f.Host, f.Host, f.Host+header.HostOffset(f.HostLength)
 		if f.HostLength == 0 {
@@ -76,10 +80,12 @@ type problemMark struct {
 // markProblems makes of what is known the marks of the hex pane and the tree.
 func (m *Model) markProblems() {
 	m.marks = m.marks[:0]
+	m.worst = check.Note
 	m.markedParts = map[string]bool{}
 	for i := range m.known {
 		p := &m.known[i]
 		to := max(p.to, p.from)
+		m.worst = max(m.worst, p.severity)
 		if p.from == p.to {
 			p := p.at
 			m.marks = append(m.marks, problemMark{p, p + 1, m.known[i].severity, false})

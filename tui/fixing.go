@@ -125,6 +125,9 @@ func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 	m.mending = nil
 	t.Title = title
 	switch {
+	case m.saving != nil:
+		m.say("saving; fix it again after that")
+	case !m.endEditing():
 	case err != nil:
 		m.failAs("not mended", err)
 	case len(t.Replacements) == 0 && t.Grow == nil:

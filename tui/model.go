@@ -13,6 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
+	"qedit/check"
 	"qedit/editor"
 	"qedit/editor/store"
 	"qedit/header"
@@ -89,6 +90,7 @@ type Model struct {
 	sifting     problemFilter
 	list        problemList
 	marks       []problemMark   // of what is known
+	worst       check.Severity  // of it
 	markedParts map[string]bool // entries, and what is around them
 	whatIf      whatIf
 	mending     *job // that finds what fixes replace

@@ -315,15 +315,6 @@ func (m *Model) problemStates(state func(ink grid.Ink, text string, spare int, c
 	}
 }
 
-// worstInk is the ink of the worst that is known.
-func (m *Model) worstInk() grid.Ink {
-	worst := check.Note
-	for i := range m.known {
-		worst = max(worst, m.known[i].severity)
-	}
-	return severityInk(worst) &^ grid.Bold
-}
-
 // drawNoProblems says that there are none, and of what.
 func (m *Model) drawNoProblems(r grid.Region) {
 	w, _ := r.Size()

@@ -97,6 +97,9 @@ func (m *Model) repaired(r repairing) {
 	m.mending = nil
 	var growth *check.GrowthError
 	switch {
+	case m.saving != nil:
+		m.say("saving; mend it again after that")
+	case !m.endEditing():
 	case r.err != nil && !errors.As(r.err, &growth):
 		m.failAs("not mended", r.err)
 	case r.to <= r.from:

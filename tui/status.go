@@ -350,7 +350,7 @@ func (m *Model) drawTabs(r grid.Region, seen Pane) {
 		r.Sub(x, 0, n, 1).Fill(' ', inkDim)
 		ink := inkDim
 		if p == PaneProblems && len(m.known) > 0 {
-			ink = m.worstInk()
+			ink = severityInk(m.worst) &^ grid.Bold
 		}
 		end := r.Text(x+1, 0, inkDim, tab[:2])
 		r.Text(end, 0, ink, tab[2:])

@@ -96,8 +96,24 @@ func (m *Model) stateChecked(result *check.Result) {
 	m.whatIfChanged() // the first check is the first to ask for them
 	w := &m.whatIf
 	w.idle = false
-	w.keep(w.states[len(w.states)-1], setOf(result))
+	w.keep(w.now(), setOf(result))
 	w.compareKnown()
+}
+
+// now returns the state that is seen, 0 where none is known.
+func (w *whatIf) now() stateKey {
+	if len(w.states) == 0 {
+		return 0
+	}
+	return w.states[len(w.states)-1]
+}
+
+// same notes that what is seen has the findings of another state.
+func (w *whatIf) same(other stateKey) {
+	if set, ok := w.known[other]; ok && len(w.states) > 0 {
+		w.keep(w.now(), set)
+		w.compareKnown()
+	}
 }
 
 // setOf returns the findings of a result by id.
