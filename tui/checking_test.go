@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -329,6 +330,31 @@ func TestHeaderProblemsStay(t *testing.T) {
 	}
 	s = openChecked(t, "corrupt", nil, 120, 36)
 	s.keys("f9", "f").want("* clear corrupt").reject("! A writer")
+}
+
+// All that the header alone says of the test images is found by the check, and
+// stands in the list once.
+func TestHeaderProblemsAreFindings(t *testing.T) {
+	images, err := filepath.Glob("../testdata/images/*.qcow2")
+	if err != nil || len(images) == 0 {
+		t.Fatal(images, err)
+	}
+	for _, path := range images {
+		s := openScreen(t, strings.TrimSuffix(filepath.Base(path), ".qcow2"), 120, 36)
+		paths := map[string]bool{}
+		for _, p := range s.problems {
+			paths[p.path] = true
+		}
+		s.keys("f9")
+		for _, p := range s.problems {
+			if delete(paths, p.path); p.finding == nil || strings.HasPrefix(p.part, header.PathHeader) {
+				t.Errorf("%s: %s %s is told twice", path, p.path, p.part)
+			}
+		}
+		if len(paths) > 0 {
+			t.Errorf("%s: %v is lost", path, paths)
+		}
+	}
 }
 
 // Findings are listed as they come; Esc ends the check at once and keeps them,

@@ -16,7 +16,7 @@ import (
 func (m *Model) problemOf(f *check.Finding) problem {
 	p := problem{finding: f, severity: f.Kind.Severity, at: f.At, from: f.At, to: f.At + header.HostOffset(f.Length)}
 	var n *header.Node
-	if uint64(f.At) < uint64(len(m.area().Bytes)) {
+	if end := m.clusterEnd(); f.At < end || end == 0 { // elsewhere it has no fields
 		n = m.area().Lookup(f.Path)
 	}
 	switch {

@@ -294,17 +294,24 @@ func (m *Model) drawProblemHints(r grid.Region, y int) {
 // wrong beside the flags.
 func (m *Model) problemStates(state func(ink grid.Ink, text string, spare int, click func(*Model) tea.Cmd)) {
 	c := &m.checks
-	broken := 0
+	flags := map[string]bool{}
+	for i := range m.head {
+		flags[m.head[i].path] = flags[m.head[i].path] || m.head[i].flag
+	}
+	broken, totals := 0, c.totals
 	for i := range m.known {
-		if m.known[i].finding == nil && !m.known[i].flag {
+		switch p := &m.known[i]; {
+		case p.finding == nil && !p.flag:
 			broken++
+		case p.finding != nil && p.path != "" && flags[p.path] && totals[p.severity] > 0:
+			totals[p.severity]-- // it stands there by its name
 		}
 	}
-	switch worst, any := c.totals.worst(); {
+	switch worst, any := totals.worst(); {
 	case broken > 0:
 		state(inkWrong, "!"+counted(broken+len(c.findings()), "problem", "problems"), 0, focusOn[PaneProblems])
 	case any:
-		text := fmt.Sprintf("%c%s", severityMark(worst), severityWords(c.totals[worst], worst))
+		text := fmt.Sprintf("%c%s", severityMark(worst), severityWords(totals[worst], worst))
 		state(severityInk(worst)&^grid.Bold, text, 0, focusOn[PaneProblems])
 	}
 	switch {

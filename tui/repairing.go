@@ -135,9 +135,11 @@ func (m *Model) takeRepair(r repairing) {
 		m.open(&textDialog{title: "not all mended", ink: inkWarn, text: text})
 		return
 	}
-	if len(r.Transactions) == 0 {
+	switch n := len(r.Transactions); n {
+	case 0:
 		m.say("nothing could be mended")
-		return
+	case 1: // its title is said
+	default:
+		m.warn(fmt.Sprintf("* mended by %d edits  ·  u takes them back one by one  ^S save", n))
 	}
-	m.warn("* mended by " + counted(len(r.Transactions), "edit", "edits") + "  ·  u takes them back one by one  ^S save")
 }
