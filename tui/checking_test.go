@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -244,6 +245,21 @@ func TestFixChoice(t *testing.T) {
 	}
 	s := openChecked(t, "full", damage(), 120, 36).keys("f9", "g4", "f").click("make l1[0].l2[8]", 3).want("*1 edit")
 	s.keys("u", "gg", "f", "G", "enter").want("another finding is to be mended first", "no edits")
+}
+
+// A refcount that was lost is found, raised and saved: the image is then as it
+// was. So it is after mending the whole image.
+func TestFixForReal(t *testing.T) {
+	whole := imageBytes(t, "full")
+	damaged := bytes.Clone(whole)
+	copy(damaged[0x400a:], []byte{0, 0})
+	for _, keys := range [][]string{{"f9", "g4", "f"}, {"f9", "g4", "F", "enter"}, {":mend the image", "enter", "enter"}} {
+		s := openBytes(t, bytes.Clone(damaged), "damaged", 120, 36)
+		s.keys(keys...).want("*1 edit", "raise the refcount", "mends 1")
+		s.keys("g4").want("the image breaks no rule", "qemu-img: 0 corruptions").unchanged(damaged)
+		s.keys("ctrl+s").want("this save mends 1.").keys("enter").want("saved and read back").unchanged(whole)
+		s.keys("u").want("brings 1", "!1 error")
+	}
 }
 
 // All of a kind are mended at once after a question that says how many, but for

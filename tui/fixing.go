@@ -240,6 +240,9 @@ func (m *Model) askClass(c class) {
 		text += fmt.Sprintf("\n\n%d more were not kept; another check finds them.", more)
 	}
 	what := fmt.Sprintf("mend %s: %s", counted(len(c.fixes), "finding", "findings"), title)
+	if len(c.fixes) == 1 {
+		what = c.fixes[0].Fix.Title
+	}
 	m.open(&textDialog{
 		title: "fix all: " + title, ink: inkWarn, text: text,
 		more: []button{
