@@ -213,6 +213,22 @@ func TestSortAndFilter(t *testing.T) {
 	s.want("▸ problems").keys("/", "no such text", "enter").want("none passes the filter", "0 of 6").keys("f8").want("no problem passes").keys("esc").want("1/6")
 }
 
+// While findings come in, the first one is selected, unless another was chosen.
+func TestFirstFindingIsSelected(t *testing.T) {
+	all := damage()
+	s := openChecked(t, "full", all[3:], 120, 36).keys("f9", "g4").want("1/3")
+	s.checks.run = all.run
+	if s.keys("f9"); s.problem().finding.Kind != kindOutside {
+		t.Errorf("selected is %s", s.problem().finding.ID())
+	}
+	s.checks.run = all[3:].run
+	s.keys("f9", "j")
+	s.checks.run = all.run
+	if s.keys("f9"); s.problem().finding.Kind != kindReserved {
+		t.Errorf("selected is %s", s.problem().finding.ID())
+	}
+}
+
 // What is selected stays so when the list is sorted.
 func TestSortKeepsSelection(t *testing.T) {
 	s := openChecked(t, "full", damage(), 120, 36).keys("f9", "g4", "3", "j", "s")
@@ -449,13 +465,19 @@ func TestFlatten(t *testing.T) {
 	}
 }
 
+// manyFindings are so many findings that nothing mends.
+func manyFindings(n int) rules {
+	var all rules
+	for i := range n {
+		at := header.HostOffset(i * 0x4000)
+		all = append(all, rule{check.Finding{Kind: kindLeak, At: at, Host: at, HostLength: 0x2000, Count: 1}, 1 << 40, 0, 0})
+	}
+	return all
+}
+
 // Lists without bound are cut, and keys answer.
 func TestManyFindings(t *testing.T) {
-	var all rules
-	for i := range 3 * maxListed {
-		all = append(all, rule{check.Finding{Kind: kindLeak, At: header.HostOffset(i * 0x2000), Host: header.HostOffset(i * 0x2000), HostLength: 0x2000, Count: 1}, 1 << 40, 0, 0})
-	}
-	s := openChecked(t, "full", all, 120, 36).keys("f9", "g4").want("60000 leaks", fmt.Sprintf("1/%d", maxListed))
+	s := openChecked(t, "full", manyFindings(3*maxListed), 120, 36).keys("f9", "g4").want("60000 leaks", fmt.Sprintf("1/%d", maxListed))
 	s.keys("G", "s", "s", "S", "gg", "j").want("leaked")
 }
 

@@ -100,8 +100,8 @@ const maxListed = 20000
 // what the header area says that the check has not. What is selected stays so.
 func (m *Model) gatherProblems() {
 	selected := ""
-	if i := m.selected[PaneProblems]; i < len(m.problems) {
-		selected = m.problems[i].id()
+	if i := m.selected[PaneProblems]; i < len(m.problems) && (i > 0 || m.problems[i].is(m.cursor)) {
+		selected = m.problems[i].id() // else the first one stays selected, whichever that is
 	}
 	found := m.checks.findings()
 	m.known = make([]problem, 0, len(m.head)+len(found))
