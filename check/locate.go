@@ -76,6 +76,7 @@ func (c *run) locate(p *pass) error {
 		l.refcounts()
 	}
 	l.tail()
+	c.res.verified = len(p.stored.bad) == 0 && !c.res.doubtful() && p.ctx.Err() == nil && !slices.ContainsFunc(l.wrong, func(m mismatch) bool { return m.stored < m.refs })
 	return p.ctx.Err()
 }
 

@@ -38,10 +38,10 @@ type bitmapTable struct {
 
 // Limits of QEMU for bitmaps.
 const (
-	minGranularity = 9
-	maxGranularity = 31
-	maxBitmapName  = 1023
-	maxBitmapBytes = 512 << 20
+	leastGranularity  = 9
+	mostGranularity   = 31
+	longestBitmapName = 1023
+	mostBitmapBytes   = 512 << 20
 )
 
 // hidden reports whether QEMU does not see a header extension: it stops reading
@@ -105,8 +105,8 @@ func (c *run) bitmapBroken(b *image.Bitmap) string {
 	g, name := &c.geometry, header.Printable(b.Name)
 	bytes := uint64(b.TableSize) << g.bits
 	bad := b.TableSize == 0 || b.TableOffset == 0 || !g.aligned(uint64(b.TableOffset)) || b.TableSize > image.MaxBitmapTable ||
-		b.GranularityBits < minGranularity || b.GranularityBits > maxGranularity || b.Flags&^(image.BitmapInUse|image.BitmapAuto) != 0 ||
-		b.Name == "" || len(b.Name) > maxBitmapName || b.Type != image.BitmapDirty || bytes > maxBitmapBytes
+		b.GranularityBits < leastGranularity || b.GranularityBits > mostGranularity || b.Flags&^(image.BitmapInUse|image.BitmapAuto) != 0 ||
+		b.Name == "" || len(b.Name) > longestBitmapName || b.Type != image.BitmapDirty || bytes > mostBitmapBytes
 	inUse := b.Flags&image.BitmapInUse != 0
 	disk := c.area.Header.Size &^ (sectorSize - 1)
 	if !bad && !inUse {
