@@ -285,13 +285,18 @@ func (c *run) shortDirectoryFixes(path string, ext header.Bitmaps, read int) []F
 	}
 	fixes := []Fix{removeBitmaps("remove")}
 	if all, err := c.im.Bitmaps(); read > 0 && err != nil && len(all) == read {
-		last := all[read-1]
-		size := uint64(last.Offset-start) + last.Length
-		keep := setFields("keep", fmt.Sprintf("keep the first %d bitmaps, which can be read", read),
-			path+".nb_bitmaps", fmt.Sprint(read), path+".bitmap_directory_size", fmt.Sprint(size))
-		fixes = append([]Fix{asked("the bitmaps that cannot be read", keep)}, fixes...)
+		fixes = append([]Fix{keepBitmaps(path, ext, all)}, fixes...)
 	}
 	return fixes
+}
+
+// keepBitmaps returns the fix that ends the directory behind its first bitmaps.
+func keepBitmaps(path string, ext header.Bitmaps, first []image.Bitmap) Fix {
+	last := &first[len(first)-1]
+	size := uint64(last.Offset-ext.BitmapDirectoryOffset) + last.Length
+	keep := setFields("keep", fmt.Sprintf("keep the first %d bitmaps, which can be read", len(first)),
+		path+".nb_bitmaps", fmt.Sprint(len(first)), path+".bitmap_directory_size", fmt.Sprint(size))
+	return asked("the bitmaps that cannot be read", keep)
 }
 
 // longDirectoryFixes returns the fixes of a directory that goes on behind its

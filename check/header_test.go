@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -218,39 +217,39 @@ func TestHeaderCauses(t *testing.T) {
 func TestFlagFixes(t *testing.T) {
 	raw := sample(t, "base")
 	raw[79] = 3
-	m := &mender{bytes: bytes.Clone(raw)}
-	c := run{im: m.image(), size: int64(len(raw)), area: m.area(), res: &Result{}}
+	m := menderOf(raw)
+	c := structuralRun(raw)
 	c.flags()
 	fs := c.res.Findings
 	if err := fs[0].Fixes[0].mend(m); err == nil {
 		t.Error("dirty was cleared, and the refcounts were not verified")
 	}
 	c.res.verified = true
-	if err := fs[0].Fixes[0].mend(m); err != nil || m.bytes[79] != 2 {
-		t.Error(err, m.bytes[79])
+	if err := fs[0].Fixes[0].mend(m); err != nil || mended(t, m)[79] != 2 {
+		t.Error(err, mended(t, m)[79])
 	}
 	c.add(Finding{Kind: kindTableCut})
 	if err := fs[1].Fixes[0].mend(m); err == nil {
 		t.Error("corrupt was cleared, and there is an error")
 	}
-	if err := fs[1].Fixes[1].mend(m); err != nil || m.bytes[79] != 0 || !fs[1].Fixes[1].Choice {
-		t.Error(err, m.bytes[79])
+	if err := fs[1].Fixes[1].mend(m); err != nil || mended(t, m)[79] != 0 || !fs[1].Fixes[1].Choice {
+		t.Error(err, mended(t, m)[79])
 	}
 }
 
 func TestUpgradeToV3(t *testing.T) {
 	raw := sample(t, "v2")
-	m := &mender{bytes: bytes.Clone(raw)}
+	m := menderOf(raw)
 	if err := upgradeToV3(m); err != nil {
 		t.Fatal(err)
 	}
 	if h := m.area().Header; h.Version != header.Three || h.HeaderLength != 112 {
 		t.Errorf("%+v", h)
 	}
-	if fs := structuralOf(t, m.bytes); len(fs) > 0 {
+	if fs := structuralOf(t, mended(t, m)); len(fs) > 0 {
 		t.Error(full(fs))
 	}
-	if cs := 4096; !slices.Equal(m.bytes[cs:], raw[cs:]) {
+	if cs := 4096; !slices.Equal(mended(t, m)[cs:], raw[cs:]) {
 		t.Error("more than the header changed")
 	}
 }

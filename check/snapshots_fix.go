@@ -71,7 +71,7 @@ func renumber(s *image.Snapshot, id string) Fix {
 		if err != nil {
 			return err
 		}
-		return m.write(now.Offset+header.HostOffset(snapshotHead+uint64(now.ExtraDataSize)), []byte(id))
+		return m.write(now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize)), []byte(id))
 	}}
 }
 
@@ -130,9 +130,9 @@ func trimExtra(s *image.Snapshot) Fix {
 		if err != nil || now.ExtraDataSize <= image.MaxSnapshotExtra {
 			return err
 		}
-		kept := header.HostOffset(snapshotHead + image.MaxSnapshotExtra)
+		kept := header.HostOffset(snapshotFixed + image.MaxSnapshotExtra)
 		text := make([]byte, len(now.ID)+len(now.Name))
-		if err := m.read(text, now.Offset+header.HostOffset(snapshotHead+uint64(now.ExtraDataSize))); err != nil {
+		if err := m.read(text, now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize))); err != nil {
 			return err
 		}
 		length := (kept + header.HostOffset(len(text)) + 7) &^ 7
@@ -177,9 +177,9 @@ func completeExtra(s *image.Snapshot) Fix {
 		if err := m.read(old, now.Offset); err != nil {
 			return err
 		}
-		text := snapshotHead + int(now.ExtraDataSize)
+		text := snapshotFixed + int(now.ExtraDataSize)
 		stop := text + len(now.ID) + len(now.Name)
-		entry := append([]byte(nil), old[:snapshotHead]...)
+		entry := append([]byte(nil), old[:snapshotFixed]...)
 		binary.BigEndian.PutUint32(entry[36:], leastExtra)
 		entry = binary.BigEndian.AppendUint64(entry, now.VMStateSize)
 		entry = binary.BigEndian.AppendUint64(entry, now.DiskSize)

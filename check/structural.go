@@ -14,13 +14,13 @@ import (
 func (c *run) structural() {
 	c.headerArea()
 	c.extensions()
-	c.tables()
+	c.headerTables()
 	if c.im == nil {
 		return // nothing else can be found without a cluster size
 	}
-	c.snapshots()
-	c.bitmaps()
-	c.luks()
+	c.snapshotTable()
+	c.validBitmaps()
+	c.luksPointer()
 }
 
 // headerPath returns what expressions call a field or bit of the header area.
@@ -40,8 +40,8 @@ func (c *run) fieldFinding(k *Kind, path, found, want string) Finding {
 	return f
 }
 
-// tables finds tables that the file does not have whole, and tables that overlap.
-func (c *run) tables() {
+// headerTables finds tables that the file does not have whole, and tables that overlap.
+func (c *run) headerTables() {
 	all := image.Structures(c.area)
 	broken := make([]string, len(all)) // what is wrong with the pointers, as IDs
 	causes := c.headerCauses()
