@@ -98,9 +98,9 @@ func TestHealthyTestdata(t *testing.T) {
 	}
 }
 
-// made are ways to make images: the options of qemu-img create, and commands
+// healthyImages are ways to make images: the options of qemu-img create, and commands
 // that are run on the image afterwards.
-var made = []struct {
+var healthyImages = []struct {
 	name    string
 	options []string
 	then    []string
@@ -137,7 +137,7 @@ func TestHealthyMade(t *testing.T) {
 	needQEMU(t)
 	dir := t.TempDir()
 	command(t, dir, "qemu-img", "create", "-q", "-f", "qcow2", "base", "8M")
-	for _, m := range made {
+	for _, m := range healthyImages {
 		t.Run(m.name, func(t *testing.T) {
 			raw := makeImage(t, dir, m.options, m.then...)
 			if fs := structuralOf(t, raw); !slices.Equal(describe(fs), m.notes) {
