@@ -13,7 +13,7 @@ import (
 func (c *run) headerArea() {
 	causes := c.headerCauses()
 	for _, v := range c.area.Violations {
-		k := kindOfRule[v.Rule]
+		k := kindOf(v)
 		want := v.Want
 		if near, ok := strings.CutPrefix(want, "nearest: "); ok {
 			want = strings.ReplaceAll(near, ", ", " or ")
@@ -43,7 +43,7 @@ type headerCauses struct {
 func (c *run) headerCauses() headerCauses {
 	var causes headerCauses
 	for _, v := range c.area.Violations {
-		id := kindOfRule[v.Rule].ID + "@" + headerPath(v.Field)
+		id := kindOf(v).ID + "@" + headerPath(v.Field)
 		switch v.Rule {
 		case "magic.value", "version.known":
 			if causes.all == "" {

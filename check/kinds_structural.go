@@ -5,7 +5,7 @@ package check
 var structuralKinds = append([]*Kind{
 	kindDirty, kindCorrupt, kindUnknownCompatible, kindUnknownAutoclear, kindUnknownFields,
 	kindUnclaimed, kindHeaderRest, kindTableOutside, kindTableCut, kindTablesOverlap,
-	kindExtensionPadding, kindBitmapsNotValid, kindNoBackingFormat, kindFormatAlone,
+	kindEndTooLong, kindExtensionPadding, kindBitmapsNotValid, kindNoBackingFormat, kindFormatAlone,
 	kindSnapshotUnreadable, kindNoSnapshot, kindSnapshotTableBig, kindSnapshotExtraLarge, kindSnapshotExtraShort, kindSnapshotExtraOdd,
 	kindSnapshotNoID, kindSnapshotIDTwice, kindSnapshotIDNumber, kindSnapshotNameTwice, kindSnapshotText,
 	kindSnapshotL1Unaligned, kindSnapshotL1Outside, kindSnapshotL1Cut, kindSnapshotL1Header, kindSnapshotL1Large, kindSnapshotL1Small,
@@ -80,6 +80,11 @@ var (
 
 // The header extensions.
 var (
+	kindEndTooLong = &Kind{
+		ID: "extensions-end-length-large", Severity: Error, Title: "end of the extensions with a length past the first cluster",
+		Means: nothingOpens,
+		QEMU:  `refuses to open: "Header extension too large"`,
+	}
 	kindExtensionPadding = &Kind{
 		ID: "extension-padding", Severity: Note, Title: "padding of an extension not zero",
 		Means: "Nothing is read there.",

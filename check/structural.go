@@ -117,7 +117,7 @@ func clusterEnd(s image.Structure, cs uint64) uint64 {
 func (c *run) brokenField(field string) string {
 	for _, v := range c.area.Violations {
 		if v.Field == field {
-			return kindOfRule[v.Rule].ID + "@" + headerPath(field)
+			return kindOf(v).ID + "@" + headerPath(field)
 		}
 	}
 	return ""

@@ -1,7 +1,12 @@
 package check
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -35,12 +40,13 @@ var metadata = []struct {
 	{"overlay", 0, 600}, {"external", 0, 160}, {"luks", 0, 160}, {"v2", 0, 100}, {"many", 0, 600}, {"broken-extension", 0, 600},
 }
 
-// Whatever a field holds, everything is found and mended without panic.
-func TestStructuralDamage(t *testing.T) {
+// eachDamage hands on images with some damage of their metadata, the same ones
+// each time.
+func eachDamage(t *testing.T, n int, each func(raw []byte, what string)) {
 	r := rand.New(rand.NewPCG(5, 5))
 	for _, m := range metadata {
 		raw := sample(t, m.image)
-		for range 60 {
+		for i := range n {
 			broken := append([]byte(nil), raw...)
 			for range 1 + r.IntN(3) {
 				at := m.from + r.IntN(m.to-m.from)
@@ -58,8 +64,48 @@ func TestStructuralDamage(t *testing.T) {
 			if r.IntN(8) == 0 {
 				broken = broken[:r.IntN(len(broken))]
 			}
-			everyFix(t, broken)
+			each(broken, fmt.Sprintf("%s %d", m.image, i))
 		}
+	}
+}
+
+// Whatever a field holds, everything is found and mended without panic.
+func TestStructuralDamage(t *testing.T) {
+	eachDamage(t, 60, func(raw []byte, _ string) { everyFix(t, raw) })
+}
+
+// What QEMU refuses to open has an error, and of what we say that it refuses
+// it does.
+func TestStructuralRefusals(t *testing.T) {
+	needQEMU(t)
+	path := filepath.Join(t.TempDir(), "i")
+	refused := 0
+	eachDamage(t, 40, func(raw []byte, what string) {
+		if strings.HasPrefix(what, "luks") {
+			return // of that image only the first cluster is there
+		}
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("qemu-img", "info", "-f", "qcow2", "-U", path).CombinedOutput()
+		var says []string
+		for _, f := range structuralOf(t, raw) {
+			if f.Kind.Severity == Error && f.Cause == "" {
+				says = append(says, f.ID())
+			}
+			if refuses := strings.HasPrefix(f.Kind.QEMU, "refuses to open:") || strings.HasPrefix(f.Kind.QEMU, "refuses to open, even to check:"); refuses && f.Cause == "" && err == nil {
+				t.Errorf("%s: QEMU opens it, and we say of %s that it %s", what, f.ID(), f.Kind.QEMU)
+			}
+		}
+		if err != nil {
+			refused++
+			if len(says) == 0 {
+				t.Errorf("%s: QEMU does not open it: %s", what, out)
+			}
+		}
+	})
+	if refused < 50 {
+		t.Errorf("QEMU refused %d images", refused)
 	}
 }
 
