@@ -83,7 +83,7 @@ func (c *bitmapCheck) directory() bool {
 		}
 		b := &all[i]
 		if !c.isBitmap(b) {
-			c.none(path, ext, all[:i], b)
+			c.none(ext, all[:i], b)
 			return true
 		}
 		c.bitmap(i, b, names)
@@ -106,7 +106,7 @@ func (c *bitmapCheck) isBitmap(b *image.Bitmap) bool {
 
 // none reports an entry that is no bitmap, behind some that are, and says
 // nothing of those behind it.
-func (c *bitmapCheck) none(path string, ext header.Bitmaps, before []image.Bitmap, b *image.Bitmap) {
+func (c *bitmapCheck) none(ext header.Bitmaps, before []image.Bitmap, b *image.Bitmap) {
 	n := len(before)
 	f := Finding{
 		Kind: kindNoBitmap, Path: fmt.Sprintf("bitmap[%d]", n), At: b.Offset, Length: b.Length, Count: uint64(ext.NbBitmaps) - uint64(n), Snapshot: image.Active,
@@ -114,7 +114,7 @@ func (c *bitmapCheck) none(path string, ext header.Bitmaps, before []image.Bitma
 		Fixes: []Fix{removeBitmaps("remove")},
 	}
 	if n > 0 {
-		f.Fixes = append([]Fix{keepBitmaps(path, ext, before)}, f.Fixes...)
+		f.Fixes = append([]Fix{keepBitmaps(ext, before)}, f.Fixes...)
 	}
 	c.add(f)
 }
@@ -128,7 +128,7 @@ func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, err erro
 	if read < int(ext.NbBitmaps) {
 		f := Finding{
 			Kind: kindBitmapDirectory, Path: fmt.Sprintf("bitmap[%d]", e.Entry), At: e.At, Count: uint64(ext.NbBitmaps) - uint64(read), Snapshot: image.Active,
-			Found: e.Reason, Host: ext.BitmapDirectoryOffset, HostLength: ext.BitmapDirectorySize, Fixes: c.shortDirectoryFixes(path, ext, read),
+			Found: e.Reason, Host: ext.BitmapDirectoryOffset, HostLength: ext.BitmapDirectorySize, Fixes: c.shortDirectoryFixes(ext, read),
 		}
 		if uint64(ext.BitmapDirectoryOffset)+ext.BitmapDirectorySize > uint64(c.size) {
 			f.Cause = kindTableCut.ID + "@" + path + ".bitmap_directory_offset"
@@ -138,7 +138,7 @@ func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, err erro
 	}
 	f := c.fieldFinding(kindBitmapsMore, path+".nb_bitmaps", fmt.Sprintf("%d, and %s", ext.NbBitmaps, e.Reason), "")
 	f.Host, f.HostLength = ext.BitmapDirectoryOffset, ext.BitmapDirectorySize
-	f.Fixes = c.longDirectoryFixes(path, ext, e.At)
+	f.Fixes = c.longDirectoryFixes(ext, e.At)
 	c.add(f)
 }
 

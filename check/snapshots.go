@@ -79,7 +79,7 @@ func (c *snapshotCheck) none(i int, s *image.Snapshot) {
 		Kind: kindNoSnapshot, Path: fmt.Sprintf("snapshot[%d]", i), At: s.Offset, Length: s.Length, Count: n - uint64(i), Snapshot: image.Active,
 		Found: fmt.Sprintf("no id, and no L1 table in the file; the header says that there are %d snapshots", n),
 	}
-	drop := dropSnapshotsFrom(uint32(i))
+	drop := c.dropSnapshotsFrom(uint32(i))
 	if blank := (image.Snapshot{Offset: s.Offset, Length: s.Length, DiskSize: s.DiskSize, Icount: s.Icount}); i > 0 && sameSnapshot(s, &blank) {
 		drop.Choice, drop.Loses = false, "" // nothing but zeros follows the snapshots
 	}
@@ -134,7 +134,7 @@ func (c *snapshotCheck) unread(all []image.Snapshot, err error) {
 		f := Finding{
 			Kind: k, Path: fmt.Sprintf("snapshot[%d]", i), At: at, Count: uint64(n) - uint64(i), Snapshot: image.Active,
 			Found: fmt.Sprintf("%s; %d of %d snapshots can be read", found, i, h.NbSnapshots),
-			Fixes: []Fix{dropSnapshotsFrom(uint32(i))},
+			Fixes: []Fix{c.dropSnapshotsFrom(uint32(i))},
 		}
 		c.add(f)
 	}

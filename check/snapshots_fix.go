@@ -38,6 +38,16 @@ func findSnapshot(m *mender, s *image.Snapshot) (now image.Snapshot, end header.
 	return all[found], last.Offset + header.HostOffset(last.Length), nil
 }
 
+// wholeSnapshots fails where the end of the snapshot table cannot be read: then
+// no entry can move, as what lies behind it would be lost.
+func (m *mender) wholeSnapshots() error {
+	all, err := m.image().Snapshots()
+	if n := m.area().Header.NbSnapshots; uint64(len(all)) < uint64(n) {
+		return fmt.Errorf("only %d of %d snapshots can be read, mend that first: %w", len(all), n, err)
+	}
+	return nil
+}
+
 func likeness(x, s *image.Snapshot) (n int) {
 	for _, same := range []bool{x.ID == s.ID, x.L1TableOffset == s.L1TableOffset, x.L1Size == s.L1Size, x.Offset == s.Offset} {
 		if same {
@@ -77,12 +87,19 @@ func renumber(s *image.Snapshot, id string) Fix {
 
 // dropSnapshotsFrom returns the fix that ends the snapshot table before a
 // snapshot. What only those behind it use stays as it is, and becomes leaks.
-func dropSnapshotsFrom(i uint32) Fix {
-	pairs := []string{"nb_snapshots", fmt.Sprint(i)}
-	if i == 0 {
-		pairs = append(pairs, "snapshots_offset", "0")
-	}
-	return asked(fmt.Sprintf("the snapshots from snapshot[%d] on", i), setFields("drop", fmt.Sprintf("end the snapshot table before snapshot[%d]", i), pairs...))
+func (c *run) dropSnapshotsFrom(i uint32) Fix {
+	was := c.area.Header.NbSnapshots
+	f := Fix{Name: "drop", Title: fmt.Sprintf("end the snapshot table before snapshot[%d]", i), mend: func(m *mender) error {
+		return m.draft(func(d *header.Draft) error {
+			// The fixes before may have removed some of those that are kept.
+			n := i - min(i, was-min(was, d.Area().Header.NbSnapshots))
+			if err := d.Set("nb_snapshots", fmt.Sprint(n)); err != nil || n > 0 {
+				return err
+			}
+			return d.Set("snapshots_offset", "0")
+		})
+	}}
+	return asked(fmt.Sprintf("the snapshots from snapshot[%d] on", i), f)
 }
 
 // removeSnapshot returns the fix that takes one snapshot out of the table. The
@@ -95,6 +112,9 @@ func removeSnapshot(s *image.Snapshot) Fix {
 			return nil // an earlier fix removed it
 		}
 		if err != nil {
+			return err
+		}
+		if err := m.wholeSnapshots(); err != nil {
 			return err
 		}
 		n := m.area().Header.NbSnapshots
@@ -128,6 +148,9 @@ func trimExtra(s *image.Snapshot) Fix {
 	f := Fix{Name: "trim", Title: snapshotTitle("trim the extra data of", s), mend: func(m *mender) error {
 		now, end, err := findSnapshot(m, &was)
 		if err != nil || now.ExtraDataSize <= image.MaxSnapshotExtra {
+			return err
+		}
+		if err := m.wholeSnapshots(); err != nil {
 			return err
 		}
 		kept := header.HostOffset(snapshotFixed + image.MaxSnapshotExtra)
@@ -171,6 +194,9 @@ func completeExtra(s *image.Snapshot) Fix {
 	return Fix{Name: "complete", Title: snapshotTitle("complete the extra data of", s), mend: func(m *mender) error {
 		now, end, err := findSnapshot(m, &was)
 		if err != nil || now.ExtraDataSize >= leastExtra {
+			return err
+		}
+		if err := m.wholeSnapshots(); err != nil {
 			return err
 		}
 		old := make([]byte, end-now.Offset)
