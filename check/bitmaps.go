@@ -132,6 +132,7 @@ func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, err erro
 		}
 		if uint64(ext.BitmapDirectoryOffset)+ext.BitmapDirectorySize > uint64(c.size) {
 			f.Cause = kindTableCut.ID + "@" + path + ".bitmap_directory_offset"
+			f.leaveToCause()
 		}
 		c.add(f)
 		return

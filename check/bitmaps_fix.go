@@ -281,6 +281,24 @@ func (c *run) directorySizeFix() []Fix {
 	return []Fix{setDirectory(ext, n, size, "set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, n))}
 }
 
+// countFixes returns the fixes of an extension that has no bitmaps: those that
+// the directory has after all are counted.
+func (c *run) countFixes() []Fix {
+	remove := removeBitmaps("remove")
+	ext, _, ok := bitmapsExtension(c.area.Header)
+	if ok && ext.BitmapDirectorySize == 0 {
+		remove.Choice, remove.Loses = false, "" // there is no directory
+		return []Fix{remove}
+	}
+	if cs, valid := c.area.Header.ClusterSize(); ok && valid && ext.BitmapDirectorySize <= 1024*image.MaxBitmaps && uint64(ext.BitmapDirectoryOffset) < uint64(max(c.size, 0)) {
+		stop := ext.BitmapDirectoryOffset + header.HostOffset(ext.BitmapDirectorySize)
+		if n, next := walkDirectory(c.r, ext.BitmapDirectoryOffset, stop, image.MaxBitmaps, cs); n > 0 && next == stop {
+			return []Fix{setDirectory(ext, n, ext.BitmapDirectorySize, "set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n)), remove}
+		}
+	}
+	return []Fix{remove}
+}
+
 // shortDirectoryFixes returns the fixes of a directory of which only the first
 // entries can be read.
 func (c *run) shortDirectoryFixes(ext header.Bitmaps, read int) []Fix {

@@ -107,7 +107,10 @@ func TestBitmapFindings(t *testing.T) {
 		{name: "directory outside", damage: set(fullExtension+16, uint64(1<<40)), found: []string{"table-outside@extensions[1].bitmap_directory_offset"}},
 		{name: "directory unaligned", damage: set(fullExtension+16, uint64(fullDirectory+8)), found: []string{
 			"extension-bitmaps-directory-aligned@extensions[1].bitmap_directory_offset"}, fix: "remove"},
-		{name: "no bitmaps", damage: set(fullExtension, uint32(0)), found: []string{"extension-bitmaps-min@extensions[1].nb_bitmaps"}, fix: "remove"},
+		{name: "no bitmaps", damage: set(fullExtension, uint32(0)), found: []string{"extension-bitmaps-min@extensions[1].nb_bitmaps"}, fix: "set", same: true},
+		{name: "no bitmaps, no directory", damage: all(set(fullExtension, uint32(0)), set(fullExtension+8, uint64(0))), found: []string{
+			"extension-bitmaps-min@extensions[1].nb_bitmaps", "extension-bitmaps-directory-min@extensions[1].bitmap_directory_size",
+		}, fix: "remove"},
 		{name: "reserved", damage: set(fullExtension+4, uint32(9)), found: []string{"extension-bitmaps-reserved@extensions[1].reserved"}, fix: "zero", same: true},
 		{name: "not valid", damage: set(95, uint8(0)), found: []string{"bitmaps-not-valid@extensions[1]"}, fix: "trust", same: true},
 		{name: "not valid, removed", damage: set(95, uint8(0)), found: []string{"bitmaps-not-valid@extensions[1]"}, fix: "remove"},

@@ -23,6 +23,7 @@ func (c *run) headerArea() {
 			Found: v.Value + " must " + v.Must, Want: want, Fixes: c.ruleFixes(v),
 		}
 		f.Cause = causes.of(v, f.ID())
+		f.leaveToCause()
 		c.add(f)
 	}
 	if c.area.Header.Magic != header.Magic {
@@ -31,6 +32,14 @@ func (c *run) headerArea() {
 	c.flags()
 	c.unknownBits()
 	c.unusedBytes()
+}
+
+// leaveToCause leaves the fixes of a finding that follows from another one to a
+// person: when that is mended, there may be nothing to mend here.
+func (f *Finding) leaveToCause() {
+	for i := range f.Fixes {
+		f.Fixes[i].Choice = f.Fixes[i].Choice || f.Cause != ""
+	}
 }
 
 // headerCauses are the IDs of findings that others in the header area follow

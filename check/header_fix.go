@@ -213,9 +213,7 @@ func (c *run) extensionFixes(v header.Violation) []Fix {
 	case "feature_names.type", "feature_names.bit", "feature_names.length":
 		return []Fix{{Name: "drop", Title: "drop the feature names that name no bit", mend: func(m *mender) error { return m.draft(dropFeatureNames) }}}
 	case "bitmaps.min":
-		f := removeBitmaps("remove")
-		f.Choice, f.Loses = false, ""
-		return []Fix{f}
+		return c.countFixes()
 	case "bitmaps.reserved":
 		return []Fix{c.setExtension(i, "zero", "zero the reserved field", "reserved", "0")}
 	case "bitmaps.directory_min", "bitmaps.directory_max":

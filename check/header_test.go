@@ -258,6 +258,11 @@ func TestHeaderCauses(t *testing.T) {
 					if n++; f.Cause != d.cause {
 						t.Errorf("%s is caused by %q", f.ID(), f.Cause)
 					}
+					for _, x := range f.Fixes {
+						if !x.Choice {
+							t.Errorf("%s of %s is done unasked", x.Name, f.ID())
+						}
+					}
 				}
 			}
 			if n == 0 {

@@ -74,6 +74,29 @@ func TestStructuralDamage(t *testing.T) {
 	eachDamage(t, 60, func(raw []byte, _ string) { everyFix(t, raw) })
 }
 
+// The fixes that are taken unasked work together, and mend what they are for.
+func TestDefaultFixesTogether(t *testing.T) {
+	eachDamage(t, 60, func(raw []byte, what string) {
+		m := menderOf(raw)
+		gone := map[string]bool{}
+		for _, f := range structuralOf(t, raw) {
+			if len(f.Fixes) == 0 || f.Fixes[0].Choice || f.Kind == kindDirty || f.Kind == kindCorrupt {
+				continue
+			}
+			if err := f.Fixes[0].mend(m); err != nil {
+				t.Errorf("%s: %s of %s: %v", what, f.Fixes[0].Name, f.ID(), err)
+				continue
+			}
+			gone[f.ID()] = true
+		}
+		for _, f := range structuralOf(t, mended(t, m)) {
+			if gone[f.ID()] {
+				t.Errorf("%s: %s is there after its fix", what, f.ID())
+			}
+		}
+	})
+}
+
 // What QEMU refuses to open has an error, and of what we say that it refuses
 // it does.
 func TestStructuralRefusals(t *testing.T) {
