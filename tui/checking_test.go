@@ -423,6 +423,56 @@ func TestCheckGivenUp(t *testing.T) {
 	s.keys("f9").want("3 errors").reject("so far")
 }
 
+// A check that follows an edit is given up without a loss: what was known before
+// is shown as that. A fix that is worked out is given up too.
+func TestFollowingGivenUp(t *testing.T) {
+	s := openChecked(t, "full", damage(), 200, 60).keys("f9", "g4")
+	run := s.checks.run
+	s.checks.run = func(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o check.Options) (*check.Result, error) {
+		<-ctx.Done()
+		return &check.Result{}, ctx.Err()
+	}
+	tr, err := s.session.Overwrite("test", 0x4007, []byte{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.apply(tr)
+	s.Update(nil) // its commands are not run: the check goes on
+	j := s.checks.job
+	s.want("3 errors", "before the last edits", "edited since")
+	within(t, 100*time.Millisecond, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
+	<-j.finished
+	s.send(jobMsg{j})
+	s.want("given up", "3 errors", "before the last edits")
+	s.checks.run = run
+	s.keys("f9").want("3 errors · 1 leak").reject("before the last edits")
+	begun := make(chan struct{})
+	s.checks.mend = func(_ *check.Result, ctx context.Context, _ io.ReaderAt, _ int64, _ *header.Area, _ []check.Mending, _ check.MendOptions) (editor.Transaction, error) {
+		close(begun)
+		<-ctx.Done()
+		return editor.Transaction{}, ctx.Err()
+	}
+	s.keys("gg", "j")
+	s.Update(tea.KeyPressMsg{Code: 'f', Text: "f"})
+	<-begun
+	s.want("FIXING", "working out").keys("esc").want("nothing is changed", "*1 edit").reject("FIXING")
+}
+
+// The list works with the mouse alone.
+func TestProblemsByMouse(t *testing.T) {
+	s := openChecked(t, "full", damage(), 200, 60)
+	s.click("problems ──", 0).click("F9 checks", 1).want("3 errors")
+	s.click("block[5] │", 1).want("3/6", "header › refcount_table[0] › block[5]", "▸ problems").click("block[5] │", 1).want("▸ hex")
+	s.click("problems ──", 0).click("by severity", 1).want("by place").click("f raise the refcount", 0).want("*1 edit")
+	r := s.layout.Panes[PaneProblems]
+	at := s.selected[PaneProblems]
+	s.send(tea.MouseWheelMsg{X: r.Min.X + 5, Y: r.Min.Y + 3, Button: tea.MouseWheelDown})
+	if s.selected[PaneProblems] <= at {
+		t.Error("the wheel does not move")
+	}
+	s.click("entry points past", 1).click("f choose one", 0).click("Enter take it", 1).want("*2 edits")
+}
+
 // A check that cannot go on says why, and does not try again by itself.
 func TestCheckFails(t *testing.T) {
 	s := openChecked(t, "full", nil, 80, 24)
