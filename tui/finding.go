@@ -20,11 +20,9 @@ func (m *Model) problemOf(f *check.Finding) problem {
 		n = m.area().Lookup(f.Path)
 	}
 	switch {
-	case f.Path == "":
+	case f.Path == "" && f.HostLength > 0:
 		p.at, p.from, p.to = f.Host, f.Host, f.Host+header.HostOffset(f.HostLength)
-		if f.HostLength == 0 {
-			p.at, p.from, p.to = f.At, f.At, f.At+header.HostOffset(f.Length)
-		}
+	case f.Path == "":
 	case n == nil:
 		p.part = f.Path
 	default:
@@ -63,7 +61,7 @@ func (p *problem) describe() {
 func findingPlace(f *check.Finding) string {
 	switch {
 	case f.Path != "":
-		return f.Path
+		return strings.TrimPrefix(f.Path, header.PathHeader+".")
 	case f.HostLength > 0:
 		return f.Host.String()
 	}
@@ -86,12 +84,11 @@ func (m *Model) markProblems() {
 		p := &m.known[i]
 		to := max(p.to, p.from)
 		m.worst = max(m.worst, p.severity)
-		if p.from == p.to {
-			p := p.at
-			m.marks = append(m.marks, problemMark{p, p + 1, m.known[i].severity, false})
-		} else {
-			m.marks = append(m.marks, problemMark{p.from, to, p.severity, p.path != "" || p.part != ""})
+		mark := problemMark{p.from, to, p.severity, p.path != "" || p.part != ""}
+		if p.from == p.to || !mark.field && p.severity != check.Leak {
+			mark.from, mark.to, mark.field = p.at, p.at+1, false // of clusters in use the start
 		}
+		m.marks = append(m.marks, mark)
 		m.markPart(p)
 	}
 	m.marks = flatten(m.marks)
@@ -214,6 +211,12 @@ func (m *Model) inspectFound() []infoLine {
 func (m *Model) elsewhere() bool {
 	p := m.problem()
 	return m.focus == PaneProblems && p != nil && p.finding != nil && !p.is(m.cursor)
+}
+
+// explained reports whether what is wrong at the cursor is told by a finding.
+func (m *Model) explained() bool {
+	p := m.problem()
+	return p != nil && p.finding != nil && p.path != "" && p.is(m.cursor)
 }
 
 // inspectFinding explains what is wrong at the cursor, as far as a check has

@@ -90,9 +90,11 @@ func (m *Model) inspectPlace() []infoLine {
 
 func (m *Model) inspectStructure(n *header.Node) []infoLine {
 	lines := []infoLine{line("structure", inkBright, n.Title).and(inkText, m.area().Describe(n))}
-	if broken := m.violationLines(n); len(broken) > 0 {
+	switch broken := m.violationLines(n); {
+	case m.explained(): // the finding says it
+	case len(broken) > 0:
 		lines = append(lines, broken...)
-	} else if n.Broken != "" {
+	case n.Broken != "":
 		lines = append(lines, line("broken", inkWrong, n.Broken))
 	}
 	if n.Meaning != "" {
@@ -117,7 +119,9 @@ func (m *Model) inspectField(n *header.Node) []infoLine {
 		lines = append(lines, m.typingLine(n, f))
 	}
 	broken, holds := m.ruleLines(n)
-	lines = append(lines, broken...)
+	if !m.explained() { // else the finding says it
+		lines = append(lines, broken...)
+	}
 	if v, _ := m.area().Uint(n); n.Bit >= 0 && v == 1 && n.Flag != nil && n.Flag.Clear != "" {
 		lines = append(lines, line("clearing", inkText, n.Flag.Clear))
 	}

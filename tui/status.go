@@ -366,7 +366,7 @@ func (m *Model) paneTabs() [paneCount]string {
 		tabs[p] = fmt.Sprintf("g%d %s", p+1, p)
 	}
 	if n := len(m.known); n > 0 {
-		tabs[PaneProblems] += fmt.Sprintf(" !%d", n)
+		tabs[PaneProblems] += fmt.Sprintf(" %c%d", severityMark(m.worst), n)
 	}
 	if n := len(m.edits); n > 0 {
 		tabs[PaneEdits] += fmt.Sprintf(" *%d", n)
