@@ -41,7 +41,7 @@ type run struct {
 // Damage ends nothing. The error is that of the context, soon after it is done,
 // or image.ErrTooManyClusters; what was found so far is returned with it.
 func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) (*Result, error) {
-	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{More: map[string]uint64{}}, kept: map[string]int{}}
+	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{}}
 	c.im, _ = image.New(r, size, area)
 	c.structural()
 	err := c.count()
@@ -52,6 +52,9 @@ func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Op
 // add keeps a finding and hands it on, as long as there are not too many of its
 // kind.
 func (c *run) add(f Finding) {
+	if c.kept == nil {
+		c.kept, c.res.More = map[string]int{}, map[string]uint64{}
+	}
 	if c.kept[f.Kind.ID]++; c.kept[f.Kind.ID] > MaxFindings {
 		c.res.More[f.Kind.ID]++
 		c.res.left[f.Kind.Severity]++
