@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	"qedit/check"
 	"qedit/editor"
 	"qedit/header"
-	structures "qedit/image"
 )
 
 // checks is what is known from checking the image. A check is begun when a
@@ -131,30 +131,11 @@ func (m *Model) imageChanged() {
 	c.touched = changedRuns(c.edits, edits)
 	before := m.whatIf.now()
 	m.whatIfChanged()
-	// Where there are errors, QEMU may take data for a table.
-	if stands && c.totals[check.Error] == 0 && c.size == m.session.Size() && m.onlyData(c.touched) {
+	affected := func(r byteRun) bool { return !c.result.Unaffected(r.at, uint64(r.end-r.at)) }
+	if stands && c.size == m.session.Size() && !slices.ContainsFunc(c.touched, affected) {
 		c.checked, c.edits, c.touched = c.wanted, edits, nil
 		m.whatIf.same(before)
 	}
-}
-
-// onlyData reports whether runs of bytes were nothing but data of the guest when
-// the image was checked: then the result stands whatever they hold. It is known
-// where there is a map of that image.
-func (m *Model) onlyData(runs []byteRun) bool {
-	maps := &m.clusters
-	if maps.made == nil || m.image == nil || maps.made.Clusters() != m.image.Clusters() || len(changedRuns(maps.edits, m.checks.edits)) > 0 {
-		return false
-	}
-	cs := header.HostOffset(m.image.ClusterSize())
-	for _, r := range runs {
-		for cluster := r.at / cs; cluster <= (r.end-1)/cs; cluster++ {
-			if kind := maps.made.Kind(uint64(cluster)); kind.Conflict() || kind.Base() != structures.ClusterData {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // loadCheck returns the command that checks the image where that was asked for
@@ -208,7 +189,7 @@ func (m *Model) checkEnded(begun int, size int64, edits []editor.Replacement, re
 	then := c.then
 	c.then = nil
 	if err != nil && !errors.Is(err, context.Canceled) {
-		c.err = err
+		c.err, c.paused = err, true // another one would end like this
 		m.fail(err)
 	}
 	partial := err != nil
@@ -227,7 +208,11 @@ func (m *Model) checkEnded(begun int, size int64, edits []editor.Replacement, re
 	}
 	if c.loud {
 		c.loud = false
-		m.say("checked: " + m.foundWords(false))
+		told := "checked: " + m.foundWords(false)
+		if c.totals.sum() > 0 && !m.visible(PaneProblems) {
+			told += "  ·  g4 lists them"
+		}
+		m.say(told)
 	}
 	m.stateChecked(result)
 	if then != nil && c.current() {

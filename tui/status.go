@@ -129,7 +129,7 @@ func (m *Model) states() []word {
 	}
 	for i := range m.head {
 		if p := &m.head[i]; p.flag {
-			state(inkWrong, p.path, 0, func(m *Model) tea.Cmd { m.jumpToProblem(p); return nil })
+			state(inkWrong, p.path, 0, func(m *Model) tea.Cmd { m.leaveList(); m.jumpToProblem(p); return nil })
 		}
 	}
 	m.problemStates(state)
