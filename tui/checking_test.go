@@ -278,6 +278,20 @@ func TestFixForReal(t *testing.T) {
 	}
 }
 
+// A fix that has to wait for others says for which; mending the image says so of
+// all of them, and mends the rest. What is left needs a choice.
+func TestFixWaits(t *testing.T) {
+	buf := imageBytes(t, "full")
+	copy(buf[0x400a:], []byte{0, 0})                             // a refcount
+	copy(buf[0x24040:], []byte{0x80, 0, 0, 0, 0x7f, 0xff, 0, 0}) // an L2 entry
+	buf[79] = 3                                                  // dirty and corrupt
+	s := openBytes(t, buf, "damaged", 120, 36)
+	s.keys("f9", ":dirty", "enter", "f").want("cannot clear the dirty flag", "mend those first", "no edits")
+	s.keys(":mend the image", "enter").want("mend the image", "need a choice and stay").keys("esc").want("no edits")
+	s.keys(":mend the image", "enter", "enter").want(" what can be mended", "cannot clear the corrupt flag: there is still").keys("esc")
+	s.keys("g4").want("data cluster past the end of t").reject("counts as free")
+}
+
 // All of a kind are mended at once after a question that says how many, but for
 // those that need a choice.
 func TestFixClass(t *testing.T) {

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
@@ -129,7 +130,8 @@ func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 		m.say("saving; fix it again after that")
 	case !m.endEditing():
 	case err != nil:
-		m.failAs("not mended", err)
+		m.message = message{}
+		m.failAs("not mended", mendFailure(err))
 	case len(t.Replacements) == 0 && t.Grow == nil:
 		m.say("nothing is to be replaced: " + header.Harmless(title))
 	case t.Grow != nil && t.Grow.To > t.Grow.From:
@@ -138,6 +140,16 @@ func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 		m.apply(t)
 	}
 	return nil
+}
+
+// mendFailure returns an error as a person reads it: of a fix that cannot be
+// done what it was to do, and why not.
+func mendFailure(err error) error {
+	var failed *check.MendError
+	if errors.As(err, &failed) {
+		return fmt.Errorf("cannot %s: %w", failed.Fix.Title, failed.Err)
+	}
+	return err
 }
 
 // askGrowth asks whether the file may get longer for an edit.

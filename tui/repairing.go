@@ -130,7 +130,7 @@ func (m *Model) takeRepair(r repairing) {
 				text += fmt.Sprintf("\n\nand %d more", n-i)
 				break
 			}
-			text += "\n\n! " + header.Harmless(f.Error())
+			text += "\n\n! " + header.Harmless(mendFailure(&f).Error())
 		}
 		m.open(&textDialog{title: "not all mended", ink: inkWarn, text: text})
 		return
