@@ -3,10 +3,20 @@ package check
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 
 	"qedit/header"
 )
+
+// unmended returns the findings without their fixes, which are functions.
+func unmended(r *Result) []Finding {
+	all := slices.Clone(r.Findings)
+	for i := range all {
+		all[i].Fixes = nil
+	}
+	return all
+}
 
 // Changing any byte that Unaffected lets pass changes nothing in the result;
 // data clusters and those that nothing points at are among them.
@@ -28,7 +38,7 @@ func TestUnaffected(t *testing.T) {
 			changed := bytes.Clone(image)
 			changed[at] ^= 0x55
 			now := runOn(t, changed)
-			if now.QEMU != r.QEMU || !reflect.DeepEqual(now.Findings, r.Findings) {
+			if now.QEMU != r.QEMU || !reflect.DeepEqual(unmended(now), unmended(r)) {
 				t.Errorf("byte 0x%x matters", at)
 			}
 		}
