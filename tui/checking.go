@@ -39,6 +39,7 @@ type checks struct {
 	checked int                  // the state that the result is of
 	edits   []editor.Replacement // of that state
 	size    int64                // of it, bytes
+	disk    *header.Area         // what was on disk then, without the edits
 	touched []byteRun            // edited since
 	loud    bool                 // a person asked for the check under way: its end is told
 	totals  severityCounts
@@ -120,7 +121,7 @@ func (m *Model) askCheck() tea.Cmd {
 // imageChanged notes that there is another state of the image to check.
 func (m *Model) imageChanged() {
 	c := &m.checks
-	stands := c.current()
+	stands := c.current() && c.disk == m.session.OnDisk() && c.size == m.session.Size()
 	c.wanted++
 	c.err = nil
 	if c.result == nil {
@@ -132,7 +133,7 @@ func (m *Model) imageChanged() {
 	before := m.whatIf.now()
 	m.whatIfChanged()
 	affected := func(r byteRun) bool { return !c.result.Unaffected(r.at, uint64(r.end-r.at)) }
-	if stands && c.size == m.session.Size() && !slices.ContainsFunc(c.touched, affected) {
+	if stands && !slices.ContainsFunc(c.touched, affected) {
 		c.checked, c.edits, c.touched = c.wanted, edits, nil
 		m.whatIf.same(before)
 	}
@@ -197,7 +198,7 @@ func (m *Model) checkEnded(begun int, size int64, edits []editor.Replacement, re
 		return nil // what was known before is more
 	}
 	c.result, c.partial, c.early, c.stream = result, partial, nil, nil
-	c.checked, c.size, c.edits = begun, size, edits
+	c.checked, c.size, c.edits, c.disk = begun, size, edits, m.session.OnDisk()
 	c.touched = changedRuns(edits, m.allEdits())
 	for s := range c.totals {
 		c.totals[s] = result.Count(check.Severity(s))

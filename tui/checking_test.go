@@ -13,6 +13,7 @@ import (
 
 	"qedit/check"
 	"qedit/editor"
+	"qedit/editor/store"
 	"qedit/header"
 	structures "qedit/image"
 )
@@ -322,4 +323,16 @@ func TestCheckedViewAllocations(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What another program changes is checked anew.
+func TestForeignChangeIsChecked(t *testing.T) {
+	d := store.NewDisk(imageBytes(t, "full"))
+	s := openDisk(t, d).keys("f9").want("nothing wrong was found")
+	d.Poke([]byte{0, 0}, 0x400a)
+	s.send(tea.FocusMsg{})
+	s.want("!1 error")
+	d.Poke([]byte{2}, 79) // it is corrupt now
+	s.send(tea.FocusMsg{})
+	s.want("changed on disk").keys("enter").keys("g4").want("corrupt flag is set", "cluster in use counts as free")
 }

@@ -255,6 +255,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.openImage()
 		m.forgetMap()
 		m.guestEdited()
+		m.diskChanged()
 		m.imageChanged()
 		m.growTree()
 	}

@@ -82,8 +82,9 @@ func (m *Model) whatIfChanged() {
 	}
 }
 
-// forgetWhatIf drops what is known: what is on disk is another image.
-func (m *Model) forgetWhatIf() {
+// diskChanged drops what is known of states: what is on disk is another image.
+func (m *Model) diskChanged() {
+	m.checks.disk = nil
 	m.whatIf.job.drop()
 	m.whatIf = whatIf{}
 }
