@@ -357,8 +357,8 @@ func (m *Model) load() tea.Cmd {
 		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
 	}
 	cmds = append(cmds, m.pages.want(m.cursor.at, min(targetPreview, m.bytesFrom(m.cursor.at))))
-	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.loadCheck(), m.loadWhatIf())
-	return tea.Batch(cmds...)
+	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner())
+	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
 }
 
 // bytesFrom returns how many bytes of the image follow an offset.
