@@ -134,8 +134,8 @@ func (m *Model) siftProblems(selected string) {
 	}
 	slices.SortStableFunc(m.problems, f.compare)
 	at := m.selectedLine(PaneProblems, len(m.problems))
-	if at >= len(m.problems) || m.problems[at].id() != selected {
-		if i := slices.IndexFunc(m.problems, func(p *problem) bool { return p.id() == selected }); selected != "" && i >= 0 {
+	if selected != "" && (at >= len(m.problems) || m.problems[at].id() != selected) {
+		if i := slices.IndexFunc(m.problems, func(p *problem) bool { return p.id() == selected }); i >= 0 {
 			at = i
 		}
 	}

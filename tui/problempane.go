@@ -41,7 +41,7 @@ type problemHint struct {
 
 // figuresHeight is from how many rows on the pane always has one for the figures
 // of qemu-img.
-const figuresHeight = 9
+const figuresHeight = 6
 
 // prepareProblems makes what the pane shows.
 func (m *Model) prepareProblems() {
