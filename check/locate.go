@@ -20,6 +20,7 @@ type locator struct {
 	lost      []lostPointer
 	blockIDs  map[uint64]string // ID of the finding about an entry of the refcount table, by its number
 	growing   map[*Kind]*growing
+	before    suspects
 	emptyL2s  []owner // active L2 tables that have no entries
 	l1Entries uint64  // of the active disk that are not zero
 }
@@ -146,22 +147,29 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 // they are wrong alike, or starts a new one.
 func (l *locator) grow(f Finding, must string, number uint64) {
 	g := l.growing[f.Kind]
+	f.Count = max(f.Count, 1)
 	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) && g.f.Cause == f.Cause {
-		g.f.Count++
-		g.f.Length += f.Length
-		g.f.HostLength += f.HostLength
-		g.f.GuestLength += f.GuestLength
-		g.next, g.host = number+1, uint64(f.Host)+f.HostLength
+		g.more(f.Count, f.Length, f.HostLength, f.GuestLength)
 		return
 	}
 	if g != nil {
 		l.c.add(g.f)
 	}
-	f.Count = 1
-	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + 1, uint64(f.Host) + f.HostLength}
+	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + f.Count, uint64(f.Host) + f.HostLength}
 	if level, ok := levels[f.Kind]; ok && len(l.lost) < MaxFindings {
 		l.lost = append(l.lost, lostPointer{f.ID(), level, uint64(f.Host) &^ (l.cs - 1)})
 	}
+}
+
+// more adds entries to a finding, of so many bytes, that point at so many bytes,
+// for so many of the guest.
+func (g *growing) more(count, length, host, guest uint64) {
+	g.f.Count += count
+	g.f.Length += length
+	g.f.HostLength += host
+	g.f.GuestLength += guest
+	g.next += count
+	g.host += host
 }
 
 // flush hands on the findings that nothing can be added to any more.
@@ -305,7 +313,7 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 		}
 		empty = false
 		index := g.first + uint64(i)/l.entry
-		if l.suspect(word, bitmap, l.guest(g.l1, index)) {
+		if l.suspect(word, bitmap, l.guest(g.l1, index)) && !l.goesOn(g.l1<<l.l2Shift+index, p.snapshot, word, bitmap) {
 			l.l2Entry(g.l1, index, p, word, bitmap)
 		}
 		if l.kind(word) != entryStored || l.dataFile || !l.aligned(word&entryOffset) || word&entryOffset>>l.bits >= l.clusters {
@@ -319,23 +327,41 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 		}
 		// Entries that follow one another are looked at together.
 		c, n, want := word&entryOffset>>l.bits, uint64(1), word
-		if size == 8 && word&entryCopied != 0 {
+		if size == 8 {
 			for j := i + 8; j < len(p.buf) && be.Uint64(p.buf[j:]) == want+l.cs && c+n < l.clusters-1; j += 8 {
 				want += l.cs
 				n++
 			}
 		}
-		if !(n > 1 && l.refs.all(c, n, 1)) {
-			n = 1
-			if copied := word&entryCopied != 0; copied != (l.refs.get(c) == 1) {
-				l.flag(l.l2Base(g.l1, index, p, word), kindL2Copied, copied, c, p.snapshot, g.l1<<l.l2Shift+index)
-			}
-		}
+		l.flags(g, p, index, word, c, n)
 		i += int(n) * size
 	}
 	if empty && p.active > 0 && g.first == 0 && uint64(len(p.buf)) == l.cs && len(l.emptyL2s) < MaxFindings {
 		l.emptyL2s = append(l.emptyL2s, owner{from: image.FromL1, kind: image.ClusterL2, snapshot: p.snapshot, l1: g.l1, at: p.at})
 	}
+}
+
+// flags compares the copied flags of entries that follow one another, and whose
+// clusters do, with the number of references.
+func (l *locator) flags(g *l2Group, p *l2Table, index, word, c, n uint64) {
+	copied := word&entryCopied != 0
+	one := l.refs.all(c, n, 1)
+	if one && copied {
+		return
+	}
+	number := g.l1<<l.l2Shift + index
+	alike := n > 1 && len(l.owners) == 0 && len(l.wrong) == 0 && (one || l.refs.all(c, n, 2))
+	if !alike {
+		for j := range n {
+			if copied != (l.refs.get(c+j) == 1) {
+				l.flag(l.l2Base(g.l1, index+j, p, word+j<<l.bits), kindL2Copied, copied, c+j, p.snapshot, number+j)
+			}
+		}
+		return
+	}
+	f := l.l2Base(g.l1, index, p, word)
+	f.Count, f.Length, f.HostLength, f.GuestLength = n, n*f.Length, n*f.HostLength, n*f.GuestLength
+	l.flag(f, kindL2Copied, copied, c, p.snapshot, number)
 }
 
 // l2Base is a finding about an L2 entry that says where it is.
@@ -353,6 +379,30 @@ func (l *locator) l2Base(l1, index uint64, p *l2Table, word uint64) Finding {
 	return f
 }
 
+// suspects is an L2 entry that broke rules, and the findings that it went into.
+type suspects struct {
+	number       uint64 // counted over the disk
+	snapshot     int
+	word, bitmap uint64
+	kinds        []*Kind
+}
+
+// goesOn adds a standard entry that breaks a rule to the findings of the entry
+// before it, where both are wrong alike: there may be millions.
+func (l *locator) goesOn(number uint64, snapshot int, word, bitmap uint64) bool {
+	b := &l.before
+	offset := word & entryOffset
+	if len(b.kinds) == 0 || number != b.number+1 || snapshot != b.snapshot || word != b.word+l.cs || bitmap != b.bitmap ||
+		word&l2Compressed != 0 || (offset < l.size) != (offset-l.cs < l.size) || offset < 2*l.cs || offset+l.cs > l.size && offset < l.size {
+		return false
+	}
+	for _, k := range b.kinds {
+		l.growing[k].more(1, l.entry, l.cs, l.cs)
+	}
+	b.number, b.word = number, word
+	return true
+}
+
 // l2Entry looks at an L2 entry that breaks a rule.
 func (l *locator) l2Entry(l1, index uint64, p *l2Table, word, bitmap uint64) {
 	base := l.l2Base(l1, index, p, word)
@@ -363,7 +413,13 @@ func (l *locator) l2Entry(l1, index uint64, p *l2Table, word, bitmap uint64) {
 	}
 	entry := l.im.Entry(t, index)
 	number := l1<<l.l2Shift + index
+	l.before = suspects{number, p.snapshot, word, bitmap, l.before.kinds[:0]}
 	l.violations(&entry, base, number)
+	for k, g := range l.growing {
+		if g.next == number+1 && g.f.HostLength > 0 && k != kindL2Copied && k != kindSnapshotCopied && g.snapshot == p.snapshot {
+			l.before.kinds = append(l.before.kinds, k)
+		}
+	}
 	offset := word & entryOffset
 	if l.kind(word) == entryStored && !l.dataFile && l.aligned(offset) && offset < l.size && offset+l.cs > l.size && l.cutsData(word, bitmap) {
 		f := base
