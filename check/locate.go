@@ -326,12 +326,10 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 			continue
 		}
 		// Entries that follow one another are looked at together.
-		c, n, want := word&entryOffset>>l.bits, uint64(1), word
+		c, n := word&entryOffset>>l.bits, uint64(1)
 		if size == 8 {
-			for j := i + 8; j < len(p.buf) && be.Uint64(p.buf[j:]) == want+l.cs && c+n < l.clusters-1; j += 8 {
-				want += l.cs
-				n++
-			}
+			n += uint64(following(p.buf[i+8:], word, l.cs)) / 8
+			n = min(n, max(l.clusters-c-1, 1)) // the last cluster by itself
 		}
 		l.flags(g, p, index, word, c, n)
 		i += int(n) * size
