@@ -63,9 +63,16 @@ func (c *run) locate(p *pass) error {
 			l.wrong = append(l.wrong, mismatch{first, n, stored, refs})
 		}
 	})
+	seen := map[header.HostOffset]bool{}
 	for _, lo := range slices.Concat(c.stored.lost, p.walker.lost) {
-		c.add(Finding{Kind: kindUnreadable, At: lo.at, Length: uint64(lo.length), Host: lo.at, HostLength: uint64(lo.length), Snapshot: image.Active,
-			Found: fmt.Sprintf("%d bytes of an %v cannot be read: %v", lo.length, lo.kind, lo.err)})
+		if seen[lo.at] {
+			continue // read twice
+		}
+		seen[lo.at] = true
+		f := Finding{Kind: kindUnreadable, At: lo.at, Length: uint64(lo.length), Host: lo.at, HostLength: uint64(lo.length), Snapshot: image.Active,
+			Found: fmt.Sprintf("%d bytes of the %v cannot be read: %v", lo.length, lo.kind, lo.err)}
+		l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(lo.at) &^ (l.cs - 1)})
+		c.add(f)
 	}
 	if p.odd || p.places.conflicts > 0 || len(l.wrong) > 0 {
 		l.known()
@@ -238,8 +245,7 @@ func (l *locator) l1Entry(l1 uint64, r l1Ref) {
 		base.Host, base.HostLength = header.HostOffset(at), l.cs
 	}
 	if e.Reserved() != 0 || !l.aligned(at) || at >= l.size {
-		entry := l.im.Entry(l.l1(r.tree.snapshot), l1)
-		l.violations(&entry, base, l1)
+		l.violations(l.l1EntryOf(r.tree.snapshot, l1, r.word), base, l1)
 	}
 	f := base
 	switch _, followed := l.follows(r.word); {
@@ -263,6 +269,13 @@ func (l *locator) l1(snapshot int) image.Table {
 		return image.Table{}
 	}
 	return t
+}
+
+// l1EntryOf returns an L1 entry that was read before.
+func (l *locator) l1EntryOf(snapshot int, l1, word uint64) *image.Entry {
+	e := &image.Entry{Table: l.l1(snapshot), Index: l1, Kind: image.EntryL1, Word: word}
+	e.Offset, _ = e.Table.At(l1)
+	return e
 }
 
 // flag compares a copied flag with the number of references.
@@ -404,12 +417,18 @@ func (l *locator) goesOn(number uint64, snapshot int, word, bitmap uint64) bool 
 // l2Entry looks at an L2 entry that breaks a rule.
 func (l *locator) l2Entry(l1, index uint64, p *l2Table, word, bitmap uint64) {
 	base := l.l2Base(l1, index, p, word)
-	e := l.im.Entry(l.l1(p.snapshot), l1)
-	t, ok := l.im.Target(&e)
+	t, ok := l.im.Target(l.l1EntryOf(p.snapshot, l1, p.at))
 	if !ok {
 		return
 	}
-	entry := l.im.Entry(t, index)
+	entry := image.Entry{Table: t, Index: index, Kind: t.Kind, Word: word, Bitmap: bitmap}
+	entry.Offset, _ = t.At(index)
+	switch {
+	case word&l2Compressed != 0 && l.extended:
+		entry.Kind = image.EntryL2ExtendedCompressed
+	case word&l2Compressed != 0:
+		entry.Kind = image.EntryL2Compressed
+	}
 	number := l1<<l.l2Shift + index
 	l.before = suspects{number, p.snapshot, word, bitmap, l.before.kinds[:0]}
 	l.violations(&entry, base, number)
