@@ -64,7 +64,10 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 				return editor.Transaction{}, failed, err
 			}
 		}
-		err := m.attempt(f.Fix.mend)
+		err := r.hindrance(f)
+		if err == nil {
+			err = m.attempt(f.Fix.mend)
+		}
 		if ctx.Err() != nil {
 			return editor.Transaction{}, failed, ctx.Err()
 		}
@@ -85,6 +88,21 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 		return editor.Transaction{}, failed, &GrowthError{Bytes: m.end - size, Size: int64(g.cs)}
 	}
 	return m.transaction(titleOf(done)), failed, nil
+}
+
+// errTwoOwners says that what is to be mended is something else, too.
+var errTwoOwners = errors.New("the cluster has two owners, and what mends one may destroy the other: mend that first, and check again")
+
+// hindrance returns why an entry may not be mended where it lies: the table that
+// it seems to be in may be guest data. The header's cluster is the header.
+func (r *Result) hindrance(f Mending) error {
+	if s := f.Fix.stage; s != stageEntries && s != stageRefcountTable && s != stageCopied || f.Finding.At == 0 {
+		return nil
+	}
+	if at := f.Finding.At; r.believed != nil && uint64(at) >= r.believed.cs && r.contested(at, f.Finding.Length) {
+		return errTwoOwners
+	}
+	return nil
 }
 
 // titleOf says in a few words what fixes do together.
