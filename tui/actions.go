@@ -70,12 +70,18 @@ func init() {
 		{Name: "toggle the flag", Group: groupEdit, Scope: InInspector, Keys: bind("toggle the flag", "space"), run: (*Model).toggleBit},
 		{Name: "edit the field", Group: groupEdit, Scope: InInspector, Keys: bind("edit the field", "i", "insert"), Short: "edit", Rank: 4, run: (*Model).editField},
 
+		{Name: "follow or go to the cause", Group: groupMove, Scope: InInspector, Keys: bind("of a problem, go to what it follows from; else follow or edit", "enter"), run: enterInspector},
+
 		// Lists.
 		{Name: "go to the problem", Group: groupMove, Scope: InProblems, Keys: bind("go there", "enter"), Short: "go there", Rank: 3,
 			run:  func(m *Model) tea.Cmd { return m.goToProblem(m.selectedLine(PaneProblems, len(m.problems))) },
 			hint: func(m *Model) bool { return len(m.problems) > 0 }},
 		{Name: "edit the problem's field", Group: groupEdit, Scope: InProblems, Keys: bind("edit the field that it is about", "i", "insert"), Short: "edit", Rank: 4,
 			run: (*Model).editProblem, hint: func(m *Model) bool { return len(m.problems) > 0 }},
+		{Name: "sort problems", Group: groupPanes, Scope: InProblems, Keys: bind("by severity, by place, by kind", "s"), Short: "sort", Rank: 5, run: do((*Model).nextOrder)},
+		{Name: "problems of one severity", Group: groupPanes, Scope: InProblems, Keys: bind("all, errors, leaks, warnings, notes", "S"), run: do((*Model).nextSeverity)},
+		{Name: "filter problems", Group: groupPanes, Scope: InProblems, Keys: bind("those with a text only; Esc lists all", "/"), Short: "filter", Rank: 5, run: (*Model).askFilter},
+		{Name: "go to the cause", Group: groupMove, Scope: InProblems, Keys: bind("the problem that this one follows from", "c"), Short: "cause", Rank: 4, run: (*Model).goToCause, hint: (*Model).hasCause},
 		{Name: "go to the edit", Group: groupMove, Scope: InEdits, Keys: bind("go there", "enter"), Short: "go there", Rank: 3,
 			run:  func(m *Model) tea.Cmd { return m.goToEdit(m.selectedLine(PaneEdits, len(m.edits))) },
 			hint: func(m *Model) bool { return len(m.edits) > 0 }},
@@ -98,7 +104,10 @@ func init() {
 
 		// Everywhere.
 		{Name: "follow", Group: groupMove, Keys: bind("follow a pointer, else edit the field", "enter", "g d"), Short: "follow", Rank: 3, run: enter, hint: (*Model).canFollow},
-		{Name: "fix", Group: groupEdit, Keys: bind("take the problem away, as an edit: clear the flag", "f"), Short: "fix", Rank: 3, run: (*Model).fixProblem, hint: func(m *Model) bool { return m.fixable() >= 0 }},
+		{Name: "check the image", Group: groupFile, Keys: bind("look for all that is wrong; it follows the edits from then on", "f9"), Short: "check", Rank: 9, run: (*Model).askCheck, hint: func(m *Model) bool { return m.focus == PaneProblems && m.checks.job == nil }},
+		{Name: "fix", Group: groupEdit, Keys: bind("mend the problem, as an edit; asks where there is a choice", "f"), Short: "fix", Rank: 3, run: (*Model).fixProblem, hint: (*Model).fixable},
+		{Name: "mend the image", Group: groupEdit, Keys: bind("all problems whose fix needs no choice, kind by kind; asks first"), run: (*Model).askRepair},
+		{Name: "fix all of this kind", Group: groupEdit, Keys: bind("mend all problems of this kind, as one edit; asks first", "F"), run: (*Model).fixClass},
 		{Name: "toggle", Group: groupEdit, Keys: bind("toggle the selected flag", "space", "~"), Short: "toggle", Rank: 3, run: (*Model).toggleBit, hint: onFlag},
 		{Name: "go to", Group: groupMove, Keys: bind("go to an offset, field or table", "ctrl+g"), Short: "go to", Rank: 10, run: (*Model).askGoto},
 		{Name: "back", Group: groupMove, Keys: bind("back to before the last jump", "ctrl+o", "backspace", "alt+left", "[ j"), Short: "back", Rank: 11, run: (*Model).goBack, hint: func(m *Model) bool { return len(m.back) > 0 }},
@@ -256,6 +265,15 @@ func enter(m *Model) tea.Cmd {
 	return nil
 }
 
+// enterInspector goes from a problem to the one it follows from; elsewhere it is
+// as in the other panes.
+func enterInspector(m *Model) tea.Cmd {
+	if m.hasCause() {
+		return m.goToCause()
+	}
+	return enter(m)
+}
+
 func editRaw(m *Model) tea.Cmd {
 	n := m.node()
 	if cmd, ok := m.editBeyond(true); ok {
@@ -279,11 +297,12 @@ func suspend(m *Model) tea.Cmd {
 // cancel goes one level back, and says how to quit where there is none.
 func cancel(m *Model) tea.Cmd {
 	switch {
-	case m.dropJobs():
+	case m.giveUp():
 	case m.hex.selecting:
 		m.hex.selecting = false
 	case m.inGuest():
 		m.toggleGuest()
+	case m.focus == PaneProblems && m.showAllProblems():
 	case m.focus != PaneHex && m.shares(m.focus):
 		m.setFocus(PaneHex)
 		m.follow()

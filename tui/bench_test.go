@@ -56,3 +56,16 @@ func TestViewAllocations(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkEditWithFindings is an edit and its undo while as many problems are
+// listed as can be.
+func BenchmarkEditWithFindings(b *testing.B) {
+	s := openChecked(b, "full", manyFindings(maxListed), 120, 36)
+	s.keys("f9")
+	s.checks.paused = true // no check follows
+	b.ReportAllocs()
+	for b.Loop() {
+		s.overwriteAt(0x4006, []byte{1})
+		s.keys("u")
+	}
+}

@@ -238,6 +238,9 @@ func (m *Model) rootRow(b *branch) treeRow {
 		row.value = m.gapsValue()
 		row.ink, row.valueInk = inkDim|grid.Bold, inkDim
 	}
+	if m.markedParts[b.name] {
+		row.wrong, row.ink = true, inkWrong|grid.Bold
+	}
 	if b.kind == branchTable && b.table.Problem != "" {
 		row.wrong, row.ink, row.valueInk = true, inkWrong|grid.Bold, inkWrong
 		row.value = b.table.Problem
@@ -433,6 +436,7 @@ func (m *Model) mark(row treeRow, length int) treeRow {
 			return false
 		})
 	}
+	row.wrong = row.wrong || m.markedParts[row.part]
 	if row.wrong {
 		row.ink = inkWrong
 	}

@@ -359,6 +359,10 @@ func reviewRows(m *Model, width int) []reviewRow {
 	}
 	rows = append(rows, reviewRow{})
 	text(inkDim, counted(m.plan.Bytes(), "byte changes", "bytes change")+", in place, after a comparison with the disk.")
+	if l := m.plan.Length(); l != "" {
+		text(inkWarn, sentence(l))
+	}
+	m.reviewFindings(text)
 	if m.plan.Raw() {
 		text(inkWrong|grid.Bold, "! Raw edits were not checked. QEMU may not open what they leave.")
 	}

@@ -17,8 +17,10 @@ type editRow struct {
 	title, right string
 	raw          bool
 	saved        bool
-	gone         bool // it was taken back
-	places       bool // it has a first byte
+	gone         bool   // it was taken back
+	places       bool   // it has a first byte
+	change       string // what it mends and brings, as far as that is known
+	changeInk    grid.Ink
 	at           header.HostOffset
 }
 
@@ -84,6 +86,9 @@ func (m *Model) drawEdits(r grid.Region) {
 			r.Set(1, 0, '*', inkWarn|grid.Bold)
 		}
 		end := r.TextRight(w-1, 0, inkDim, row.right)
+		if row.change != "" {
+			end = r.TextRight(end-2, 0, row.changeInk, row.change)
+		}
 		if row.raw {
 			end = r.TextRight(end-2, 0, inkWrong, "raw")
 		}
@@ -150,7 +155,7 @@ func (m *Model) nextEdit(step int) tea.Cmd {
 
 // apply makes an edit, and says what it did or why it was refused.
 func (m *Model) apply(t editor.Transaction) bool {
-	if len(t.Replacements) == 0 {
+	if len(t.Replacements) == 0 && t.Grow == nil {
 		m.say("unchanged: this is what it holds")
 		return false
 	}

@@ -318,7 +318,7 @@ func (h *hexPane) drawOffset(r grid.Region, y int, at header.HostOffset) {
 	}
 }
 
-// drawGutter marks a row: ! where something is wrong, else ^ where there is a
+// drawGutter marks a row: by its severity where something is wrong, else ^ where there is a
 // pointer, and * where there are edits.
 func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, last int) {
 	end := at + header.HostOffset(last-first)
@@ -329,11 +329,8 @@ func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, la
 	if i, _ := slices.BinarySearch(m.hex.points, at); i < len(m.hex.points) && m.hex.points[i] < end {
 		r.Set(x, y, '^', inkDim)
 	}
-	for _, p := range m.problems {
-		if p.at >= at && p.at < end {
-			r.Set(x, y, '!', inkWrong|grid.Bold)
-			break
-		}
+	if mark, ok := m.worstMark(at, end); ok {
+		r.Set(x, y, severityMark(mark), severityInk(mark))
 	}
 	if slices.Contains(m.hex.edited[first:last], true) {
 		r.Set(x+1, y, '*', inkWarn|grid.Bold)
@@ -353,9 +350,9 @@ func (m *Model) inks(at header.HostOffset, first, last int) *[32]grid.Ink {
 	if !m.hex.classes {
 		m.structureInks(inks, at, data)
 	}
-	for _, p := range m.problems {
-		for o := max(p.from, at); o < min(p.to, end); o++ {
-			inks[o-at] = inkWrong | grid.Bold
+	for _, p := range m.marksIn(at, end) {
+		for o := max(p.from, at); p.field && o < min(p.to, end); o++ {
+			inks[o-at] = severityInk(p.severity)
 		}
 	}
 	for i, edited := range m.hex.edited[first:last] {

@@ -69,6 +69,15 @@ func (m *Model) inspect() []infoLine {
 		selected := line("selected", inkBright, fmt.Sprintf("%v to %v", at, end-1)).and(inkText, counted(end-at, "byte", "bytes"))
 		return append([]infoLine{selected}, m.inspectBytes()...)
 	}
+	found := m.inspectFound()
+	if m.elsewhere() {
+		return found
+	}
+	return append(found, m.inspectPlace()...)
+}
+
+// inspectPlace explains what lies at the cursor, whatever is wrong with it.
+func (m *Model) inspectPlace() []infoLine {
 	n := m.node()
 	if n == nil {
 		return append(m.inspectData(), m.inspectUnread()...)
@@ -81,9 +90,11 @@ func (m *Model) inspect() []infoLine {
 
 func (m *Model) inspectStructure(n *header.Node) []infoLine {
 	lines := []infoLine{line("structure", inkBright, n.Title).and(inkText, m.area().Describe(n))}
-	if broken := m.violationLines(n); len(broken) > 0 {
+	switch broken := m.violationLines(n); {
+	case m.explained(): // the finding says it
+	case len(broken) > 0:
 		lines = append(lines, broken...)
-	} else if n.Broken != "" {
+	case n.Broken != "":
 		lines = append(lines, line("broken", inkWrong, n.Broken))
 	}
 	if n.Meaning != "" {
@@ -108,7 +119,9 @@ func (m *Model) inspectField(n *header.Node) []infoLine {
 		lines = append(lines, m.typingLine(n, f))
 	}
 	broken, holds := m.ruleLines(n)
-	lines = append(lines, broken...)
+	if !m.explained() { // else the finding says it
+		lines = append(lines, broken...)
+	}
 	if v, _ := m.area().Uint(n); n.Bit >= 0 && v == 1 && n.Flag != nil && n.Flag.Clear != "" {
 		lines = append(lines, line("clearing", inkText, n.Flag.Clear))
 	}

@@ -13,6 +13,7 @@ type job struct {
 	cancel   context.CancelFunc
 	finished chan struct{}
 	ended    func(*Model) tea.Cmd // takes the result, on the screen's goroutine
+	moved    func(*Model)         // takes what there is of it so far, there too; nil: nothing
 
 	done, total atomic.Uint64
 }
@@ -62,7 +63,9 @@ func (j *job) share(parts uint64) uint64 {
 
 // jobMoved handles news of a job.
 func (m *Model) jobMoved(msg jobMsg) tea.Cmd {
-	if msg.job != m.clusters.job && msg.job != m.pointing && msg.job != m.beyond.search.job && msg.job != m.beyond.owners.job {
+	switch msg.job {
+	case m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending:
+	default:
 		return nil // it was dropped
 	}
 	select {
@@ -70,6 +73,9 @@ func (m *Model) jobMoved(msg jobMsg) tea.Cmd {
 		msg.cancel()
 		return msg.ended(m)
 	default:
+		if msg.moved != nil {
+			msg.moved(m)
+		}
 		return msg.wait
 	}
 }

@@ -13,6 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
+	"qedit/check"
 	"qedit/editor"
 	"qedit/editor/store"
 	"qedit/header"
@@ -40,7 +41,9 @@ type Model struct {
 	// Derived from the edited view after each edit.
 	tables   []structures.Structure
 	plan     editor.Plan
-	problems []problem
+	head     []problem  // what the header area alone says
+	known    []problem  // all that is known to be wrong
+	problems []*problem // what is listed of it
 	edits    []editRow
 	headInks []grid.Ink          // by offset in the header area
 	pointers []header.HostOffset // where fields of the header area start that point at something
@@ -82,6 +85,15 @@ type Model struct {
 	dialogs  []dialog
 	hotspots []hotspot
 	drag     dragState
+
+	checks      checks
+	sifting     problemFilter
+	list        problemList
+	marks       []problemMark   // of what is known
+	worst       check.Severity  // of it
+	markedParts map[string]bool // entries, and what is around them
+	whatIf      whatIf
+	mending     *job // that finds what fixes replace
 
 	clusters clusterMap
 	guest    guestView
@@ -134,7 +146,7 @@ func New(s *editor.Session, o Options) *Model {
 	m := &Model{
 		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, profile: o.Profile, mouse: true,
 		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
-		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, guest: guestView{snapshot: structures.Active},
+		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, checks: newChecks(), sifting: problemFilter{severity: allSeverities}, guest: guestView{snapshot: structures.Active},
 	}
 	// The session has read the start of the image; it need not be read again
 	// to be shown at once.
@@ -159,6 +171,8 @@ func (m *Model) refresh() {
 	m.prepareGuest()
 	m.prepareMap()
 	m.prepareTree()
+	m.prepareProblems()
+	m.tellChanges()
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
 	m.tabs = m.paneTabs()
@@ -190,7 +204,9 @@ func (m *Model) edited() {
 	m.plan = m.session.Plan()
 	m.edits = editRows(m.history, m.plan.Transactions)
 	m.selected[PaneEdits] = max(0, len(m.edits)-1) // the latest
-	m.problems = findProblems(m.area(), m.tables, m.session.Size())
+	m.head = findProblems(m.area(), m.tables, m.session.Size())
+	m.imageChanged()
+	m.gatherProblems()
 	m.headInks, m.pointers = headInks(m.area())
 	m.hex.wide = m.session.Size() > 1<<(4*offsetDigits)
 	m.cursor = m.moved(m.cursor)
@@ -240,6 +256,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.openImage()
 		m.forgetMap()
 		m.guestEdited()
+		m.diskChanged()
+		m.imageChanged()
 		m.growTree()
 	}
 	m.tellNotices()
@@ -341,7 +359,7 @@ func (m *Model) load() tea.Cmd {
 	}
 	cmds = append(cmds, m.pages.want(m.cursor.at, min(targetPreview, m.bytesFrom(m.cursor.at))))
 	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.countOwners())
-	return tea.Batch(cmds...)
+	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
 }
 
 // bytesFrom returns how many bytes of the image follow an offset.
@@ -357,6 +375,9 @@ func (m *Model) bytesFrom(at header.HostOffset) int {
 func (m *Model) read(buf []byte, have []bool, at header.HostOffset) {
 	end := at + header.HostOffset(len(buf))
 	m.pages.read(buf, have, at)
+	for o := max(at, header.HostOffset(m.session.OnDiskSize())); o < min(end, header.HostOffset(m.session.Size())); o++ {
+		buf[o-at], have[o-at] = 0, true // added by an edit
+	}
 	m.session.Patch(buf, at)
 	m.session.Edited(at, end, func(r editor.Replacement) bool {
 		for o := max(r.Offset, at); o < min(r.End(), end); o++ {

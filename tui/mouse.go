@@ -79,8 +79,8 @@ func (m *Model) click(at image.Point) tea.Cmd {
 	case PaneTree:
 		return m.clickRow(in)
 	case PaneProblems:
-		switch i := in.Y + m.scroll[p]; {
-		case in.Y < 0 || i >= len(m.problems):
+		switch i := in.Y - m.list.top + m.scroll[p]; {
+		case in.Y < m.list.top || in.Y >= m.list.top+m.list.height || i >= len(m.problems):
 		case again && i == m.selected[p]:
 			return m.goToProblem(i)
 		default:

@@ -104,7 +104,7 @@ func rankName(name, text string) int {
 // exCommands are what vi hands type behind the colon.
 var exCommands = map[string]string{
 	"w": "review and save", "wq": "review, save and quit", "x": "review, save and quit", "q": "quit", "q!": "discard and quit",
-	"e!": "discard edits", "u": "undo", "help": "help", "h": "help", "raw": "edit bytes, raw", "suspend": "suspend", "mouse": "mouse on or off",
+	"e!": "discard edits", "u": "undo", "help": "help", "h": "help", "raw": "edit bytes, raw", "suspend": "suspend", "mouse": "mouse on or off", "check": "check the image",
 }
 
 func (d *paletteDialog) update(m *Model, msg tea.Msg) tea.Cmd {

@@ -6,24 +6,34 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"qedit/check"
 	"qedit/header"
 	structures "qedit/image"
 	"qedit/tui/grid"
 )
 
-// problem is a line of the problems pane: a flag that means trouble, a rule
-// that the header breaks, or a pointer to what is not in the file.
+// problem is a line of the problems pane: a finding of a check, or, before one
+// was asked for and where it has none, what the header area alone says: a flag
+// that means trouble, a rule that the header breaks, or a pointer to what is not
+// in the file.
 type problem struct {
-	path  string // of the field or bit, as far as there is one
-	at    header.HostOffset
-	text  string
-	where string
-	flag  bool // a flag that clearing takes away
-	// from and to are the bytes of the field that is wrong, of a flag its byte.
+	path     string // of the field or bit of the header area, as far as there is one
+	part     string // beyond it: the entry or part of one, as expressions name it
+	at       header.HostOffset
+	text     string // of a finding made when it is seen
+	where    string
+	severity check.Severity
+	flag     bool // a flag that clearing takes away
+	// from and to are the bytes that are wrong: of the field or entry, of a flag
+	// its byte, of a leak its clusters.
 	from, to header.HostOffset
+
+	finding *check.Finding // nil: of the header area alone
+	touched bool           // its bytes were edited since it was found
 }
 
-// maxProblems bounds the list, whatever an image brings.
+// maxProblems bounds the list of what the header area alone says, whatever an
+// image brings.
 const maxProblems = 1000
 
 // findProblems returns the problems of a header area, flags first: they are
@@ -52,6 +62,7 @@ func findProblems(a *header.Area, tables []structures.Structure, size int64) []p
 		last.text = fmt.Sprintf("%s; and %d more problems", last.text, more)
 	}
 	for i := range all {
+		all[i].severity = check.Error
 		all[i].locate(a)
 	}
 	return all
@@ -91,36 +102,42 @@ func flagProblems(a *header.Area) []problem {
 	return all
 }
 
+// is reports whether a problem is about a place.
+func (p *problem) is(q place) bool {
+	switch {
+	case p.path != "":
+		return p.path == q.path
+	case q.path != "" && p.finding == nil:
+		return false
+	case p.from < p.to:
+		return q.at >= p.from && q.at < p.to
+	}
+	return p.at == q.at
+}
+
 // problemAt returns the number of the problem of a place, the selected one if it
 // is there, -1 where there is none.
 func (m *Model) problemAt(p place) int {
-	here := func(q problem) bool { return q.path == p.path && (q.path != "" || q.at == p.at) }
-	if i := m.selected[PaneProblems]; i < len(m.problems) && here(m.problems[i]) {
+	if i := m.selected[PaneProblems]; i < len(m.problems) && m.problems[i].is(p) {
 		return i
 	}
-	return slices.IndexFunc(m.problems, here)
+	return slices.IndexFunc(m.problems, func(q *problem) bool { return q.is(p) })
 }
 
-// drawProblems draws the list of problems.
-func (m *Model) drawProblems(r grid.Region) {
-	w, h := r.Size()
-	if len(m.problems) == 0 {
-		r.Text(1, 0, inkGood, "the header breaks no rule")
-		r.Fit(1, 1, w-2, inkDim, "tables behind it are not checked")
-		return
+// problem returns the problem that an action is for: the one selected in the
+// list, or the one at the cursor; nil where there is none.
+func (m *Model) problem() *problem {
+	i := -1
+	switch {
+	case m.focus == PaneProblems && len(m.problems) > 0:
+		i = m.selectedLine(PaneProblems, len(m.problems))
+	case !m.astray():
+		i = m.problemAt(m.cursor)
 	}
-	m.drawList(r, PaneProblems, len(m.problems), func(r grid.Region, i int) {
-		p := m.problems[i]
-		r.Set(1, 0, '!', inkWrong|grid.Bold)
-		end := r.TextRight(w-1, 0, inkDim, p.where)
-		r.Fit(3, 0, end-4, inkText, p.text)
-	})
-	last := len(m.problems) - m.scroll[PaneProblems]
-	if i := m.fixable(); i >= 0 && last+1 < h {
-		r.Text(1, last+1, inkBright, "f")
-		r.Fit(3, last+1, w-4, inkDim, "clear it, as an edit that u takes back")
-		m.hot(r, 0, last+1, w, (*Model).fixProblem)
+	if i < 0 {
+		return nil
 	}
+	return m.problems[i]
 }
 
 // drawList draws the lines of a list that are seen, with the selected one
@@ -166,11 +183,28 @@ func (m *Model) position(p Pane, n int) string {
 func (m *Model) showProblem(i int) {
 	if i = max(0, min(i, len(m.problems)-1)); i < len(m.problems) {
 		m.selected[PaneProblems] = i
-		p := m.problems[i]
-		m.arrive(func() { m.selectPath(p.path, p.at) })
+		m.arrive(func() { m.selectProblem(m.problems[i]) })
 		m.reveal(m.cursor.path)
 		m.follow()
 	}
+}
+
+// selectProblem puts the cursor on what a problem is about.
+func (m *Model) selectProblem(p *problem) {
+	if p.part != "" {
+		m.selectPart(p.part, p.at)
+		return
+	}
+	m.selectPath(p.path, p.at)
+}
+
+// jumpToProblem jumps to what a problem is about.
+func (m *Model) jumpToProblem(p *problem) {
+	if p.part != "" {
+		m.jumpPart(p.part, p.at)
+		return
+	}
+	m.jump(p.path, p.at)
 }
 
 // moveProblem moves through the list.
@@ -181,10 +215,9 @@ func (m *Model) moveProblem(by int) {
 // goToProblem jumps to a problem.
 func (m *Model) goToProblem(i int) tea.Cmd {
 	if i < len(m.problems) {
-		p := m.problems[i]
 		m.selected[PaneProblems] = i
 		m.leaveList()
-		m.jump(p.path, p.at)
+		m.jumpToProblem(m.problems[i])
 	}
 	return nil
 }
@@ -197,7 +230,7 @@ func (m *Model) leaveList() { m.setFocus(PaneHex) }
 func (m *Model) nextProblem(step int) tea.Cmd {
 	n := len(m.problems)
 	if n == 0 {
-		m.say("no problem is known")
+		m.sayNoProblem()
 		return nil
 	}
 	i := m.problemAt(m.cursor)
@@ -210,49 +243,29 @@ func (m *Model) nextProblem(step int) tea.Cmd {
 		i = (i + step + n) % n
 	}
 	m.selected[PaneProblems] = i
-	m.jump(m.problems[i].path, m.problems[i].at)
-	m.say("! " + m.problems[i].text)
+	p := m.problems[i]
+	m.jumpToProblem(p)
+	p.describe()
+	m.say(string(severityMark(p.severity)) + " " + p.text)
 	return nil
 }
 
-// fixable returns the problem that fixProblem takes away, -1 where it knows no
-// fix: the one selected in the list, or the one at the cursor.
-func (m *Model) fixable() int {
-	i := m.problemAt(m.cursor)
-	if m.astray() {
-		i = -1
-	}
-	if m.focus == PaneProblems {
-		i = m.selectedLine(PaneProblems, len(m.problems))
-	}
-	if i < 0 || i >= len(m.problems) || !m.problems[i].flag {
-		return -1
-	}
-	return i
-}
-
-// fixProblem clears the flag that the problem is about.
-func (m *Model) fixProblem() tea.Cmd {
-	i := m.fixable()
+// sayNoProblem says why there is nothing to go to.
+func (m *Model) sayNoProblem() {
 	switch {
-	case len(m.problems) == 0:
-		m.say("no problem is known")
-		return nil
-	case i < 0 && m.focus == PaneProblems:
-		m.say("no fix is known; i edits the field")
-		return nil
-	case i < 0:
-		m.say("no problem with a known fix is here; F8 goes to the next problem")
-		return nil
+	case len(m.known) > 0:
+		m.say("no problem passes the filter; Esc in the problems pane shows all")
+	case m.checks.whole():
+		m.say("no problem was found")
+	default:
+		m.say("no problem is known; F9 checks the image")
 	}
-	m.selectPath(m.problems[i].path, m.problems[i].at)
-	return m.toggleBit()
 }
 
 // editProblem edits the field that the selected problem is about.
 func (m *Model) editProblem() tea.Cmd {
 	if len(m.problems) == 0 {
-		m.say("no problem is known")
+		m.sayNoProblem()
 		return nil
 	}
 	m.moveProblem(0)

@@ -78,6 +78,7 @@ func (m *Model) recover(end func() error, done string) tea.Cmd {
 	m.closeDialog()
 	err := end()
 	m.pages.forget()
+	m.diskChanged()
 	m.edited()
 	if err != nil {
 		m.fail(err)
@@ -148,6 +149,7 @@ func (m *Model) lookAgain() {
 // askForeign asks what to do with a change by someone else.
 func (m *Model) askForeign(f *editor.Foreign) {
 	m.pages.forget()
+	m.diskChanged()
 	text := "Another program changed the image since it was read:\n\n" + header.Harmless(f.String())
 	if f.Gone || f.Replaced {
 		text += "\n\nWhat you see is the file that was opened; it cannot be saved. Quit, and open the image again."

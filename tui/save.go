@@ -48,6 +48,7 @@ func (m *Model) saved(msg savedMsg) tea.Cmd {
 		m.outcome = saveOutcome{true, err}
 	}
 	m.pages.forget() // what is on disk has changed, or may have
+	m.diskChanged()
 	m.edited()
 	m.loadHistory()
 	if err != nil {

@@ -67,6 +67,9 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 	if m.session.Size() == 0 || m.astray() || m.look().gaps {
 		span = ""
 	}
+	if m.elsewhere() {
+		span = ""
+	}
 	texts := [paneCount]ruleText{
 		PaneHex:       {right: m.hexSubtitle()},
 		PaneTree:      {right: m.treeSubtitle()},
@@ -93,6 +96,9 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 func (m *Model) inspected() string {
 	if m.hex.selecting {
 		return "selection"
+	}
+	if m.elsewhere() {
+		return "problem"
 	}
 	if n := m.node(); n != nil {
 		return grid.Cut(n.Title, maxTitle)
@@ -121,17 +127,12 @@ func (m *Model) states() []word {
 	if m.noLocks {
 		state(inkWrong, "NO LOCKS", 0, nil)
 	}
-	broken := 0
-	for i, p := range m.problems {
-		if p.flag {
-			state(inkWrong, p.path, 0, func(m *Model) tea.Cmd { return m.goToProblem(i) })
-		} else {
-			broken++
+	for i := range m.head {
+		if p := &m.head[i]; p.flag {
+			state(inkWrong, p.path, 0, func(m *Model) tea.Cmd { m.leaveList(); m.jumpToProblem(p); return nil })
 		}
 	}
-	if broken > 0 {
-		state(inkWrong, "!"+counted(broken, "problem", "problems"), 0, focusOn[PaneProblems])
-	}
+	m.problemStates(state)
 	if n := len(m.plan.Transactions); n > 0 {
 		state(inkWarn, "*"+counted(n, "edit", "edits"), 0, func(m *Model) tea.Cmd { return m.review(false) })
 	} else {
@@ -348,8 +349,8 @@ func (m *Model) drawTabs(r grid.Region, seen Pane) {
 		x -= n
 		r.Sub(x, 0, n, 1).Fill(' ', inkDim)
 		ink := inkDim
-		if p == PaneProblems && len(m.problems) > 0 {
-			ink = inkWrong
+		if p == PaneProblems && len(m.known) > 0 {
+			ink = severityInk(m.worst) &^ grid.Bold
 		}
 		end := r.Text(x+1, 0, inkDim, tab[:2])
 		r.Text(end, 0, ink, tab[2:])
@@ -364,8 +365,8 @@ func (m *Model) paneTabs() [paneCount]string {
 	for p := range paneCount {
 		tabs[p] = fmt.Sprintf("g%d %s", p+1, p)
 	}
-	if n := len(m.problems); n > 0 {
-		tabs[PaneProblems] += fmt.Sprintf(" !%d", n)
+	if n := len(m.known); n > 0 {
+		tabs[PaneProblems] += fmt.Sprintf(" %c%d", severityMark(m.worst), n)
 	}
 	if n := len(m.edits); n > 0 {
 		tabs[PaneEdits] += fmt.Sprintf(" *%d", n)

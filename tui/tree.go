@@ -348,8 +348,10 @@ func (p *placeSet) has(row *treeRow) bool {
 
 func (m *Model) treeMarks() treeMarks {
 	var marks treeMarks
-	for _, p := range m.problems {
-		marks.problems.add(p.path, p.at)
+	for i := range m.known {
+		if p := &m.known[i]; p.part == "" {
+			marks.problems.add(p.path, p.at)
+		}
 	}
 	for _, c := range m.plan.Changes[:min(len(m.plan.Changes), maxProblems)] {
 		path := c.Path

@@ -1,0 +1,85 @@
+package check
+
+import (
+	"sync"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// Options say what Run tells while it goes on.
+type Options struct {
+	// Found takes each finding as soon as it is certain, in the goroutine that
+	// called Run; nil: they are only returned.
+	Found func(Finding)
+	// Progress is told how many bytes of metadata were read; it may be nil.
+	Progress image.Progress
+}
+
+// MaxFindings is the number of findings of one kind that are kept, whatever an
+// image brings; Result.More counts those that are left out.
+const MaxFindings = 10000
+
+// Result is what a check found.
+type Result struct {
+	// Findings come by severity, worst first, causes before what follows from
+	// them, and then by where they are.
+	Findings []Finding
+	More     map[string]uint64 // number of findings that are left out, by ID of their kind
+	QEMU     Figures
+
+	left     [Error + 1]uint64 // findings that are left out, by severity
+	verified bool              // refcounts were counted, and none is too low
+
+	// What was counted, following pointers as QEMU does, and as can be believed;
+	// the same where nothing is misread, nil where no tables can be found.
+	strict, believed *pass
+
+	once sync.Once
+	read []extent // of metadata, for Unaffected
+}
+
+// Count returns the number of findings of a severity, those left out included.
+func (r *Result) Count(s Severity) uint64 {
+	n := r.left[s]
+	for i := range r.Findings {
+		if r.Findings[i].Kind.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Figures are what qemu-img check says of an image, counted by its rules. The
+// names of its JSON are those of the fields in lower case with hyphens.
+type Figures struct {
+	// Refusal says why qemu-img check would not run on the image, "" if it
+	// would: a broken bitmap, an unknown feature, an L1 table that is not
+	// aligned. What would keep it that is outside of the image (a backing file,
+	// a data file, a key, a lock) does not count. The figures are those that
+	// it would give without it, as far as they can be told.
+	Refusal string
+
+	CheckErrors        uint64
+	Corruptions        uint64
+	Leaks              uint64 // clusters
+	ImageEndOffset     header.HostOffset
+	TotalClusters      uint64 // of the virtual disk
+	AllocatedClusters  uint64
+	FragmentedClusters uint64
+	CompressedClusters uint64
+}
+
+// ExitCode returns the exit code of qemu-img check: 1 if it would not run or
+// meets errors of its own, 2 for corruptions, 3 for leaks, else 0.
+func (f *Figures) ExitCode() int {
+	switch {
+	case f.Refusal != "" || f.CheckErrors > 0:
+		return 1
+	case f.Corruptions > 0:
+		return 2
+	case f.Leaks > 0:
+		return 3
+	}
+	return 0
+}

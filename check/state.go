@@ -1,0 +1,56 @@
+package check
+
+import "qedit/header"
+
+// references returns how many references there are to a cluster, by what can be
+// believed.
+func (r *Result) references(cluster uint64) uint64 {
+	if r.believed == nil {
+		return 0
+	}
+	return r.believed.refs.get(cluster)
+}
+
+// refcount returns the refcount of a cluster as it was stored when the check
+// ran; false where it cannot be read.
+func (r *Result) refcount(cluster uint64) (uint64, bool) {
+	if r.believed == nil {
+		return 0, false
+	}
+	return r.believed.stored.exact(cluster)
+}
+
+// free reports whether nothing has a cluster of the file, neither by its refcount
+// nor by any way to read the tables.
+func (r *Result) free(cluster uint64) bool {
+	if r.believed == nil || cluster >= r.believed.clusters || len(r.believed.stored.bad) > 0 {
+		return false
+	}
+	return r.believed.refs.pairs.get(cluster) == 0 && r.strict.refs.pairs.get(cluster) == 0 && r.believed.stored.get(cluster) == 0 &&
+		r.believed.places.get(cluster) == placeNone
+}
+
+// doubtful reports whether there are tables that could not be read where they
+// should be, so that what is not referenced may be in use all the same.
+func (r *Result) doubtful() bool {
+	return r.believed == nil || r.strict.astray || len(r.believed.lost)+len(r.believed.stored.lost) > 0
+}
+
+// refcountsVerified reports whether the refcounts were counted and none is too
+// low, or cannot be read.
+func (r *Result) refcountsVerified() bool { return r.verified }
+
+// contested reports whether one of the clusters of a run of bytes has several
+// owners that exclude each other.
+func (r *Result) contested(at header.HostOffset, length uint64) bool {
+	if r.believed == nil || length == 0 || uint64(at) >= r.believed.size {
+		return false
+	}
+	first, end := r.believed.span(uint64(at), min(length, r.believed.size-uint64(at)))
+	for c := first; c < end; c++ {
+		if r.believed.places.get(c) == placeConflict {
+			return true
+		}
+	}
+	return false
+}

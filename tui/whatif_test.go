@@ -1,0 +1,53 @@
+package tui
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"qedit/check"
+	"qedit/header"
+)
+
+// An edit by hand brings and mends findings too, and each edit has its own.
+func TestWhatIf(t *testing.T) {
+	all := damage()
+	s := openChecked(t, "full", all, 120, 36)
+	s.overwriteAt(0x4006, []byte{0xa3})
+	s.overwriteAt(0x4007, []byte{2})
+	s.keys("g5").want("*2 edits").reject("mends").keys("ctrl+s").want("Not checked").keys("esc")
+	s.keys("f9").want("mends 1", "same findings")
+	s.keys("g2").overwriteAt(0x4006, []byte{7})
+	s.want("brings 1").keys("ctrl+s").want("the same after the save").keys("esc", "u", "ctrl+s").want("this save mends 1.").keys("esc")
+	runs := 0
+	s.checks.run = func(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o check.Options) (*check.Result, error) {
+		runs++
+		return all.run(ctx, r, size, area, o)
+	}
+	s.overwriteAt(0x4008, []byte{3})
+	if runs != 1 {
+		t.Errorf("an edit is followed by %d checks", runs)
+	}
+}
+
+// An edit of the guest's data leaves the result as it is; what it brings is
+// known without another check.
+func TestDataEditsAreNotChecked(t *testing.T) {
+	s := openScreen(t, "full", 200, 60)
+	runs := 0
+	s.checks.run, s.checks.delay = func(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o check.Options) (*check.Result, error) {
+		runs++
+		return check.Run(ctx, r, size, area, o)
+	}, 0
+	s.keys("f9")
+	for i, c := range []struct {
+		at     header.HostOffset
+		runs   int
+		change string
+	}{{0xc000, 1, "same findings"}, {0x10001, 1, "same findings"}, {0x400d, 2, "brings 1"}, {0xc008, 2, "same findings"}} {
+		s.overwriteAt(c.at, []byte{9})
+		if runs != c.runs || !s.checks.whole() || s.edits[i].change != c.change {
+			t.Errorf("after the byte at %v: %d checks, %q", c.at, runs, s.edits[i].change)
+		}
+	}
+}
