@@ -61,7 +61,7 @@ func TestFindingIsExplained(t *testing.T) {
 	s := openChecked(t, "full", damage(), 200, 60).keys("f9", "g4")
 	s.want("error", "points at 0x7fff0000", "expected  an offset in the file", "0x10000 to 0x11fff, 8192 bytes", "The guest reads an error there.",
 		"fails the read", "f  unallocate l1[0].l2[8]", "loses: the guest", "make l1[0].l2[8] read as zeros")
-	s.keys("3", "j").want("follows from: entry points past the end of the file", "goes there").keys("c").want("l1[0].l2[8]", "1/6")
+	s.keys("3", "j").want("follows from: entry points past the end of the", "goes there").keys("c").want("l1[0].l2[8]", "1/6")
 	s.keys("3", "j", "g3", "enter").want("header › l1[0] › l2[8]")
 	s.keys("g4", "G", "k").want("nobody knows what they mean").keys("f").want("no fix: nobody knows")
 }
