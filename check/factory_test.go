@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"qedit/header"
 )
 
 // needQEMU skips a test where QEMU's tools are missing. CI sets the variable:
@@ -156,11 +158,12 @@ func makeBase(t testing.TB, rec recipe, round int, r *rand.Rand) *base {
 	b.create(t)
 	b.source(t, r)
 	for i := range 2 + r.IntN(3) {
-		b.write(t, r)
-		b.decorate(t, i, r)
+		if b.write(t, r); !b.marked(t) {
+			b.decorate(t, i, r)
+		}
 	}
 	b.write(t, r)
-	if rec.crash {
+	if rec.crash && !b.marked(t) {
 		_, _ = b.run("qemu-io", "-f", "qcow2", "-c", b.command(r), "-c", b.command(r), "-c", b.command(r), "-c", "abort", b.path()) // as asked
 	}
 	var err error
@@ -168,6 +171,23 @@ func makeBase(t testing.TB, rec recipe, round int, r *rand.Rand) *base {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// marked reports whether the image has the corrupt flag. QEMU 7.2 gives it to its
+// own images: where the last compressed data was freed, it goes on after it,
+// though the cluster is an L2 table by now.
+func (b *base) marked(t testing.TB) bool {
+	t.Helper()
+	f, err := os.Open(b.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() // only read
+	var head [80]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		t.Fatal(err)
+	}
+	return !b.v2 && head[79]&header.IncompatibleCorrupt != 0
 }
 
 func (b *base) create(t testing.TB) {
