@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -137,16 +138,17 @@ func newBench(b *base) *bench { return &bench{base: b, file: filepath.Join(b.dir
 // perBase is how many damaged images are made of each base.
 const perBase = 32
 
-// tally counts outcomes of QEMU, so that the cases are known to test something.
+// tally counts what the cases of a test were, so that it is known to test
+// something.
 type tally struct {
 	sync.Mutex
 	n map[string]int
 }
 
-func (c *tally) add(what string) {
+func (c *tally) add(what string, n int) {
 	c.Lock()
 	defer c.Unlock()
-	c.n[what]++
+	c.n[what] += n
 }
 
 // caseSeed is the seed of a case: of a recipe, a round, and a damaged image.
@@ -154,13 +156,16 @@ func caseSeed(seed uint64, rec, round, n int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, uint64(rec)<<40|uint64(round)<<20|uint64(n)))
 }
 
-// The figures of images that QEMU made and that were damaged after are those of
-// qemu-img check.
-func TestQEMUFigures(t *testing.T) {
-	needQEMU(t)
-	seed, counts := seedOf(t), &tally{n: map[string]int{}}
+// eachDamaged calls do with images that QEMU made and that were damaged after, of
+// so many to a base, and with the bases themselves. A case that fails is told by
+// its base, as which it can be run alone, and by what was done to it.
+func eachDamaged(t *testing.T, seed uint64, perBase int, include func(*recipe) bool, do func(t testing.TB, b *bench, image []byte, what string)) {
 	t.Run("base", func(t *testing.T) {
-		for i, rec := range recipes {
+		for i := range recipes {
+			rec := &recipes[i]
+			if !include(rec) {
+				continue
+			}
 			rounds, each := 2, perBase
 			if rec.slow {
 				rounds, each = 1, perBase/2
@@ -168,49 +173,111 @@ func TestQEMUFigures(t *testing.T) {
 			for round := range rounds {
 				t.Run(fmt.Sprintf("%s #%d", rec.name, round), func(t *testing.T) {
 					t.Parallel()
-					t0 := time.Now(); b := newBench(makeBase(t, rec, round, caseSeed(seed, i, round, 0))); t.Log("made", time.Since(t0), len(b.bytes))
-					compare(t, b, b.bytes, nil, counts)
-					l := newLayout(b.bytes);t.Log("layout", time.Since(t0), len(l.clusters), len(l.l2s))
+					b := newBench(makeBase(t, *rec, round, caseSeed(seed, i, round, 0)))
+					do(t, b, b.bytes, "no damage")
+					l := newLayout(b.bytes)
 					for n := range each {
 						image, what := damage(l, caseSeed(seed, i, round, 1+n))
-						compare(t, b, image, what, counts)
+						do(t, b, image, fmt.Sprintf("seed %d, case %d: %s", seed, n, strings.Join(what, ", ")))
 					}
 				})
 			}
 		}
 	})
-	t.Logf("seed %d: %v", seed, counts.n)
 }
 
-// compare compares our figures of an image with QEMU's.
-func compare(t *testing.T, b *bench, image []byte, what []string, counts *tally) {
-	t.Helper()
-	if err := b.put(image); err != nil {
-		t.Fatal(err)
+// areaOf is the header area of an image in memory.
+func areaOf(image []byte) *header.Area {
+	h, _ := header.Decode(image[:min(len(image), header.MaxClusterSize)])
+	end := header.MaxClusterSize
+	if cs, ok := h.ClusterSize(); ok {
+		end = int(cs)
 	}
-	t1 := time.Now()
-	v, err := b.qemuCheck()
-	if err != nil {
-		t.Errorf("%q: %v", what, err)
-		return
-	}
-	if d := time.Since(t1); d > 300*time.Millisecond {
-		t.Logf("slow: %v %q", d, what)
-	}
-	counts.add("all")
-	switch {
-	case v.exit == 1 && strings.Contains(v.message, "Could not open"):
-		counts.add("refused")
-	case v.exit < 0:
-		counts.add("crashed")
-		t.Logf("crashed %q %s", what, v.message)
-	case v.figures == nil:
-		counts.add("no figures")
-		t.Logf("failed %q %s", what, v.message)
-	default:
-		counts.add(fmt.Sprint("exit ", v.exit))
-	}
-	_ = header.NewArea
+	return header.NewArea(image[:min(len(image), end)])
 }
-func init() { debugTime = os.Getenv("DBG") != "" }
-var debugTime bool
+
+func mustRun(t testing.TB, image []byte, what string) *check.Result {
+	t.Helper()
+	r, err := check.Run(context.Background(), bytes.NewReader(image), int64(len(image)), areaOf(image), check.Options{})
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	return r
+}
+
+// The figures of images that QEMU made and that were damaged after are those of
+// qemu-img check.
+func TestQEMUFigures(t *testing.T) {
+	needQEMU(t)
+	counts := &tally{n: map[string]int{}}
+	all := func(*recipe) bool { return true }
+	eachDamaged(t, seedOf(t), perBase, all, func(t testing.TB, b *bench, image []byte, what string) {
+		if err := b.put(image); err != nil {
+			t.Fatal(err)
+		}
+		v, err := b.qemuCheck()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		counts.add("images", 1)
+		counts.add(fmt.Sprint("exit ", v.exit), 1)
+		if !v.opened() {
+			counts.add("refused", 1)
+		}
+		if v.exit < 0 || v.exit > 3 {
+			t.Errorf("%s: qemu-img ends with %d: %s", what, v.exit, v.message)
+		}
+		if diff := v.differs(&mustRun(t, image, what).QEMU); diff != "" {
+			t.Errorf("%s: %s\n%s%s", what, diff, short(v.message), keep(t, b, image))
+		}
+	})
+	t.Log(counts.n)
+	if !t.Failed() && (counts.n["images"] < 2000 || counts.n["refused"] > counts.n["images"]/5 || counts.n["exit 2"] < counts.n["images"]/3) {
+		t.Errorf("the cases test little: %v", counts.n)
+	}
+}
+
+// opened reports whether qemu-img could open the image.
+func (v *verdict) opened() bool { return !strings.Contains(v.message, "Could not open") }
+
+// differs says how our figures differ from QEMU's, "" if they do not.
+func (v *verdict) differs(f *check.Figures) string {
+	switch {
+	case !v.opened():
+		if f.Refusal == "" {
+			return "qemu-img refuses the image; we say that it would run"
+		}
+	case v.figures == nil: // it gave up
+		if f.ExitCode() != v.exit {
+			return fmt.Sprintf("qemu-img gives up with %d; we say %d, %+v", v.exit, f.ExitCode(), *f)
+		}
+	case f.Refusal != "":
+		return fmt.Sprintf("qemu-img runs; we say that it would refuse: %s", f.Refusal)
+	case ours(f) != *v.figures || f.ExitCode() != v.exit:
+		return fmt.Sprintf("\nour figures %+v, exit %d\nwant        %+v, exit %d", ours(f), f.ExitCode(), *v.figures, v.exit)
+	}
+	return ""
+}
+
+// short cuts a message that goes on and on.
+func short(message string) string {
+	const most = 1500
+	if len(message) > most {
+		return message[:most] + "...\n"
+	}
+	return message
+}
+
+// keep writes an image into the folder QEDIT_KEEP, where that is set.
+func keep(t testing.TB, b *bench, image []byte) string {
+	folder := os.Getenv("QEDIT_KEEP")
+	if folder == "" {
+		return ""
+	}
+	path := filepath.Join(folder, fmt.Sprintf("%s %x.qcow2", b.name, crc32.ChecksumIEEE(image)))
+	if err := os.WriteFile(path, image, 0o600); err != nil {
+		t.Error(err)
+	}
+	return "kept as " + path
+}
