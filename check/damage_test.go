@@ -196,7 +196,9 @@ func damage(l *layout, r *rand.Rand) ([]byte, []string) {
 	return d.bytes, d.what
 }
 
-func (d *damaged) said(format string, args ...any) { d.what = append(d.what, fmt.Sprintf(format, args...)) }
+func (d *damaged) said(format string, args ...any) {
+	d.what = append(d.what, fmt.Sprintf(format, args...))
+}
 
 func (d *damaged) put(s spot, v uint64) {
 	if s.at+s.width > len(d.bytes) {

@@ -86,17 +86,20 @@ func (b *bench) put(image []byte) error {
 	return nil
 }
 
-// spec names an image file for QEMU with what is outside of it given or left
-// out, so that only the image counts.
-func spec(b *base, file string, image []byte) string {
+// spec names an image file for QEMU with what is outside of it given, so that
+// only the image counts; a backing file where it is to be read.
+func spec(b *base, file string, image []byte, backed bool) string {
 	options := map[string]any{
 		"driver":  "qcow2",
 		"backing": nil,
 		"file":    map[string]any{"driver": "file", "filename": file},
 	}
+	if b.backing && backed {
+		options["backing"] = map[string]any{"driver": "raw", "file": map[string]any{"driver": "file", "filename": filepath.Join(b.dir, backingName)}}
+	}
 	if len(image) > 80 {
 		if image[7] >= 3 && image[79]&4 != 0 {
-			options["data-file"] = map[string]any{"driver": "file", "filename": filepath.Join(b.dir, "data.raw")}
+			options["data-file"] = map[string]any{"driver": "file", "filename": filepath.Join(b.dir, dataName)}
 		}
 		if b.luks && image[35] == 2 {
 			options["encrypt"] = map[string]any{"format": "luks", "key-secret": "s"}
@@ -114,7 +117,7 @@ func (b *bench) qemuCheck() (*verdict, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	args := append([]string{"check", "--output=json"}, b.secret()...)
-	cmd := exec.CommandContext(ctx, "qemu-img", append(args, spec(b.base, b.file, b.holds))...)
+	cmd := exec.CommandContext(ctx, "qemu-img", append(args, spec(b.base, b.file, b.holds, false))...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,12 @@ type recipe struct {
 }
 
 const luksOptions = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"
+
+// The files beside an image that has them.
+const (
+	backingName = "base.raw"
+	dataName    = "data.raw"
+)
 
 // recipes are the option combinations of images.
 var recipes = []recipe{
@@ -197,12 +204,14 @@ func (b *base) create(t testing.TB) {
 		options += "," + b.options
 	}
 	if b.data {
-		options += ",data_file=data.raw"
+		options += ",data_file=" + dataName
 	}
 	args := append([]string{"qemu-img", "create", "-q", "-f", "qcow2", "-o", options}, b.secret()...)
 	if b.backing {
-		b.must(t, "qemu-img", "create", "-q", "-f", "raw", "base.raw", fmt.Sprint(b.size/2&^511))
-		args = append(args, "-b", "base.raw", "-F", "raw")
+		if err := os.WriteFile(filepath.Join(b.dir, backingName), bytes.Repeat([]byte{0x5a}, b.size/2&^511), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-b", backingName, "-F", "raw")
 	}
 	args = append(args, b.path(), fmt.Sprint(b.size))
 	out, err := b.run(args...)
