@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,9 +154,12 @@ func (b *base) must(t testing.TB, args ...string) {
 func makeBase(t testing.TB, rec recipe, round int, r *rand.Rand) *base {
 	t.Helper()
 	b := &base{recipe: rec, name: fmt.Sprintf("%s #%d", rec.name, round), dir: t.TempDir()}
-	// Two or three L2 tables, but of disks that QEMU fills a file for.
+	// Two L2 tables, but of disks that QEMU fills a file for; more small ones.
 	perTable := rec.cluster / 8 * rec.cluster
-	b.size = (perTable + r.IntN(2*perTable)) &^ 511
+	if strings.Contains(rec.options, "extended_l2") {
+		perTable /= 2
+	}
+	b.size = (perTable + r.IntN(perTable)) &^ 511
 	if rec.raw || rec.luks {
 		b.size = min(b.size, 4<<20)
 	}
