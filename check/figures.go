@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -113,16 +112,6 @@ func (p *pass) highest() uint64 {
 	return 0
 }
 
-// refusal says why QEMU does not open the image for a check.
-func (c *run) refusal() string {
-	for _, v := range c.area.Violations {
-		if strings.HasPrefix(v.QEMU, "refuses to open") && !strings.Contains(v.QEMU, "except for a repair") && !strings.Contains(v.QEMU, "unless its command line") {
-			return v.Field + ": " + v.QEMU
-		}
-	}
-	return ""
-}
-
 // snapshotL1 is what counts of a snapshot.
 type snapshotL1 struct {
 	l1, l1Size uint64
@@ -192,37 +181,4 @@ func (z *zeroed) Read(buf []byte) (int, error) {
 	}
 	z.at += uint64(len(buf))
 	return len(buf), nil
-}
-
-// directory is what counts of the bitmap directory.
-type directory struct {
-	vouched    bool // the autoclear bit says that it is up to date
-	at, length uint64
-	bitmaps    []bitmapTable
-}
-
-type bitmapTable struct {
-	at, entries uint64
-}
-
-// readDirectory reads the bitmap directory.
-func (c *run) readDirectory() {
-	h := c.area.Header
-	for _, e := range h.Extensions {
-		if p, err := e.Payload(); err == nil {
-			if b, ok := p.(header.Bitmaps); ok {
-				c.directory = directory{vouched: h.AutoclearFeatures&header.AutoclearBitmaps != 0, at: uint64(b.BitmapDirectoryOffset), length: b.BitmapDirectorySize}
-			}
-		}
-	}
-	if !c.directory.vouched {
-		return
-	}
-	all, err := c.im.Bitmaps()
-	for _, b := range all {
-		c.directory.bitmaps = append(c.directory.bitmaps, bitmapTable{uint64(b.TableOffset), uint64(b.TableSize)})
-	}
-	if err != nil && c.res.QEMU.Refusal == "" {
-		c.res.QEMU.Refusal = err.Error()
-	}
 }

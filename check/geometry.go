@@ -10,15 +10,15 @@ import (
 // Bits of table entries, for loops that look at many (specification, "Cluster
 // mapping"); image has the types that name them.
 const (
-	entryOffset    = 0x00fffffffffffe00 // of L1, L2 and bitmap table entries
-	entryCopied    = 1 << 63
-	l2Reserved     = 0x3f000000000001fe
-	l2Zero         = 1 << 0
-	l2Compressed   = 1 << 62
-	entrySize      = 8 // bytes of an entry of an L1, refcount or bitmap table
-	sectorSize     = 512
-	maxHostOffset  = 1 << 56 // of entries: bits above are reserved
-	maxBlockOffset = 1 << 63
+	entryOffset   = 0x00fffffffffffe00 // of L1, L2 and bitmap table entries
+	entryCopied   = 1 << 63
+	l2Reserved    = 0x3f000000000001fe
+	l2Zero        = 1 << 0
+	l2Compressed  = 1 << 62
+	entrySize     = 8 // bytes of an entry of an L1, refcount or bitmap table
+	sectorSize    = 512
+	maxHostOffset = 1 << 56       // of entries: bits above are reserved
+	maxFile       = 1<<63 - 1<<30 // bytes that QEMU takes a file to have at most
 )
 
 var be = binary.BigEndian

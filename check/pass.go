@@ -110,7 +110,7 @@ func (p *pass) structures() {
 	p.claim(image.ClusterSnapshotTable, 0, 0, uint64(h.SnapshotsOffset), p.c.snapshotBytes)
 	for i, e := range h.Extensions {
 		if l, err := e.Payload(); err == nil {
-			if l, ok := l.(header.LUKSPointer); ok && h.CryptMethod == header.CryptLuks {
+			if l, ok := l.(header.LUKSPointer); ok && h.CryptMethod == header.CryptLuks && !(p.strict && p.c.hidden(i)) {
 				p.claim(image.ClusterLUKS, uint32(i), 0, uint64(l.Offset), l.Length)
 			}
 		}
@@ -147,7 +147,8 @@ func (p *pass) l1Table(kind image.ClusterKind, snapshot int, at, entries uint64)
 // bitmaps claims what belongs to persistent bitmaps.
 func (p *pass) bitmaps() {
 	d := &p.c.directory
-	if !d.vouched {
+	if !d.vouched || p.strict && d.hidden {
+		p.astray = p.astray || d.vouched
 		return
 	}
 	if !p.claim(image.ClusterBitmapDirectory, 0, 0, d.at, min(d.length, maxBitmapDirectory)) && !p.strict {

@@ -79,14 +79,18 @@ func (s *stored) offset(block uint64) uint64 {
 	return uint64(image.RefcountTableEntry(s.table[block]).Offset())
 }
 
+// readable reports whether QEMU can read a refcount block at an offset, inside of
+// the file or not.
+func (s *stored) readable(at uint64) bool { return s.aligned(at) && at <= maxFile-s.cs }
+
 // block reads a refcount block, as far as there are clusters for it.
 func (s *stored) block(ctx context.Context, i uint64, buf []byte, tell func(uint64)) []byte {
 	at := s.offset(i)
-	if at == 0 || at >= s.size {
+	if !s.readable(at) {
+		s.bad[i] = struct{}{}
 		return buf
 	}
-	if !s.aligned(at) {
-		s.bad[i] = struct{}{}
+	if at == 0 || at >= s.size {
 		return buf
 	}
 	first := i << s.perBlock
@@ -176,10 +180,10 @@ func (s *stored) exact(c uint64) (uint64, bool) {
 	}
 	at := s.offset(c >> s.perBlock)
 	switch {
+	case !s.readable(at):
+		return 0, false
 	case at == 0 || at >= s.size:
 		return 0, true
-	case !s.aligned(at):
-		return 0, false
 	}
 	in := c & (1<<s.perBlock - 1) << s.refShift // bits
 	at += in >> 3

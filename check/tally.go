@@ -112,8 +112,22 @@ func (t *tally) run(p *l2Table, word, c, n uint64, mark bool) {
 		return
 	}
 	for end := c + n; c < end; c++ {
-		t.copied(word, c, p.active)
+		t.copied(word, c, t.flagged(p))
 	}
+}
+
+// flagged returns how many active L1 entries there are whose L2 table QEMU checks
+// for flags: not one at offset 0, or one whose own refcount cannot be read.
+func (t *tally) flagged(p *l2Table) uint64 {
+	if p.at == 0 {
+		return 0
+	}
+	if len(t.stored.bad) > 0 {
+		if _, ok := t.stored.exact(p.at >> t.bits); !ok {
+			return 0
+		}
+	}
+	return p.active
 }
 
 // fragments counts clusters of the active disk.
@@ -127,6 +141,9 @@ func (t *tally) fragments(offset, n, times uint64) {
 
 // copied compares a flag with the refcount that is stored.
 func (t *tally) copied(word, c, times uint64) {
+	if times == 0 {
+		return
+	}
 	if v, ok := t.stored.exact(c); ok && (v == 1) != (word&entryCopied != 0) {
 		t.figures.Corruptions += times
 		t.odd = true
@@ -176,12 +193,12 @@ func (t *tally) single(g *l2Group, p *l2Table, i uint64, mark bool) {
 		}
 		if t.dataFile {
 			if word&entryCopied == 0 {
-				t.figures.Corruptions += p.active
+				t.figures.Corruptions += t.flagged(p)
 			}
 			return
 		}
 		if p.active > 0 {
-			t.copied(word, offset>>t.bits, p.active)
+			t.copied(word, offset>>t.bits, t.flagged(p))
 		}
 		if !t.strict && !t.aligned(offset) {
 			return
