@@ -3,6 +3,7 @@ package check_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -101,8 +102,8 @@ func spec(b *base, file string, image []byte, backed bool) string {
 		if image[7] >= 3 && image[79]&4 != 0 {
 			options["data-file"] = map[string]any{"driver": "file", "filename": filepath.Join(b.dir, dataName)}
 		}
-		if b.luks && image[35] == 2 {
-			options["encrypt"] = map[string]any{"format": "luks", "key-secret": "s"}
+		if format := map[uint32]string{1: "aes", 2: "luks"}[binary.BigEndian.Uint32(image[32:])]; format != "" {
+			options["encrypt"] = map[string]any{"format": format, "key-secret": "s"}
 		}
 	}
 	text, err := json.Marshal(options)
@@ -116,7 +117,7 @@ func spec(b *base, file string, image []byte, backed bool) string {
 func (b *bench) qemuCheck() (*verdict, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args := append([]string{"check", "--output=json"}, b.secret()...)
+	args := append([]string{"check", "--output=json"}, secret...)
 	cmd := exec.CommandContext(ctx, "qemu-img", append(args, spec(b.base, b.file, b.holds, false))...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -114,13 +114,8 @@ type base struct {
 	bytes []byte
 }
 
-// secret returns the arguments that give QEMU's tools the key.
-func (b *base) secret() []string {
-	if !b.luks {
-		return nil
-	}
-	return []string{"--object", "secret,id=s,data=x"}
-}
+// secret are the arguments that give QEMU's tools the key.
+var secret = []string{"--object", "secret,id=s,data=x"}
 
 // target names the image file for QEMU's tools.
 func (b *base) target() []string {
@@ -210,7 +205,7 @@ func (b *base) create(t testing.TB) {
 	if b.data {
 		options += ",data_file=" + dataName
 	}
-	args := append([]string{"qemu-img", "create", "-q", "-f", "qcow2", "-o", options}, b.secret()...)
+	args := append([]string{"qemu-img", "create", "-q", "-f", "qcow2", "-o", options}, secret...)
 	if b.backing {
 		if err := os.WriteFile(filepath.Join(b.dir, backingName), bytes.Repeat([]byte{0x5a}, b.size/2&^511), 0o600); err != nil {
 			t.Fatal(err)
@@ -276,7 +271,7 @@ func (b *base) command(r *rand.Rand) string {
 // is something already: such a command fails.
 func (b *base) write(t testing.TB, r *rand.Rand) {
 	t.Helper()
-	args := append([]string{"qemu-io"}, b.secret()...)
+	args := append([]string{"qemu-io"}, secret...)
 	commands := 8 + r.IntN(12)
 	if b.cluster > 64<<10 {
 		commands = 3
@@ -298,7 +293,7 @@ func (b *base) decorate(t testing.TB, i int, r *rand.Rand) {
 	switch r.IntN(5) {
 	case 0, 1:
 		if snapshots {
-			args := append([]string{"qemu-img", "snapshot"}, b.secret()...)
+			args := append([]string{"qemu-img", "snapshot"}, secret...)
 			// The third does not fit into two bits, and leaks.
 			if out, err := b.run(append(append(args, "-c", fmt.Sprint("snapshot ", r.IntN(1000))), b.target()...)...); err != nil && !b.narrow {
 				t.Fatalf("%s: snapshot: %v %s", b.name, err, out)

@@ -28,7 +28,7 @@ var lostAt = regexp.MustCompile(`error while reading offset ([0-9]+)`)
 // what it cannot read; nil if it does not open the image.
 func (b *bench) readDisk() (*disk, error) {
 	raw := filepath.Join(b.dir, "out.raw")
-	args := append([]string{"qemu-img", "convert", "--salvage", "-O", "raw"}, b.secret()...)
+	args := append([]string{"qemu-img", "convert", "--salvage", "-O", "raw"}, secret...)
 	out, err := b.run(append(args, spec(b.base, b.file, b.holds, true), raw)...)
 	switch {
 	case err != nil && strings.Contains(out, "Could not open"):
