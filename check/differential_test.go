@@ -170,10 +170,7 @@ func eachDamaged(t *testing.T, seed uint64, perBase int, include func(*recipe) b
 			if !include(rec) {
 				continue
 			}
-			rounds, each := 2, perBase
-			if rec.slow {
-				rounds, each = 1, perBase/2
-			}
+			rounds, each := rec.amount(perBase)
 			for round := range rounds {
 				t.Run(fmt.Sprintf("%s #%d", rec.name, round), func(t *testing.T) {
 					t.Parallel()
@@ -188,6 +185,15 @@ func eachDamaged(t *testing.T, seed uint64, perBase int, include func(*recipe) b
 			}
 		}
 	})
+}
+
+// amount returns how many images are made of a recipe, and how many damaged ones
+// of each.
+func (r *recipe) amount(perBase int) (rounds, each int) {
+	if r.slow {
+		return 1, perBase / 2
+	}
+	return 2, perBase
 }
 
 // areaOf is the header area of an image in memory.
@@ -237,8 +243,20 @@ func TestQEMUFigures(t *testing.T) {
 		}
 	})
 	t.Log(counts.n)
-	if !t.Failed() && (counts.n["images"] < 2000 || counts.n["refused"] > counts.n["images"]/5 || counts.n["exit 2"] < counts.n["images"]/3) {
+	if counts.n["refused"] > counts.n["images"]/5 || counts.n["exit 2"] < counts.n["images"]/3 {
 		t.Errorf("the cases test little: %v", counts.n)
+	}
+}
+
+// As many images are compared as the promise says.
+func TestEnoughDamaged(t *testing.T) {
+	n := 0
+	for i := range recipes {
+		rounds, each := recipes[i].amount(perBase)
+		n += rounds * each
+	}
+	if n < 2000 {
+		t.Errorf("%d damaged images, want 2000", n)
 	}
 }
 
