@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 
 	"qedit/image"
@@ -21,9 +22,10 @@ type tally struct {
 }
 
 // region counts references to what lies at an offset, as QEMU does: what ends a
-// cluster or more past the end of the file is an error, and not counted.
+// cluster or more past the end of the file is an error, and not counted. A length
+// of 2^63 or more is negative to QEMU, and nothing.
 func (t *tally) region(at, length, times uint64) (first, end uint64) {
-	if length == 0 {
+	if length == 0 || length > math.MaxInt64 {
 		return 0, 0
 	}
 	if t.beyond(at, length) {
