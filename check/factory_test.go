@@ -55,6 +55,7 @@ type recipe struct {
 	narrow  bool // for many
 	v2      bool // no bitmaps
 	crash   bool // QEMU ends without closing the image
+	large   bool // with many clusters
 	slow    bool // to make and to check: fewer of them
 }
 
@@ -74,6 +75,7 @@ var recipes = []recipe{
 	{name: "512 64 bits", cluster: 512, options: "refcount_bits=64"},
 	{name: "512 1 bit", cluster: 512, options: "refcount_bits=1", single: true},
 	{name: "512 lazy crashed", cluster: 512, options: "lazy_refcounts=on", crash: true},
+	{name: "512 large", cluster: 512, options: "preallocation=metadata", large: true, slow: true},
 	{name: "512 data file", cluster: 512, data: true},
 	{name: "512 luks", cluster: 512, options: luksOptions, luks: true, slow: true},
 	{name: "1k v2 backing", cluster: 1 << 10, options: "compat=0.10", v2: true, backing: true},
@@ -160,6 +162,9 @@ func makeBase(t testing.TB, rec recipe, round int, r *rand.Rand) *base {
 	}
 	if rec.cluster <= 1<<10 {
 		b.size += r.IntN(12) * perTable
+	}
+	if rec.large {
+		b.size = 9<<20 + r.IntN(3<<20)&^511
 	}
 	b.create(t)
 	b.source(t, r)
