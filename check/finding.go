@@ -59,6 +59,10 @@ type Finding struct {
 	GuestLength uint64 // bytes
 	Snapshot    int
 
+	// With is the path of the pointer that has the clusters too, of findings about
+	// clusters that two pointers have.
+	With string
+
 	Found string // what was found: "refcount is 0, there is 1 reference"
 	Want  string // what was expected: "a refcount of 1"
 

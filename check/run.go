@@ -23,7 +23,7 @@ type run struct {
 
 	geometry      geometry
 	stored        stored
-	snapshots     []snapshotL1
+	snapshotL1s   []snapshotL1
 	snapshotBytes uint64 // of the snapshot table
 	incomplete    uint64 // snapshots of version 3 with less than the extra data that it asks for
 	directory     directory
@@ -44,7 +44,7 @@ func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Op
 	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{More: map[string]uint64{}}, kept: map[string]int{}}
 	c.im, _ = image.New(r, size, area)
 	c.structural()
-	err := c.tables()
+	err := c.count()
 	c.sort()
 	return c.res, err
 }
@@ -83,8 +83,8 @@ func (c *run) read(n uint64) {
 	}
 }
 
-// tables checks what lies beyond the header.
-func (c *run) tables() error {
+// count checks what lies beyond the header.
+func (c *run) count() error {
 	if c.im == nil {
 		c.res.QEMU.Refusal = c.refusal()
 		return c.ctx.Err()
@@ -117,8 +117,8 @@ func (c *run) tables() error {
 			return err
 		}
 	}
-	c.res.tally = believed
-	return c.ctx.Err()
+	c.res.strict, c.res.believed = strict, believed
+	return c.locate(believed)
 }
 
 // structural finds what is wrong with the header and the lists of records.
