@@ -9,17 +9,17 @@ import (
 	"qedit/image"
 )
 
-// owner is who has a cluster: pointers that share it as they may, such as those
+// claimant is who has a cluster: pointers that share it as they may, such as those
 // of several snapshots at one guest offset. Owners of one cluster exclude each
 // other.
-type owner struct {
+type claimant struct {
 	name     string // path of the first pointer
 	pointers []image.Reference
 }
 
 // owners tells apart who has a cluster by the pointers to it.
-func owners(all []image.Reference) []owner {
-	var result []owner
+func owners(all []image.Reference) []claimant {
+	var result []claimant
 	same := func(a, b *image.Reference) bool {
 		if a.From != b.From || a.From != image.FromL2 && a.From != image.FromL1 {
 			return a.At == b.At && a.From == b.From
@@ -27,9 +27,9 @@ func owners(all []image.Reference) []owner {
 		return a.Guest == b.Guest
 	}
 	for _, r := range all {
-		i := slices.IndexFunc(result, func(o owner) bool { return same(&o.pointers[0], &r) })
+		i := slices.IndexFunc(result, func(o claimant) bool { return same(&o.pointers[0], &r) })
 		if i < 0 {
-			result = append(result, owner{name: r.Path()})
+			result = append(result, claimant{name: r.Path()})
 			i = len(result) - 1
 		}
 		if !slices.ContainsFunc(result[i].pointers, func(p image.Reference) bool { return p.At == r.At }) {
@@ -40,7 +40,7 @@ func owners(all []image.Reference) []owner {
 }
 
 // canGive reports whether the owner can do without the cluster.
-func (o *owner) canGive() bool {
+func (o *claimant) canGive() bool {
 	switch o.pointers[0].From {
 	case image.FromL1, image.FromL2, image.FromRefcountTable, image.FromBitmapTable:
 		return true
@@ -50,12 +50,12 @@ func (o *owner) canGive() bool {
 
 // data reports whether the owner has the cluster for a guest's bytes as they
 // are.
-func (o *owner) data() bool {
+func (o *claimant) data() bool {
 	return o.pointers[0].From == image.FromL2 && o.pointers[0].Word&l2Compressed == 0
 }
 
 // gives says what is lost when the owner goes without the cluster.
-func (o *owner) gives(g *geometry) string {
+func (o *claimant) gives(g *geometry) string {
 	r := &o.pointers[0]
 	switch r.From {
 	case image.FromRefcountTable:
@@ -70,7 +70,7 @@ func (o *owner) gives(g *geometry) string {
 
 // overlapFixes are the choices for a cluster that several owners have who
 // exclude each other: one keeps it, or of guests' data each gets a copy.
-func (g *geometry) overlapFixes(all []owner, encrypted bool) []Fix {
+func (g *geometry) overlapFixes(all []claimant, encrypted bool) []Fix {
 	var fixes []Fix
 	copyable := len(all) > 1 && !encrypted // where it lies may be part of the key
 	for i := range all {
@@ -172,7 +172,7 @@ func (m *mender) withdraw(r *image.Reference) error {
 const allOnes = 1 // of an entry of a bitmap's table, where nothing is stored
 
 // copyFor gives an owner of a data cluster a copy of it.
-func (m *mender) copyFor(o *owner) error {
+func (m *mender) copyFor(o *claimant) error {
 	g, err := m.geometry()
 	if err != nil {
 		return err
