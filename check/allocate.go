@@ -75,15 +75,21 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 			return 0, false, err
 		}
 		_, conflict := kinds.Next(0, image.ClusterKind.Conflict)
-		m.search = &search{kinds: kinds, next: 1, none: conflict || c.astray > 0}
+		m.search = &search{kinds: kinds, next: 1, none: conflict || c.astray > 0 || m.before != nil && m.before.doubtful()}
 	}
 	s := m.search
 	if s.none {
 		return 0, false, nil
 	}
 	unused := func(cluster uint64) bool {
+		if m.before != nil && !m.before.free(cluster) {
+			return false
+		}
 		if s.kinds.Kind(cluster).Base() != image.ClusterUnreferenced || c.refs.get(cluster) != 0 {
 			return false
+		}
+		if _, _, err := m.refcountAt(&c.geometry, cluster); err != nil {
+			return false // whether it was in use is not known
 		}
 		v, err := m.refcount(cluster)
 		return err == nil && v == 0

@@ -55,11 +55,11 @@ func outside(g *geometry, e *slot) bool {
 		at, length := image.L2Entry{Word: e.word}.CompressedData(g.bits)
 		return uint64(at) >= maxHostOffset || uint64(at)+length > (g.size+sectorSize-1)&^(sectorSize-1)
 	}
-	return (e.l1 || !g.dataFile) && e.word&entryOffset+g.cs > g.size
+	return (e.l1 || !g.dataFile) && e.word&entryOffset >= g.size
 }
 
-// anyEntry is any entry at all.
-func anyEntry(*geometry, *slot) bool { return true }
+// packed is the entry of a compressed cluster.
+func packed(_ *geometry, e *slot) bool { return e.word&l2Compressed != 0 }
 
 // giveUp returns the choices to give up what entries point at: unallocated, and
 // in version 3 for clusters of the guest as zeros.
@@ -296,4 +296,16 @@ func copiedFix(f *Finding, l1 bool) Fix {
 			return nil
 		})
 	}}
+}
+
+// flagAloneFix clears L1 entries that have a flag and no offset.
+func flagAloneFix(f *Finding) Fix {
+	fix := slotFix(f, true, "clear", "clear "+f.subject(), func(_ *geometry, e *slot) error {
+		if e.word&entryOffset == 0 {
+			e.word = 0
+		}
+		return nil
+	})
+	fix.Choice, fix.Loses = true, "the trace that there was a table, for "+f.guestRange()
+	return fix
 }

@@ -70,6 +70,8 @@ type Finding struct {
 	// causes. It goes away when that is mended.
 	Cause string
 
+	owners []owner // of clusters that two have: of Path and of With
+
 	// Fixes are the ways to mend it, the one that is taken by default first. Of
 	// none the kind says why.
 	Fixes []Fix

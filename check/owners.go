@@ -170,7 +170,7 @@ func rank(o *owner) int {
 // tellOverlap makes a finding of two owners of a cluster.
 func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	f := Finding{Kind: kindOverlapTables, Path: o.path(), At: header.HostOffset(o.at), Host: header.HostOffset(c << l.bits), HostLength: l.cs,
-		Snapshot: o.snapshot, With: keeps.path()}
+		Snapshot: o.snapshot, With: keeps.path(), owners: []owner{*o, *keeps}}
 	number := uint64(o.m)
 	switch {
 	case o.from == image.FromL2:
