@@ -238,8 +238,12 @@ func TestQEMUFigures(t *testing.T) {
 		if v.exit < 0 || v.exit > 3 {
 			t.Errorf("%s: qemu-img ends with %d: %s", what, v.exit, v.message)
 		}
-		if diff := v.differs(&mustRun(t, image, what).QEMU); diff != "" {
+		r := mustRun(t, image, what)
+		if diff := v.differs(&r.QEMU); diff != "" {
 			t.Errorf("%s: %s\n%s%s", what, diff, short(v.message), keep(t, b, image))
+		}
+		if missing := unexplained(r); missing != "" {
+			t.Errorf("%s: %s\n%s%s", what, missing, short(v.message), keep(t, b, image))
 		}
 	})
 	t.Log(counts.n)
@@ -258,6 +262,19 @@ func TestEnoughDamaged(t *testing.T) {
 	if n < 2000 {
 		t.Errorf("%d damaged images, want 2000", n)
 	}
+}
+
+// unexplained says which of QEMU's figures no finding stands for, "" if none.
+func unexplained(r *check.Result) string {
+	switch f := &r.QEMU; {
+	case f.Refusal != "" && r.Count(check.Error) == 0:
+		return "no error is found; qemu-img would refuse: " + f.Refusal
+	case f.Corruptions+f.CheckErrors > 0 && r.Count(check.Error) == 0:
+		return fmt.Sprintf("no error is found; qemu-img has %d corruptions", f.Corruptions)
+	case f.Leaks > 0 && r.Count(check.Error)+r.Count(check.Leak) == 0:
+		return fmt.Sprintf("no leak is found; qemu-img has %d", f.Leaks)
+	}
+	return ""
 }
 
 // opened reports whether qemu-img could open the image.

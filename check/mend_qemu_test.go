@@ -112,13 +112,20 @@ func mendAll(t testing.TB, s *editor.Session, what string) (*check.Result, int) 
 		return done.Left, 0
 	}
 	first := errorsOf(before)
+	told := map[string]bool{}
+	complain := func(sort, format string, args ...any) {
+		if !told[sort] { // one of each sort is enough
+			told[sort] = true
+			t.Errorf(format, args...)
+		}
+	}
 	for i := range done.Left.Findings {
 		f := &done.Left.Findings[i]
 		if title, ok := wanted[f.ID()]; ok {
-			t.Errorf("%s: %s: found again after %q: %v", what, f.ID(), title, f)
+			complain("again "+f.Kind.ID, "%s: %s: found again after %q: %v", what, f.ID(), title, f)
 		}
 		if f.Kind.Severity == check.Error && first[f.ID()] == nil && before.QEMU.Refusal == "" {
-			t.Errorf("%s: %s: brought by the fixes: %v", what, f.ID(), f)
+			complain("brought "+f.Kind.ID, "%s: %s: brought by the fixes: %v", what, f.ID(), f)
 		}
 	}
 	again := mustRun(t, view(t, s), what)
