@@ -257,13 +257,16 @@ func (l *locator) l1(snapshot int) image.Table {
 	return t
 }
 
-// flag compares a copied flag with the number of references.
+// flag compares a copied flag with the number of references, or with the refcount
+// where that is higher: it is not lowered unasked, and until it is the flag has to
+// agree with it.
 func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot int, number uint64) {
 	refs := l.refs.get(cluster)
-	if copied == (refs == 1) {
+	stored, ok := l.stored.exact(cluster)
+	high := ok && stored > refs && snapshot == image.Active
+	if copied == (refs == 1 && !high) {
 		return
 	}
-	stored, ok := l.stored.exact(cluster)
 	if !copied && ok && stored > 1 {
 		return // it agrees with a refcount that is too high, of which is told
 	}
@@ -272,6 +275,9 @@ func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot
 		on = "on"
 	}
 	f.Kind, f.Found = k, fmt.Sprintf("copied is %s, and %s", on, references(refs))
+	if high {
+		f.Found = fmt.Sprintf("copied is %s, and the refcount is %d", on, stored)
+	}
 	if snapshot != image.Active {
 		if !copied || k == kindL1Copied {
 			return // QEMU leaves them as they were when the snapshot was taken
@@ -325,9 +331,9 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 				n++
 			}
 		}
-		if !(n > 1 && l.refs.all(c, n, 1)) {
+		if !(n > 1 && l.refs.all(c, n, 1) && l.stored.one(c, n)) {
 			n = 1
-			if copied := word&entryCopied != 0; copied != (l.refs.get(c) == 1) {
+			if copied := word&entryCopied != 0; copied != (l.refs.get(c) == 1) || !l.stored.one(c, 1) {
 				l.flag(l.l2Base(g.l1, index, p, word), kindL2Copied, copied, c, p.snapshot, g.l1<<l.l2Shift+index)
 			}
 		}

@@ -201,6 +201,7 @@ func (t *tally) single(g *l2Group, p *l2Table, i uint64, mark bool) {
 		if t.dataFile {
 			if word&entryCopied == 0 {
 				t.figures.Corruptions += t.flagged(p)
+				t.odd = true
 			}
 			return
 		}
