@@ -24,6 +24,9 @@ func (m *mender) slots(at header.HostOffset, length uint64, l1 bool, change func
 	if err != nil {
 		return err
 	}
+	if err := m.notHeader(at); err != nil {
+		return err
+	}
 	size := g.entry
 	if l1 {
 		size = entrySize
@@ -51,6 +54,16 @@ func (m *mender) slots(at header.HostOffset, length uint64, l1 bool, change func
 		}
 	}
 	return nil
+}
+
+// notHeader fails for an entry of a table that lies over the header: it is the
+// pointer to the table that is wrong, and no entry.
+func (m *mender) notHeader(at header.HostOffset) error {
+	g, err := m.geometry()
+	if err == nil && uint64(at) < g.cs {
+		err = fmt.Errorf("%v is in the header's cluster: mend the pointer to the table first", at)
+	}
+	return err
 }
 
 // setEntry puts an entry in the place of another. What that pointed at loses a
@@ -100,11 +113,12 @@ func (m *mender) setEntry(g *geometry, was, now slot) error {
 
 // found takes a pointer past the end of the file out of the account.
 func (c *census) found(cluster uint64) {
-	if len(c.beyond) >= maxBeyond {
-		return // not all of them are known
-	}
-	if c.beyond[cluster]--; c.beyond[cluster] == 0 {
+	switch n := c.beyond[cluster]; {
+	case len(c.beyond) >= maxBeyond, n == 0: // not all of them are known
+	case n == 1:
 		delete(c.beyond, cluster)
+	default:
+		c.beyond[cluster] = n - 1
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"qedit/editor"
 	"qedit/header"
@@ -212,7 +213,8 @@ func Repair(ctx context.Context, v View, o RepairOptions) (*Repaired, error) {
 }
 
 // next returns the chosen fixes of the first stage that has any which were not
-// tried before, and notes them.
+// tried before, and notes them. What follows from another finding is not mended
+// while that has not been: it may be no more than a table that is misread.
 func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool) []Mending {
 	if choose == nil {
 		choose = (*Finding).Default
@@ -220,6 +222,9 @@ func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool) []Mendi
 	var byStage [stages][]Mending
 	for i := range r.Findings {
 		f := &r.Findings[i]
+		if r.misread(f.Cause) {
+			continue
+		}
 		if fix := choose(f); fix != nil && !tried[f.ID()+" "+fix.Name] {
 			byStage[fix.stage] = append(byStage[fix.stage], Mending{f, fix})
 		}
@@ -234,4 +239,14 @@ func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool) []Mendi
 		return fixes
 	}
 	return nil
+}
+
+// misread reports whether the finding of an ID is there, and may have what
+// follows from it read wrong. A refcount that is wrong does not.
+func (r *Result) misread(id string) bool {
+	if id == "" || strings.HasPrefix(id, kindLeak.ID+"@") || strings.HasPrefix(id, kindRefcountLow.ID+"@") ||
+		strings.HasPrefix(id, kindRefcountZero.ID+"@") || strings.HasPrefix(id, kindRefcountOverflow.ID+"@") {
+		return false
+	}
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID() == id })
 }

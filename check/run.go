@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -50,7 +51,7 @@ func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Op
 
 // newRun prepares a check.
 func newRun(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) *run {
-	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{More: map[string]uint64{}}, kept: map[string]int{}}
+	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{}}
 	c.im, _ = image.New(r, size, area)
 	return c
 }
@@ -58,6 +59,9 @@ func newRun(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o
 // add keeps a finding and hands it on, as long as there are not too many of its
 // kind.
 func (c *run) add(f Finding) {
+	if c.kept == nil {
+		c.kept, c.res.More = map[string]int{}, map[string]uint64{}
+	}
 	if c.kept[f.Kind.ID]++; c.kept[f.Kind.ID] > MaxFindings {
 		c.res.More[f.Kind.ID]++
 		c.res.left[f.Kind.Severity]++
@@ -66,6 +70,9 @@ func (c *run) add(f Finding) {
 	f.Count = max(f.Count, 1)
 	if f.Fixes == nil {
 		f.Fixes = c.fixesOf(&f)
+	}
+	if f.Kind.Severity == Error && strings.HasPrefix(f.Path, "header.refcount_table_") {
+		f.Fixes = append(f.Fixes, tableFix())
 	}
 	c.res.Findings = append(c.res.Findings, f)
 	if c.opts.Found != nil {
