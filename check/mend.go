@@ -64,7 +64,7 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 				return editor.Transaction{}, failed, err
 			}
 		}
-		err := m.attempt(f.Fix.mend)
+		err := m.attempt(f.Fix)
 		if ctx.Err() != nil {
 			return editor.Transaction{}, failed, ctx.Err()
 		}
@@ -105,10 +105,12 @@ func titleOf(done []Mending) string {
 }
 
 // attempt does one fix, or nothing of it.
-func (m *mender) attempt(mend func(*mender) error) error {
+func (m *mender) attempt(fix *Fix) error {
 	end, touched := m.end, len(m.touched)
 	m.undo = map[int64]*[pageSize]byte{}
-	err := mend(m)
+	m.unasked, m.asked = !fix.Choice, m.asked || fix.Choice
+	err := fix.mend(m)
+	m.unasked = false
 	if err != nil {
 		for i, was := range m.undo {
 			if was == nil {
