@@ -184,6 +184,9 @@ func (m *mender) settle() error {
 	if err != nil {
 		return err
 	}
+	if _, err := m.census(); err != nil {
+		return err
+	}
 	s := settler{mender: m, geometry: g, touched: merged(m.touched)}
 	m.touched = nil
 	if err := m.image().Scan(m.ctx, &s, nil); err != nil {
@@ -193,9 +196,6 @@ func (m *mender) settle() error {
 		return s.err
 	}
 	for _, f := range s.flips {
-		if err := m.disputed(f, entrySize); err != nil && !m.asked {
-			continue // it may be no entry at all
-		}
 		word, err := m.word(f)
 		if err == nil {
 			err = m.setWord(f, word^entryCopied)
@@ -249,7 +249,8 @@ func (s *settler) look(at header.HostOffset, word, cluster uint64) {
 		s.err = fmt.Errorf("the COPIED flag of the entry at %v is to follow: %w", at, err)
 		return
 	}
-	if (v == 1) != (word&entryCopied != 0) {
+	own := uint64(at) >> s.bits // where the entry lies: no other owner may have that
+	if n := s.refs.refs.get(own); (v == 1) != (word&entryCopied != 0) && n == max(s.refs.tables.get(own), 1) {
 		s.flips = append(s.flips, at)
 	}
 }

@@ -64,7 +64,10 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 				return editor.Transaction{}, failed, err
 			}
 		}
-		err := m.attempt(f.Fix)
+		err := r.hindrance(f)
+		if err == nil {
+			err = m.attempt(f.Fix.mend)
+		}
 		if ctx.Err() != nil {
 			return editor.Transaction{}, failed, ctx.Err()
 		}
@@ -87,6 +90,21 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 	return m.transaction(titleOf(done)), failed, nil
 }
 
+// errTwoOwners says that what is to be mended is something else, too.
+var errTwoOwners = errors.New("the cluster has two owners, and what mends one may destroy the other: mend that first, and check again")
+
+// hindrance returns why an entry may not be mended where it lies: the table that
+// it seems to be in may be guest data. The header's cluster is the header.
+func (r *Result) hindrance(f Mending) error {
+	if s := f.Fix.stage; s != stageEntries && s != stageRefcountTable && s != stageCopied || f.Finding.At == 0 {
+		return nil
+	}
+	if at := f.Finding.At; r.believed != nil && uint64(at) >= r.believed.cs && r.contested(at, f.Finding.Length) {
+		return errTwoOwners
+	}
+	return nil
+}
+
 // titleOf says in a few words what fixes do together.
 func titleOf(done []Mending) string {
 	if len(done) == 0 {
@@ -105,12 +123,10 @@ func titleOf(done []Mending) string {
 }
 
 // attempt does one fix, or nothing of it.
-func (m *mender) attempt(fix *Fix) error {
+func (m *mender) attempt(mend func(*mender) error) error {
 	end, touched := m.end, len(m.touched)
 	m.undo = map[int64]*[pageSize]byte{}
-	m.unasked, m.asked = !fix.Choice, m.asked || fix.Choice
-	err := fix.mend(m)
-	m.unasked = false
+	err := mend(m)
 	if err != nil {
 		for i, was := range m.undo {
 			if was == nil {

@@ -37,8 +37,6 @@ type mender struct {
 	touched []span       // clusters whose COPIED flags may be wrong now
 	result  *Result      // of a check of what the fixes have left, nil: not made
 	before  *Result      // of the check whose findings are mended, nil: not known
-	unasked bool         // the fix under way is one that nobody chose
-	asked   bool         // of the fixes so far one was chosen
 }
 
 const pageSize = 4096 // bytes of the image that are kept before and after
@@ -128,9 +126,6 @@ func (m *mender) put(at header.HostOffset, p []byte) error {
 	if err := m.bounds(at, len(p)); err != nil {
 		return err
 	}
-	if err := m.disputed(at, len(p)); m.unasked && err != nil {
-		return err
-	}
 	m.result = nil
 	if m.head != nil && int(at) < max(len(m.head.Bytes), 104) {
 		m.head, m.im = nil, nil // cluster_bits itself decides how far the header's cluster reaches
@@ -157,22 +152,6 @@ func (m *mender) put(at header.HostOffset, p []byte) error {
 		}
 		n := copy(pg.now[off-i*pageSize:], p)
 		p, off = p[n:], off+int64(n)
-	}
-	return nil
-}
-
-// disputed fails where one of the clusters of some bytes has several owners: what
-// one of them reads as a table may be the data of another. The header's own
-// cluster is nobody else's.
-func (m *mender) disputed(at header.HostOffset, n int) error {
-	if m.before == nil || m.before.believed == nil || n == 0 {
-		return nil
-	}
-	p := m.before.believed
-	for c := uint64(at) >> p.bits; c <= (uint64(at)+uint64(n)-1)>>p.bits; c++ {
-		if c > 0 && p.places.get(c) == placeConflict {
-			return fmt.Errorf("the cluster at 0x%x has several owners, and what one reads as a table may be the data of another: choose first who keeps it", c<<p.bits)
-		}
 	}
 	return nil
 }

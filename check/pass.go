@@ -43,6 +43,7 @@ func (p *pass) run() error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
+	p.c.total = p.c.done + uint64(len(p.l2s)+len(p.special))<<p.bits
 	p.eachL2(func(g *l2Group) {
 		p.l2(g)
 		for i := range g.tables {
@@ -97,6 +98,9 @@ func (p *pass) structures() {
 	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
 	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, maxRefcountTable))
 	for i := range p.c.snapshotL1s {
+		if p.ctx.Err() != nil {
+			return
+		}
 		s := &p.c.snapshotL1s[i]
 		if !p.aligned(s.l1) || s.l1Size > image.MaxL1Entries {
 			p.figures.Corruptions++

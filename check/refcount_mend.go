@@ -103,6 +103,11 @@ func (m *mender) setRefcount(cluster, v uint64) error {
 	if err != nil {
 		return err
 	}
+	if n, err := m.references(uint64(at) >> g.bits); err != nil {
+		return err
+	} else if n > 1 {
+		return fmt.Errorf("the refcount block at 0x%x: %w", uint64(at)&^(g.cs-1), errTwoOwners)
+	}
 	m.touch(cluster, cluster+1)
 	return m.put(at, m.packed(&g, at, bit, v))
 }
@@ -149,6 +154,9 @@ func (m *mender) newBlock(i uint64) error {
 	c, err := m.census()
 	if err != nil {
 		return err
+	}
+	if c.refs.get(uint64(at)>>g.bits) > 1 {
+		return fmt.Errorf("the refcount table at %v: %w", table, errTwoOwners)
 	}
 	if cluster := old >> g.bits; g.aligned(old) && cluster >= g.clusters {
 		c.found(cluster) // what is added to the file may lie there

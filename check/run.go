@@ -112,6 +112,7 @@ func (c *run) count() error {
 	c.geometry = newGeometry(c.im)
 	c.stored = stored{geometry: c.geometry, im: c.im}
 	h := c.area.Header
+	c.total = c.geometry.clusters<<c.geometry.refShift>>3 + uint64(h.L1Size)<<c.geometry.bits
 	if err := c.stored.load(c.ctx, min(uint64(h.RefcountTableClusters)<<c.geometry.bits, maxRefcountTable)/entrySize, c.read); err != nil {
 		return err
 	}
