@@ -21,8 +21,10 @@ type locator struct {
 	blockIDs  map[uint64]string // ID of the finding about an entry of the refcount table, by its number
 	growing   map[*Kind]*growing
 	before    suspects
-	emptyL2s  []owner // active L2 tables that have no entries
-	l1Entries uint64  // of the active disk that are not zero
+	emptyL2s  []owner         // active L2 tables that have no entries
+	l1Entries uint64          // of the active disk that are not zero
+	disputed  map[int]dispute // about the end of an L1 table, by snapshot
+	ofBlocks  dispute         // about the end of the refcount table
 }
 
 // mismatch is a run of clusters whose refcount is wrong alike.
@@ -76,8 +78,10 @@ func (c *run) locate(p *pass) error {
 	}
 	if p.odd || p.places.conflicts > 0 || len(l.wrong) > 0 {
 		l.known()
-		l.blocks()
+		l.ofBlocks = l.disputedBlocks()
 		l.overlapping()
+		l.disputes()
+		l.blocks()
 		l.entries()
 		l.flush()
 		l.erased()
@@ -201,7 +205,7 @@ func (l *locator) blocks() {
 			continue
 		}
 		e := l.im.Entry(t, uint64(i))
-		base := Finding{Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		base := Finding{Cause: l.ofBlocks.cause(uint64(i)), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
 		l.violations(&e, base, uint64(i))
 		for _, g := range l.growing {
 			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {
@@ -239,7 +243,7 @@ func (l *locator) l1Entry(l1 uint64, r l1Ref) {
 	at := uint64(e.Offset())
 	base := Finding{
 		Path: (image.Reference{From: image.FromL1, Snapshot: r.tree.snapshot, L1: l1}).Path(), At: header.HostOffset(r.tree.at + l1*entrySize), Length: entrySize,
-		Guest: l.guest(l1, 0), GuestLength: l.cs << l.l2Shift, Snapshot: r.tree.snapshot,
+		Guest: l.guest(l1, 0), GuestLength: l.cs << l.l2Shift, Snapshot: r.tree.snapshot, Cause: l.disputed[r.tree.snapshot].cause(l1),
 	}
 	if at != 0 {
 		base.Host, base.HostLength = header.HostOffset(at), l.cs
@@ -278,13 +282,16 @@ func (l *locator) l1EntryOf(snapshot int, l1, word uint64) *image.Entry {
 	return e
 }
 
-// flag compares a copied flag with the number of references.
+// flag compares a copied flag with the number of references, or with the refcount
+// where that is higher: it is not lowered unasked, and until it is the flag has to
+// agree with it.
 func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot int, number uint64) {
 	refs := l.refs.get(cluster)
-	if copied == (refs == 1) {
+	stored, ok := l.stored.exact(cluster)
+	high := ok && stored > refs && snapshot == image.Active
+	if copied == (refs == 1 && !high) {
 		return
 	}
-	stored, ok := l.stored.exact(cluster)
 	if !copied && ok && stored > 1 {
 		return // it agrees with a refcount that is too high, of which is told
 	}
@@ -293,6 +300,9 @@ func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot
 		on = "on"
 	}
 	f.Kind, f.Found = k, fmt.Sprintf("copied is %s, and %s", on, references(refs))
+	if high {
+		f.Found = fmt.Sprintf("copied is %s, and the refcount is %d", on, stored)
+	}
 	if snapshot != image.Active {
 		if !copied || k == kindL1Copied {
 			return // QEMU leaves them as they were when the snapshot was taken
@@ -300,7 +310,9 @@ func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot
 		f.Kind = kindSnapshotCopied
 		f.Found += " to the cluster"
 	}
-	f.Cause = l.overlaps[cluster]
+	if f.Cause == "" {
+		f.Cause = l.overlaps[cluster]
+	}
 	if f.Cause == "" && snapshot == image.Active {
 		f.Cause = l.refcountID(cluster)
 	}
@@ -357,14 +369,14 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 func (l *locator) flags(g *l2Group, p *l2Table, index, word, c, n uint64) {
 	copied := word&entryCopied != 0
 	one := l.refs.all(c, n, 1)
-	if one && copied {
+	if one && copied && l.stored.all(c, n, 1) {
 		return
 	}
 	number := g.l1<<l.l2Shift + index
 	alike := n > 1 && len(l.owners) == 0 && len(l.wrong) == 0 && (one || l.refs.all(c, n, 2))
 	if !alike {
 		for j := range n {
-			if copied != (l.refs.get(c+j) == 1) {
+			if copied != (l.refs.get(c+j) == 1 && l.stored.get(c+j) <= 1) {
 				l.flag(l.l2Base(g.l1, index+j, p, word+j<<l.bits), kindL2Copied, copied, c+j, p.snapshot, number+j)
 			}
 		}
@@ -380,7 +392,7 @@ func (l *locator) l2Base(l1, index uint64, p *l2Table, word uint64) Finding {
 	f := Finding{
 		Path: (image.Reference{From: image.FromL2, Snapshot: p.snapshot, L1: l1, Index: index}).Path(),
 		At:   header.HostOffset(p.at + index*l.entry), Length: l.entry,
-		Guest: l.guest(l1, index), GuestLength: l.cs, Snapshot: p.snapshot,
+		Guest: l.guest(l1, index), GuestLength: l.cs, Snapshot: p.snapshot, Cause: l.disputed[p.snapshot].cause(l1),
 	}
 	if word&l2Compressed != 0 {
 		f.Host, f.HostLength = image.L2Entry{Word: word}.CompressedData(l.bits)

@@ -189,7 +189,7 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 		number = o.l1
 	case o.kind == image.ClusterRefcountBlock:
 		f.At, f.Length = l.im.Area().Header.RefcountTableOffset+header.HostOffset(o.n)*entrySize, entrySize
-		number = uint64(o.n)
+		number, f.Cause = uint64(o.n), l.ofBlocks.cause(uint64(o.n))
 		if len(l.blockIDs) < MaxFindings {
 			l.blockIDs[number] = f.Kind.ID + "@" + f.Path
 		}
@@ -225,4 +225,80 @@ func role(k image.ClusterKind) string {
 		return "a cluster of the bitmap"
 	}
 	return "the " + k.String()
+}
+
+// dispute is about a table of which some clusters are something else, too: its
+// length is wrong, or where it is.
+type dispute struct {
+	first uint64 // entry; those before lie in clusters that nothing else has
+	id    string // of the finding, "" where there is no dispute
+}
+
+// cause returns the ID of the finding that what is wrong with an entry, and with
+// what it points at, follows from; "" if none.
+func (d dispute) cause(entry uint64) string {
+	if entry < d.first {
+		return ""
+	}
+	return d.id
+}
+
+// disputes finds out which L1 tables, and whether the refcount table, reach into
+// other structures. A pointer into the first cluster of a table is rather wrong
+// itself.
+func (l *locator) disputes() {
+	l.disputed = map[int]dispute{}
+	if l.places.conflicts == 0 {
+		return
+	}
+	for i := range l.trees {
+		t := &l.trees[i]
+		if d := l.dispute(t.at, t.entries); d.id != "" {
+			l.disputed[t.snapshot] = d
+		}
+	}
+	l.ofBlocks = l.disputedBlocks()
+}
+
+// disputedBlocks is dispute of the refcount table; before the owners of clusters
+// are known it goes by what was found of the header.
+func (l *locator) disputedBlocks() dispute {
+	return l.dispute(uint64(l.im.Area().Header.RefcountTableOffset), uint64(len(l.stored.table)))
+}
+
+func (l *locator) dispute(at, entries uint64) dispute {
+	if at >= l.size || entries == 0 {
+		return dispute{}
+	}
+	first, end := l.span(at, min(entries*entrySize, l.size-at))
+	for c := first; c < end; c++ {
+		if l.places.get(c) != placeConflict {
+			continue
+		}
+		id := l.overlaps[c]
+		structures := 0
+		for _, o := range l.owners[c] {
+			if o.from != image.FromL1 && o.from != image.FromL2 {
+				structures++
+			}
+		}
+		if id == "" {
+			id = l.tablesOverlap()
+		}
+		if id != "" && (c > first || structures > 1) {
+			return dispute{(max(c<<l.bits, at) - at) / entrySize, id}
+		}
+	}
+	return dispute{}
+}
+
+// tablesOverlap returns the ID of a finding about two tables that the header
+// points at, "" where there is none.
+func (l *locator) tablesOverlap() string {
+	for i := range l.c.res.Findings {
+		if f := &l.c.res.Findings[i]; f.Kind == kindTablesOverlap {
+			return f.ID()
+		}
+	}
+	return ""
 }

@@ -107,6 +107,9 @@ func (p *pass) structures() {
 			p.odd = true
 			continue
 		}
+		if s.l1Size > 0 && s.l1 > maxFile-s.l1Size*entrySize && p.c.res.QEMU.Refusal == "" {
+			p.c.res.QEMU.Refusal = "Check failed: Input/output error" // QEMU does not even try to read it
+		}
 		p.l1Table(image.ClusterSnapshotL1, i, s.l1, s.l1Size)
 	}
 	if h.ExternalData() && len(p.c.snapshotL1s) > 0 {

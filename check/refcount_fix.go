@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -31,7 +32,9 @@ func (g *geometry) lowerFix(f *Finding) Fix {
 	fix := Fix{Name: "lower", Title: "lower the " + refcountsOf(f), stage: stageLeaks, Choice: true}
 	fix.Loses = "what these clusters hold, as soon as something else is written there"
 	fix.mend = func(m *mender) error {
-		err := m.without(func(f *Finding) bool { return f.Kind.Severity == Warning || f.Kind.Severity == Error })
+		err := m.without(func(f *Finding) bool {
+			return (f.Kind.Severity == Warning || f.Kind.Severity == Error) && !strings.HasPrefix(f.Cause, kindLeak.ID+"@")
+		})
 		if err != nil {
 			return fmt.Errorf("a cluster that looks leaked may be what damage elsewhere has hidden: %w", err)
 		}

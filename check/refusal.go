@@ -110,7 +110,10 @@ func (c *run) bitmapBroken(b *image.Bitmap) string {
 		return "Bitmap extra data is not supported"
 	case bad:
 		return fmt.Sprintf("Bitmap '%s' doesn't satisfy the constraints", name)
-	case inUse:
+	case inUse: // its table is not read before the check
+		if c.bitmapTableBroken(uint64(b.TableOffset), uint64(b.TableSize)) {
+			return "Check failed: Invalid argument"
+		}
 		return ""
 	}
 	granules := (disk + 1<<b.GranularityBits - 1) >> b.GranularityBits
@@ -121,8 +124,12 @@ func (c *run) bitmapBroken(b *image.Bitmap) string {
 }
 
 // bitmapTableBroken reports whether an entry of a bitmap's table has bits that it
-// may not have, or an offset that is not that of a cluster.
+// may not have, or an offset that is not that of a cluster, or lies where no file
+// reaches.
 func (c *run) bitmapTableBroken(at, entries uint64) bool {
+	if at > maxFile-entries*entrySize {
+		return true
+	}
 	z := zeroed{c, at}
 	buf := make([]byte, min(entries*entrySize, maxRead))
 	for entries > 0 && z.at < c.geometry.size && c.ctx.Err() == nil {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 
 	"qedit/image"
@@ -14,15 +15,17 @@ type tally struct {
 	places  places
 	figures Figures
 
-	next   uint64 // host offset that would go on where the active disk's cluster before ends
-	odd    bool   // something is not as it should, and is worth a second look
-	astray bool   // QEMU followed a pointer that leads nowhere right
+	next   []uint64 // host offset that would go on where the active disk's cluster before ends, in each table of a group
+	nth    int      // the table of the group that is being counted
+	odd    bool     // something is not as it should, and is worth a second look
+	astray bool     // QEMU followed a pointer that leads nowhere right
 }
 
 // region counts references to what lies at an offset, as QEMU does: what ends a
-// cluster or more past the end of the file is an error, and not counted.
+// cluster or more past the end of the file is an error, and not counted. A length
+// of 2^63 or more is negative to QEMU, and nothing.
 func (t *tally) region(at, length, times uint64) (first, end uint64) {
-	if length == 0 {
+	if length == 0 || length > math.MaxInt64 {
 		return 0, 0
 	}
 	if t.beyond(at, length) {
@@ -38,7 +41,11 @@ func (t *tally) region(at, length, times uint64) (first, end uint64) {
 // l2 counts the references of a group.
 func (t *tally) l2(g *l2Group) {
 	alone := len(g.tables) == 1
+	for len(t.next) < len(g.tables) {
+		t.next = append(t.next, 0)
+	}
 	for i := range g.tables {
+		t.nth = i
 		t.table(g, &g.tables[i], alone)
 	}
 	if !alone {
@@ -50,7 +57,7 @@ func (t *tally) l2(g *l2Group) {
 // places.
 func (t *tally) table(g *l2Group, p *l2Table, mark bool) {
 	if g.first == 0 && p.active > 0 {
-		t.next = 0
+		t.next[t.nth] = 0
 	}
 	size, buf := int(t.entry), p.buf
 	rest := t.cs - 1
@@ -150,10 +157,10 @@ func (t *tally) flagged(p *l2Table) uint64 {
 // fragments counts clusters of the active disk.
 func (t *tally) fragments(offset, n, times uint64) {
 	t.figures.AllocatedClusters += n * times
-	if t.next != 0 && offset != t.next {
+	if next := t.next[t.nth]; next != 0 && offset != next {
 		t.figures.FragmentedClusters += times
 	}
-	t.next = offset + n<<t.bits
+	t.next[t.nth] = offset + n<<t.bits
 }
 
 // copied compares a flag with the refcount that is stored.
@@ -211,6 +218,7 @@ func (t *tally) single(g *l2Group, p *l2Table, i uint64, mark bool) {
 		if t.dataFile {
 			if word&entryCopied == 0 {
 				t.figures.Corruptions += t.flagged(p)
+				t.odd = true
 			}
 			return
 		}

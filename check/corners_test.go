@@ -1,0 +1,107 @@
+package check_test
+
+import (
+	"encoding/binary"
+	"os"
+	"testing"
+)
+
+// corners are images in which qemu-img check does not do what it does elsewhere,
+// and that random damage meets rarely.
+var corners = []struct {
+	name   string
+	recipe recipe
+	size   int
+	make   [][]string // commands in the folder of the image, disk.qcow2
+	damage func(t *testing.T, image []byte)
+}{
+	{
+		name: "L1 table of a snapshot past what a file can have", recipe: recipe{cluster: 64 << 10}, size: 4 << 20,
+		make:   [][]string{{"qemu-img", "snapshot", "-c", "s", "disk.qcow2"}},
+		damage: func(t *testing.T, image []byte) { set(image, at(image, 64), 0x80000000000f0000) },
+	},
+	{
+		name: "L1 table of a snapshot where offsets are negative", recipe: recipe{cluster: 64 << 10}, size: 4 << 20,
+		make:   [][]string{{"qemu-img", "snapshot", "-c", "s", "disk.qcow2"}},
+		damage: func(t *testing.T, image []byte) { set(image, at(image, 64), 0xc000000000000000) },
+	},
+	{
+		name: "broken table of a bitmap in use", recipe: recipe{cluster: 64 << 10}, size: 4 << 20,
+		make: [][]string{{"qemu-img", "bitmap", "--add", "disk.qcow2", "b"}},
+		damage: func(t *testing.T, image []byte) {
+			directory := at(image, extension(t, image, 0x23852875)+24)
+			image[directory+15] |= 1 // in_use
+			set(image, at(image, directory), 0x200)
+		},
+	},
+	{
+		name: "table of a bitmap in use past what a file can have", recipe: recipe{cluster: 64 << 10}, size: 4 << 20,
+		make: [][]string{{"qemu-img", "bitmap", "--add", "disk.qcow2", "b"}},
+		damage: func(t *testing.T, image []byte) {
+			directory := at(image, extension(t, image, 0x23852875)+24)
+			image[directory+15] |= 1 // in_use
+			set(image, directory, 0x7fffffffffff0000)
+		},
+	},
+	{
+		name: "two L2 tables of large clusters at one L1 index", recipe: recipe{cluster: 2 << 20}, size: 600 << 30,
+		make: [][]string{
+			{"qemu-io", "-f", "qcow2", "-c", "write 0 4M", "-c", "write 64M 4M", "-c", "write 512G 4M", "-c", "write 580G 2M", "disk.qcow2"},
+			{"qemu-img", "snapshot", "-c", "s", "disk.qcow2"},
+			{"qemu-io", "-f", "qcow2", "-c", "write 2M 2M", "-c", "write 513G 2M", "disk.qcow2"},
+		},
+		damage: func(t *testing.T, image []byte) {
+			snapshot, active := at(image, at(image, 64)), at(image, 40)
+			set(image, snapshot, uint64(at(image, active+8))|1<<63) // the active disk's second table is first there
+		},
+	},
+}
+
+// at returns a number of an image that is an offset in it.
+func at(image []byte, where int) int {
+	return int(binary.BigEndian.Uint64(image[where:]) & 0x00fffffffffffe00)
+}
+
+func set(image []byte, where int, v uint64) { binary.BigEndian.PutUint64(image[where:], v) }
+
+// extension returns where a header extension starts.
+func extension(t *testing.T, image []byte, kind uint32) int {
+	t.Helper()
+	for at := int(binary.BigEndian.Uint32(image[100:])); ; {
+		switch binary.BigEndian.Uint32(image[at:]) {
+		case kind:
+			return at
+		case 0:
+			t.Fatalf("no extension %#x", kind)
+		}
+		at += 8 + int(binary.BigEndian.Uint32(image[at+4:])+7)&^7
+	}
+}
+
+func TestQEMUCorners(t *testing.T) {
+	needQEMU(t)
+	for _, c := range corners {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(&base{recipe: c.recipe, name: c.name, dir: t.TempDir(), size: c.size})
+			b.create(t)
+			for _, command := range c.make {
+				b.must(t, command...)
+			}
+			image, err := os.ReadFile(b.path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.damage(t, image)
+			if err := b.put(image); err != nil {
+				t.Fatal(err)
+			}
+			v, err := b.qemuCheck()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := v.differs(&mustRun(t, image, c.name).QEMU); diff != "" {
+				t.Errorf("%s\n%s", diff, short(v.message))
+			}
+		})
+	}
+}

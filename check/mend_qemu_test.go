@@ -1,0 +1,239 @@
+package check_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"qedit/check"
+	"qedit/editor"
+	"qedit/editor/store"
+)
+
+// disk is what QEMU reads of the virtual disk of an image.
+type disk struct {
+	data []byte
+	lost map[int]bool // sectors that it cannot read, by their offset
+}
+
+var lostAt = regexp.MustCompile(`error while reading offset ([0-9]+)`)
+
+// readDisk has QEMU read the whole disk of the image that the file holds, on past
+// what it cannot read; nil if it does not open the image.
+func (b *bench) readDisk() (*disk, error) {
+	raw := filepath.Join(b.dir, "out.raw")
+	args := append([]string{"qemu-img", "convert", "--salvage", "-O", "raw"}, secret...)
+	out, err := b.run(append(args, spec(b.base, b.file, b.holds, true), raw)...)
+	switch {
+	case err != nil && strings.Contains(out, "Could not open"):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("qemu-img convert: %w: %s", err, short(out))
+	}
+	d := &disk{lost: map[int]bool{}}
+	for _, m := range lostAt.FindAllStringSubmatch(out, -1) {
+		at, err := strconv.Atoi(m[1])
+		if err != nil {
+			return nil, err
+		}
+		d.lost[at] = true
+	}
+	d.data, err = os.ReadFile(raw)
+	return d, err
+}
+
+// differs returns where a disk reads differently from what could be read before,
+// -1 if nowhere.
+func (d *disk) differs(now *disk) int {
+	if len(d.data) != len(now.data) {
+		return min(len(d.data), len(now.data))
+	}
+	for at := 0; at < len(d.data); at += 512 {
+		end := min(at+512, len(d.data))
+		if !d.lost[at] && (now.lost[at] || !bytes.Equal(d.data[at:end], now.data[at:end])) {
+			return at
+		}
+	}
+	return -1
+}
+
+// view returns all bytes of a session's view.
+func view(t testing.TB, s *editor.Session) []byte {
+	t.Helper()
+	buf := make([]byte, s.Size())
+	if n, err := s.ReadAt(buf, 0); n < len(buf) {
+		t.Fatal(err)
+	}
+	return buf
+}
+
+// errorsOf are the errors among findings, by their ID.
+func errorsOf(r *check.Result) map[string]*check.Finding {
+	all := map[string]*check.Finding{}
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Kind.Severity == check.Error {
+			all[f.ID()] = f
+		}
+	}
+	return all
+}
+
+// mendAll takes all default fixes. What was mended is not found again, and
+// nothing is found that is worse than what was there. It returns what is left and
+// how many findings were mended.
+func mendAll(t testing.TB, s *editor.Session, what string) (*check.Result, int) {
+	t.Helper()
+	before := mustRun(t, view(t, s), what)
+	wanted := map[string]string{} // titles of the fixes by what they mend
+	done, err := check.Repair(context.Background(), s, check.RepairOptions{
+		MendOptions: check.MendOptions{Grow: true},
+		Choose: func(f *check.Finding) *check.Fix {
+			fix := f.Default()
+			if fix != nil {
+				wanted[f.ID()] = fix.Title
+			}
+			return fix
+		},
+	})
+	if err != nil {
+		t.Errorf("%s: repair: %v", what, err)
+		return done.Left, 0
+	}
+	for i := range done.Failed {
+		delete(wanted, done.Failed[i].Finding.ID())
+	}
+	if len(wanted) == 0 {
+		return done.Left, 0
+	}
+	first := errorsOf(before)
+	told := map[string]bool{}
+	complain := func(sort, format string, args ...any) {
+		if !told[sort] { // one of each sort is enough
+			told[sort] = true
+			t.Errorf(format, args...)
+		}
+	}
+	for i := range done.Left.Findings {
+		f := &done.Left.Findings[i]
+		if title, ok := wanted[f.ID()]; ok {
+			complain("again "+f.Kind.ID, "%s: %s: found again after %q: %v", what, f.ID(), title, f)
+		}
+		if f.Kind.Severity == check.Error && first[f.ID()] == nil && before.QEMU.Refusal == "" {
+			complain("brought "+f.Kind.ID, "%s: %s: brought by the fixes: %v", what, f.ID(), f)
+		}
+	}
+	again := mustRun(t, view(t, s), what)
+	if len(again.Findings) != len(done.Left.Findings) {
+		t.Errorf("%s: a second check has %d findings, want %d", what, len(again.Findings), len(done.Left.Findings))
+	}
+	return done.Left, len(wanted)
+}
+
+// What the default fixes mend is not found again, by us and by QEMU; the guest
+// reads what it could read before, and undo gives back each byte.
+func TestQEMUMended(t *testing.T) {
+	needQEMU(t)
+	counts := &tally{n: map[string]int{}}
+	small := func(rec *recipe) bool { return rec.cluster <= 16<<10 }
+	eachDamaged(t, seedOf(t), mendPerBase, small, func(t testing.TB, b *bench, image []byte, what string) {
+		counts.add("images", 1)
+		if n := mend(t, b, image, what, counts); n > 0 {
+			counts.add("with fixes", 1)
+			counts.add("fixes", n)
+		}
+	})
+	t.Log(counts.n)
+}
+
+const mendPerBase = 24
+
+func mend(t testing.TB, b *bench, image []byte, what string, counts *tally) int {
+	disk := store.NewMemory(bytes.Clone(image))
+	s, err := editor.New(disk, editor.Options{NoLock: true})
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	defer s.Close() // in memory
+	r, mended := mendAll(t, s, what)
+	if r == nil || mended == 0 {
+		return mended
+	}
+	if err := s.Save(); err != nil {
+		t.Errorf("%s: save: %v", what, err)
+		return mended
+	}
+	compareMended(t, b, image, bytes.Clone(disk.Bytes()), r, what, counts)
+	for s.CanUndo() {
+		if _, _, err := s.Undo(); err != nil {
+			t.Errorf("%s: undo: %v", what, err)
+			return mended
+		}
+	}
+	if err := s.Save(); err != nil {
+		t.Errorf("%s: save: %v", what, err)
+	}
+	if !bytes.Equal(disk.Bytes(), image) {
+		t.Errorf("%s: undo does not give back the damaged image", what)
+	}
+	return mended
+}
+
+// compareMended compares an image before and after the fixes as QEMU sees it.
+func compareMended(t testing.TB, b *bench, image, mended []byte, r *check.Result, what string, counts *tally) {
+	t.Helper()
+	if err := b.put(image); err != nil {
+		t.Fatal(err)
+	}
+	before, err := b.qemuCheck()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	var read *disk
+	if before.opened() {
+		if read, err = b.readDisk(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	if err := b.put(mended); err != nil {
+		t.Fatal(err)
+	}
+	after, err := b.qemuCheck()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if diff := after.differs(&r.QEMU); diff != "" {
+		t.Errorf("%s: after the fixes: %s\n%s", what, diff, short(after.message))
+	}
+	left := r.Count(check.Error)
+	switch {
+	case before.opened() && !after.opened():
+		t.Errorf("%s: QEMU does not open it any more: %s", what, after.message)
+	case left == 0 && !after.opened():
+		t.Errorf("%s: we find no error; qemu-img: %s", what, after.message)
+	case left == 0 && after.figures != nil && after.figures.Corruptions > 0:
+		t.Errorf("%s: we find no error; qemu-img: %s", what, short(after.message))
+	case before.figures != nil && after.figures != nil && after.figures.Corruptions > before.figures.Corruptions:
+		t.Errorf("%s: %d corruptions, %d before: %s", what, after.figures.Corruptions, before.figures.Corruptions, short(after.message))
+	}
+	if left == 0 {
+		counts.add("whole", 1)
+	}
+	if read == nil {
+		return
+	}
+	now, err := b.readDisk()
+	if err != nil || now == nil {
+		t.Errorf("%s: after the fixes: %v", what, err)
+		return
+	}
+	counts.add("read", 1)
+	if at := read.differs(now); at >= 0 {
+		t.Errorf("%s: the guest reads something else at %#x after the fixes%s", what, at, keep(t, b, image))
+	}
+}
