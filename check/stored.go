@@ -33,7 +33,7 @@ type loss struct {
 const windowSize = 4096
 
 // maxRead is the number of bytes that are read at once.
-const maxRead = 512 << 10
+const maxRead = 128 << 10
 
 // load reads the refcount table, and the blocks for the clusters of the file.
 func (s *stored) load(ctx context.Context, entries uint64, tell func(uint64)) error {
