@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 
 	"qedit/image"
@@ -22,7 +23,7 @@ type tally struct {
 // region counts references to what lies at an offset, as QEMU does: what ends a
 // cluster or more past the end of the file is an error, and not counted.
 func (t *tally) region(at, length, times uint64) (first, end uint64) {
-	if length == 0 {
+	if length == 0 || length > math.MaxInt64 { // to QEMU a number with a sign
 		return 0, 0
 	}
 	if t.beyond(at, length) {
