@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"qedit/editor"
 	"qedit/header"
 )
 
@@ -85,8 +87,38 @@ func FuzzRun(f *testing.F) {
 			}
 		}
 		again := runOn(t, buf)
-		if again.QEMU != r.QEMU || !reflect.DeepEqual(again.Findings, r.Findings) {
+		if again.QEMU != r.QEMU || !reflect.DeepEqual(unmended(again), unmended(r)) {
 			t.Error("the second check of the same image says something else")
 		}
+		mendEach(t, r, buf)
 	})
+}
+
+// mendEach takes fixes of some findings, one by one: each is refused, or makes a
+// transaction that a session takes and takes back.
+func mendEach(t *testing.T, r *Result, buf []byte) {
+	const most = 10 // findings
+	for i := range r.Findings[:min(len(r.Findings), most)] {
+		f := &r.Findings[i]
+		for j := range f.Fixes {
+			p := admit(t, buf)
+			tx, err := r.Mend(t.Context(), p.session.View(), p.session.Size(), p.session.Area(), []Mending{{f, &f.Fixes[j]}}, MendOptions{Grow: true})
+			if err != nil {
+				continue
+			}
+			if err := p.session.Apply(tx); err != nil {
+				var refused *editor.RefusedError
+				if !errors.As(err, &refused) {
+					t.Errorf("%s, %s: %v", f.ID(), f.Fixes[j].Title, err)
+				}
+				continue
+			}
+			if !p.session.Modified() {
+				continue
+			}
+			if _, _, err := p.session.Undo(); err != nil || !bytes.Equal(p.seen(), buf) {
+				t.Errorf("%s, %s is not taken back: %v", f.ID(), f.Fixes[j].Title, err)
+			}
+		}
+	}
 }

@@ -151,7 +151,7 @@ func TestQEMUMended(t *testing.T) {
 	t.Log(counts.n)
 }
 
-const mendPerBase = 24
+const mendPerBase = 12
 
 func mend(t testing.TB, b *bench, image []byte, what string, counts *tally) int {
 	disk := store.NewMemory(bytes.Clone(image))
