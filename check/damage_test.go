@@ -393,11 +393,9 @@ func (d *damaged) flags() {
 	case 2, 3:
 		d.put(spot{"incompatible_features", 79, 1}, uint64(d.data[79])^2)
 	default:
-		d.put(spot{"autoclear_features", 95, 1}, uint64(d.data[95])^byte1(1<<d.r.IntN(3)))
+		d.put(spot{"autoclear_features", 95, 1}, uint64(d.data[95])^1<<d.r.IntN(3))
 	}
 }
-
-func byte1(v int) uint64 { return uint64(v) }
 
 // flips flips random bits of a cluster of metadata, of its used part mostly.
 func (d *damaged) flips() {
@@ -411,7 +409,7 @@ func (d *damaged) flips() {
 		if o < 8 || o >= len(d.bytes) {
 			continue
 		}
-		d.put(spot{"byte", o, 1}, uint64(d.bytes[o])^byte1(1<<d.r.IntN(8)))
+		d.put(spot{"byte", o, 1}, uint64(d.bytes[o])^1<<d.r.IntN(8))
 	}
 }
 

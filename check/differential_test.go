@@ -267,18 +267,21 @@ func TestEnoughDamaged(t *testing.T) {
 
 // unexplained says which of QEMU's figures no finding stands for, "" if none.
 func unexplained(r *check.Result) string {
-	// For a flag in an L1 entry without a table qemu-img takes the header for an
-	// L2 table, and counts errors that are none.
-	flagAlone := slices.ContainsFunc(r.Findings, func(f check.Finding) bool { return f.Kind.ID == "l1-flag-alone" })
 	switch f := &r.QEMU; {
 	case f.Refusal != "" && r.Count(check.Error) == 0:
 		return "no error is found; qemu-img would refuse: " + f.Refusal
-	case f.Corruptions+f.CheckErrors > 0 && r.Count(check.Error) == 0 && !flagAlone:
+	case f.Corruptions+f.CheckErrors > 0 && r.Count(check.Error) == 0 && !flagAlone(r):
 		return fmt.Sprintf("no error is found; qemu-img has %d corruptions", f.Corruptions)
 	case f.Leaks > 0 && r.Count(check.Error)+r.Count(check.Leak) == 0:
 		return fmt.Sprintf("no leak is found; qemu-img has %d", f.Leaks)
 	}
 	return ""
+}
+
+// flagAlone reports whether there is a flag in an L1 entry without a table. For
+// that qemu-img takes the header for an L2 table, and counts errors that are none.
+func flagAlone(r *check.Result) bool {
+	return slices.ContainsFunc(r.Findings, func(f check.Finding) bool { return f.Kind.ID == "l1-flag-alone" })
 }
 
 // opened reports whether qemu-img could open the image.

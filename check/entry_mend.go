@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -214,6 +215,10 @@ type settler struct {
 	touched []span
 	flips   []header.HostOffset
 	err     error
+
+	block  uint64 // number of the refcount block that was looked at last
+	counts []byte // what it holds, nil where there is none
+	looked bool
 }
 
 // Broken is not of interest.
@@ -244,7 +249,7 @@ func (s *settler) look(at header.HostOffset, word, cluster uint64) {
 	if cluster >= uint64(s.end)>>s.bits+1 || s.err != nil || !within(s.touched, cluster) {
 		return
 	}
-	v, err := s.refcount(cluster)
+	v, err := s.stored(cluster)
 	if err != nil {
 		s.err = fmt.Errorf("the COPIED flag of the entry at %v is to follow: %w", at, err)
 		return
@@ -253,4 +258,28 @@ func (s *settler) look(at header.HostOffset, word, cluster uint64) {
 	if n := s.refs.refs.get(own); (v == 1) != (word&entryCopied != 0) && n == max(s.refs.tables.get(own), 1) {
 		s.flips = append(s.flips, at)
 	}
+}
+
+// stored returns the refcount of a cluster. Entries that follow one another mostly
+// lead to the same block, which is read once.
+func (s *settler) stored(cluster uint64) (uint64, error) {
+	if block := cluster >> s.perBlock; !s.looked || block != s.block {
+		at, _, err := s.refcountAt(&s.geometry, block<<s.perBlock)
+		s.block, s.counts, s.looked = block, nil, true
+		switch {
+		case errors.Is(err, errNoBlock):
+			return 0, nil
+		case err == nil:
+			s.counts = make([]byte, s.cs)
+			err = s.mender.read(s.counts, at)
+		}
+		if err != nil {
+			s.looked = false
+			return 0, err
+		}
+	}
+	if s.counts == nil {
+		return 0, nil
+	}
+	return refcount(s.counts, cluster&(1<<s.perBlock-1), s.refShift), nil
 }

@@ -96,10 +96,13 @@ func (c *run) locate(p *pass) error {
 func (l *locator) known() {
 	for i := range l.c.res.Findings {
 		f := &l.c.res.Findings[i]
-		if f.Kind.Severity != Error || f.Cause != "" {
+		if f.Cause != "" {
 			continue
 		}
 		switch {
+		case f.Kind.ID == "bitmaps-not-valid": // QEMU takes what belongs to bitmaps for leaks
+			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
+		case f.Kind.Severity != Error:
 		case strings.HasPrefix(f.Path, "header.l1_"), strings.HasPrefix(f.Path, "snapshot[") && strings.Contains(f.Path, "l1_"),
 			strings.HasPrefix(f.Path, "header.snapshots_"), strings.HasPrefix(f.Path, "header.nb_snapshots"),
 			strings.HasPrefix(f.Path, "bitmap["), strings.Contains(f.Path, "bitmap_directory"):

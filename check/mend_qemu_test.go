@@ -151,7 +151,7 @@ func TestQEMUMended(t *testing.T) {
 	t.Log(counts.n)
 }
 
-const mendPerBase = 24
+const mendPerBase = 12
 
 func mend(t testing.TB, b *bench, image []byte, what string, counts *tally) int {
 	disk := store.NewMemory(bytes.Clone(image))
@@ -216,7 +216,7 @@ func compareMended(t testing.TB, b *bench, image, mended []byte, r *check.Result
 		t.Errorf("%s: QEMU does not open it any more: %s", what, after.message)
 	case left == 0 && !after.opened():
 		t.Errorf("%s: we find no error; qemu-img: %s", what, after.message)
-	case left == 0 && after.figures != nil && after.figures.Corruptions > 0:
+	case left == 0 && after.figures != nil && after.figures.Corruptions > 0 && !flagAlone(r):
 		t.Errorf("%s: we find no error; qemu-img: %s", what, short(after.message))
 	case before.figures != nil && after.figures != nil && after.figures.Corruptions > before.figures.Corruptions:
 		t.Errorf("%s: %d corruptions, %d before: %s", what, after.figures.Corruptions, before.figures.Corruptions, short(after.message))

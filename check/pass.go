@@ -117,11 +117,16 @@ func (p *pass) structures() {
 	}
 	p.claim(image.ClusterSnapshotTable, 0, 0, uint64(h.SnapshotsOffset), p.c.snapshotBytes)
 	for i, e := range h.Extensions {
-		if l, err := e.Payload(); err == nil {
-			if l, ok := l.(header.LUKSPointer); ok && h.CryptMethod == header.CryptLuks && !(p.strict && p.c.hidden(i)) {
-				p.claim(image.ClusterLUKS, uint32(i), 0, uint64(l.Offset), l.Length)
-			}
+		payload, err := e.Payload()
+		l, ok := payload.(header.LUKSPointer)
+		if err != nil || !ok {
+			continue
 		}
+		if p.strict && (h.CryptMethod != header.CryptLuks || p.c.hidden(i)) {
+			p.odd, p.astray = true, true
+			continue
+		}
+		p.claim(image.ClusterLUKS, uint32(i), 0, uint64(l.Offset), l.Length)
 	}
 	p.bitmaps()
 	p.refcountBlocks()

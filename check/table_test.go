@@ -299,3 +299,19 @@ func TestRunCancelled(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A LUKS header of a length that QEMU takes for a negative number is not counted
+// by it, and is no error to it.
+func TestLUKSLengthBelowZero(t *testing.T) {
+	for length, want := range map[uint64]uint64{100 * testCluster: 1, 1<<64 - 1: 0} {
+		s := newTestImage()
+		s.put32(32, uint32(header.CryptLuks))
+		s.put32(104, 0x0537be77)
+		s.put32(108, 16)
+		s.put64(112, 13*testCluster)
+		s.put64(120, length)
+		if got := runOn(t, s).strict.figures.Corruptions; got != want {
+			t.Errorf("length %d: %d corruptions, want %d", length, got, want)
+		}
+	}
+}
