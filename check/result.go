@@ -1,9 +1,6 @@
 package check
 
 import (
-	"context"
-	"io"
-
 	"qedit/header"
 	"qedit/image"
 )
@@ -29,11 +26,20 @@ type Result struct {
 	More     map[string]uint64 // number of findings that are left out, by ID of their kind
 	QEMU     Figures
 
-	// unexported: what fixes need to know (counts of references and so on).
+	left  [Error + 1]uint64 // findings that are left out, by severity
+	tally *pass             // what was counted, nil where no tables can be found
 }
 
 // Count returns the number of findings of a severity, those left out included.
-func (r *Result) Count(s Severity) uint64 { panic("not written") }
+func (r *Result) Count(s Severity) uint64 {
+	n := r.left[s]
+	for i := range r.Findings {
+		if r.Findings[i].Kind.Severity == s {
+			n++
+		}
+	}
+	return n
+}
 
 // Figures are what qemu-img check says of an image, counted by its rules. The
 // names of its JSON are those of the fields in lower case with hyphens.
@@ -57,14 +63,14 @@ type Figures struct {
 
 // ExitCode returns the exit code of qemu-img check: 1 if it would not run or
 // meets errors of its own, 2 for corruptions, 3 for leaks, else 0.
-func (f *Figures) ExitCode() int { panic("not written") }
-
-// Run checks the image in a file of so many bytes, whose header area is given.
-// It reads all metadata once, in order, and takes a quarter of a byte of memory a
-// cluster and a few MiB, more for images with snapshots. It changes nothing.
-//
-// Damage ends nothing. The error is that of the context, soon after it is done,
-// or image.ErrTooManyClusters; what was found so far is returned with it.
-func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) (*Result, error) {
-	panic("not written")
+func (f *Figures) ExitCode() int {
+	switch {
+	case f.Refusal != "" || f.CheckErrors > 0:
+		return 1
+	case f.Corruptions > 0:
+		return 2
+	case f.Leaks > 0:
+		return 3
+	}
+	return 0
 }

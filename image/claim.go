@@ -121,7 +121,7 @@ func (s *scan) words(kind ClusterKind, at header.HostOffset, entries uint64, yie
 			return
 		}
 		part := s.buf[:min((entries-i)*entrySize, uint64(len(s.buf))/entrySize*entrySize)]
-		s.im.readParts(s.ctx, part, at+header.HostOffset(i*entrySize), func(at header.HostOffset, n int, err error) {
+		s.im.ReadParts(s.ctx, part, at+header.HostOffset(i*entrySize), func(at header.HostOffset, n int, err error) {
 			s.broken(&Reference{To: at, Length: uint64(n), Kind: kind, Snapshot: Active}, FaultUnreadable, err)
 		})
 		for j := 0; j < len(part); j += entrySize {
@@ -148,9 +148,9 @@ func (im *Image) readFull(buf []byte, at header.HostOffset) error {
 	return err
 }
 
-// readParts reads from the file as readFull does. What cannot be read, down to
+// ReadParts reads from the file; what is past its end is zeros. What cannot be read, down to
 // single sectors, is zeros, and handed on.
-func (im *Image) readParts(ctx context.Context, buf []byte, at header.HostOffset, lost func(at header.HostOffset, n int, err error)) {
+func (im *Image) ReadParts(ctx context.Context, buf []byte, at header.HostOffset, lost func(at header.HostOffset, n int, err error)) {
 	err := im.readFull(buf, at)
 	if err == nil {
 		return
@@ -161,6 +161,6 @@ func (im *Image) readParts(ctx context.Context, buf []byte, at header.HostOffset
 		return
 	}
 	half := (len(buf)/2 + sector - 1) / sector * sector
-	im.readParts(ctx, buf[:half], at, lost)
-	im.readParts(ctx, buf[half:], at+header.HostOffset(half), lost)
+	im.ReadParts(ctx, buf[:half], at, lost)
+	im.ReadParts(ctx, buf[half:], at+header.HostOffset(half), lost)
 }

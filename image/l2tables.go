@@ -100,7 +100,7 @@ func (r *run) read(ctx context.Context, im *Image) {
 		return
 	}
 	for _, p := range r.pieces {
-		im.readParts(ctx, r.buf[p.pos:p.pos+p.length], header.HostOffset(r.at+p.pos), func(at header.HostOffset, n int, err error) {
+		im.ReadParts(ctx, r.buf[p.pos:p.pos+p.length], header.HostOffset(r.at+p.pos), func(at header.HostOffset, n int, err error) {
 			r.lost = append(r.lost, Broken{Reference{To: at, Length: uint64(n), Kind: ClusterL2, Snapshot: Active}, FaultUnreadable, err})
 		})
 	}

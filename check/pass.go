@@ -1,0 +1,346 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// claim is a structure of fixed place that has clusters of the file.
+type claim struct {
+	first, end uint64 // clusters
+	kind       image.ClusterKind
+	n, m       uint32 // number of the snapshot, bitmap or table entry, and of the entry of the bitmap
+	followed   bool   // nothing nearer to the header has them
+}
+
+// pass walks over all metadata once. A strict pass goes wherever QEMU goes; any
+// other goes only where tables can be.
+type pass struct {
+	tally
+	c      *run
+	claims []claim // in the order in which they are believed
+	sorted []claim // those that are followed, by cluster
+
+	sortedFrom int // number of claims that sorted was made from
+}
+
+// newPass prepares a pass over what is loaded.
+func (c *run) newPass(strict bool) *pass {
+	p := &pass{c: c}
+	p.tally = tally{stored: &c.stored, refs: newCounts(c.geometry.clusters + 1), places: places{pairs: newPairs(c.geometry.clusters + 1)},
+		walker: &walker{geometry: c.geometry, ctx: c.ctx, im: c.im, strict: strict, special: map[uint64]*special{}}}
+	return p
+}
+
+// run goes over everything; the error is that of the context.
+func (p *pass) run() error {
+	p.structures()
+	p.l1s()
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	p.eachL2(func(g *l2Group) {
+		p.l2(g)
+		for i := range g.tables {
+			p.c.read(uint64(len(g.tables[i].buf)))
+		}
+	})
+	if p.strict {
+		p.countBlocks()
+	}
+	return p.ctx.Err()
+}
+
+// claim marks the clusters of a structure and counts them, as far as the file
+// has them; false where another structure has one of them.
+func (p *pass) claim(kind image.ClusterKind, n, m uint32, at, length uint64) bool {
+	if length == 0 {
+		return true
+	}
+	if p.strict && kind != image.ClusterRefcountBlock {
+		p.region(at, length, 1)
+	}
+	if at >= p.size || length > p.size-at {
+		p.odd = true
+		if at >= p.size {
+			return false
+		}
+		if p.beyond(at, length) {
+			p.astray = true // QEMU counts none of it, not even what is there
+		}
+		length = min(length, p.clusters<<p.bits-at)
+	}
+	first, end := p.span(at, length)
+	before := p.places.conflicts
+	p.places.one(first, end-first)
+	cl := claim{first, end, kind, n, m, p.places.conflicts == before}
+	p.claims = append(p.claims, cl)
+	if !cl.followed {
+		p.odd, p.astray = true, true
+		return false
+	}
+	if !p.strict {
+		p.refs.add(first, end-first, 1)
+	}
+	return true
+}
+
+// structures claims what lies where the header, the snapshot table, the bitmap
+// directory and the refcount table say.
+func (p *pass) structures() {
+	h := p.im.Area().Header
+	p.claim(image.ClusterHeader, 0, 0, 0, p.cs)
+	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
+	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, maxRefcountTable))
+	for i := range p.c.snapshots {
+		s := &p.c.snapshots[i]
+		if !p.aligned(s.l1) || s.l1Size > image.MaxL1Entries {
+			p.figures.Corruptions++
+			p.odd = true
+			continue
+		}
+		p.l1Table(image.ClusterSnapshotL1, i, s.l1, s.l1Size)
+	}
+	if h.ExternalData() && len(p.c.snapshots) > 0 {
+		p.figures.Corruptions++
+	}
+	p.claim(image.ClusterSnapshotTable, 0, 0, uint64(h.SnapshotsOffset), p.c.snapshotBytes)
+	for i, e := range h.Extensions {
+		if l, err := e.Payload(); err == nil {
+			if l, ok := l.(header.LUKSPointer); ok && h.CryptMethod == header.CryptLuks && !(p.strict && p.c.hidden(i)) {
+				p.claim(image.ClusterLUKS, uint32(i), 0, uint64(l.Offset), l.Length)
+			}
+		}
+	}
+	p.bitmaps()
+	p.refcountBlocks()
+}
+
+const (
+	maxRefcountTable   = 8 << 20 // bytes
+	maxBitmapDirectory = 1024 * image.MaxBitmaps
+)
+
+// l1Table claims an L1 table, and follows it if it may.
+func (p *pass) l1Table(kind image.ClusterKind, snapshot int, at, entries uint64) {
+	length := min(entries, image.MaxL1Entries) * entrySize
+	ok := p.claim(kind, uint32(max(snapshot, 0)), 0, at, length)
+	if at >= p.size || entries == 0 || !p.strict && (!ok || !p.aligned(at)) {
+		return
+	}
+	t := tree{at: at, entries: min(length, p.size-at+entrySize-1) / entrySize, snapshot: snapshot, weight: 1}
+	if snapshot == image.Active {
+		t.active = 1
+	}
+	for i := range p.trees {
+		if o := &p.trees[i]; o.at == t.at && o.entries == t.entries {
+			o.weight++
+			return
+		}
+	}
+	p.trees = append(p.trees, t)
+}
+
+// bitmaps claims what belongs to persistent bitmaps.
+func (p *pass) bitmaps() {
+	d := &p.c.directory
+	if !d.vouched || p.strict && d.hidden {
+		p.astray = p.astray || d.vouched
+		return
+	}
+	if !p.claim(image.ClusterBitmapDirectory, 0, 0, d.at, min(d.length, maxBitmapDirectory)) && !p.strict {
+		return
+	}
+	for i := range d.bitmaps {
+		b := &d.bitmaps[i]
+		if !p.claim(image.ClusterBitmapTable, uint32(i), 0, b.at, b.entries*entrySize) && !p.strict {
+			continue
+		}
+		p.bitmapTable(uint32(i), b.at, b.entries)
+	}
+}
+
+// bitmapTable claims the clusters of a bitmap.
+func (p *pass) bitmapTable(n uint32, at, entries uint64) {
+	if at >= p.size {
+		return
+	}
+	entries = min(entries, (p.size-at+entrySize-1)/entrySize)
+	buf := make([]byte, min(entries*entrySize, maxRead))
+	for i := uint64(0); i < entries && p.ctx.Err() == nil; {
+		part := buf[:min((entries-i)*entrySize, maxRead)]
+		p.read(part, at+i*entrySize, image.ClusterBitmapTable)
+		p.c.read(uint64(len(part)))
+		for ; len(part) > 0; part, i = part[entrySize:], i+1 {
+			e := image.BitmapTableEntry(be.Uint64(part))
+			to := uint64(e.Offset())
+			if e.Reserved() != 0 || !p.aligned(to) {
+				p.figures.Corruptions++
+				p.odd, p.astray = true, true
+				if p.strict || !p.aligned(to) {
+					continue
+				}
+			}
+			if to != 0 {
+				p.claim(image.ClusterBitmapData, n, uint32(i), to, p.cs)
+			}
+		}
+	}
+}
+
+// refcountBlocks claims the refcount blocks. A strict pass counts them last.
+func (p *pass) refcountBlocks() {
+	for i, word := range p.stored.table {
+		e := image.RefcountTableEntry(word)
+		at := uint64(e.Offset())
+		if e.Reserved() != 0 {
+			p.odd, p.astray = true, true
+		}
+		if at == 0 {
+			continue
+		}
+		if !p.aligned(at) || at >= p.size {
+			p.odd = true
+			continue
+		}
+		p.claim(image.ClusterRefcountBlock, uint32(i), 0, at, p.cs)
+		if i&0xfff == 0 && p.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// countBlocks counts the refcount blocks as QEMU does, after all else.
+func (p *pass) countBlocks() {
+	for i, word := range p.stored.table {
+		e := image.RefcountTableEntry(word)
+		at := uint64(e.Offset())
+		switch {
+		case e.Reserved() != 0, !p.aligned(at), at>>p.bits >= p.counted():
+			p.figures.Corruptions++
+		case at != 0:
+			p.region(at, p.cs, 1)
+			if min(p.refs.get(at>>p.bits), p.refMax) != 1 {
+				p.figures.Corruptions++
+			}
+		}
+		if i&0xfff == 0 && p.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// counted returns the number of clusters that QEMU counts for: one more than
+// the file has where something reaches that far.
+func (p *pass) counted() uint64 {
+	if p.refs.get(p.clusters) > 0 {
+		return p.clusters + 1
+	}
+	return p.clusters
+}
+
+// l1s counts the references of L1 entries, and finds the L2 tables that are
+// special.
+func (p *pass) l1s() {
+	var all []l2Table
+	p.eachL1(func(l1 uint64, refs []l1Ref) {
+		for _, r := range refs {
+			p.l1(r)
+		}
+		all = p.tables(refs, all[:0])
+		for _, t := range all {
+			p.l2Place(t)
+		}
+	})
+	if len(p.special) == 0 || p.ctx.Err() != nil {
+		return
+	}
+	p.eachL1(func(l1 uint64, refs []l1Ref) {
+		for _, r := range refs {
+			at, ok := p.follows(r.word)
+			if s := p.special[at]; ok && s != nil {
+				s.weight += r.tree.weight
+				s.active += r.tree.active
+			}
+		}
+	})
+}
+
+// l1 counts an L1 entry.
+func (p *pass) l1(r l1Ref) {
+	e := image.L1Entry(r.word)
+	at := uint64(e.Offset())
+	if e.Reserved() != 0 {
+		p.figures.Corruptions += r.tree.weight
+		p.odd = true
+	}
+	if at == 0 || !p.aligned(at) || at+p.cs > p.size {
+		p.odd = true
+	}
+	if p.strict {
+		if at == 0 {
+			p.astray = true
+		}
+		if !p.aligned(at) {
+			p.figures.Corruptions += r.tree.weight
+			p.astray = true
+		}
+		p.region(at, p.cs, r.tree.weight)
+	}
+	if at != 0 && r.tree.active > 0 {
+		p.copied(r.word, at>>p.bits, r.tree.active)
+	}
+}
+
+// l2Place marks the place of an L2 table that entries of one index point at.
+func (p *pass) l2Place(t l2Table) {
+	c := t.at >> p.bits
+	if t.at == 0 || !p.aligned(t.at) {
+		if p.special[t.at] == nil && len(p.special) < maxSpecial {
+			p.special[t.at] = &special{}
+		}
+		return
+	}
+	before := p.places.get(c)
+	p.places.one(c, 1)
+	if before != placeNone {
+		s := p.special[t.at]
+		if s == nil {
+			if s = (&special{other: p.fixed(c) != nil}); s.other || len(p.special) < maxSpecial {
+				p.special[t.at] = s
+			}
+		}
+		p.odd = true
+		if s.other {
+			p.astray = true
+			return
+		}
+	}
+	if !p.strict {
+		p.refs.add(c, 1, t.weight)
+	}
+}
+
+// fixed returns the claim that has a cluster; nil if there is none.
+func (p *pass) fixed(c uint64) *claim {
+	if p.sortedFrom != len(p.claims) {
+		p.sorted, p.sortedFrom = p.sorted[:0], len(p.claims)
+		for _, cl := range p.claims {
+			if cl.followed { // these do not overlap
+				p.sorted = append(p.sorted, cl)
+			}
+		}
+		slices.SortFunc(p.sorted, func(a, b claim) int { return cmp.Compare(a.first, b.first) })
+	}
+	i, found := slices.BinarySearchFunc(p.sorted, c, func(cl claim, c uint64) int { return cmp.Compare(cl.first, c) })
+	if !found {
+		i--
+	}
+	if i >= 0 && c < p.sorted[i].end {
+		return &p.sorted[i]
+	}
+	return nil
+}

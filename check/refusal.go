@@ -1,0 +1,159 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// refusal says why QEMU does not open the image for a check, "" if it does.
+func (c *run) refusal() string {
+	for _, v := range c.area.Violations {
+		if strings.HasPrefix(v.QEMU, "refuses to open") && !strings.Contains(v.QEMU, "except for a repair") && !strings.Contains(v.QEMU, "unless its command line") {
+			return v.Field + ": " + v.QEMU
+		}
+	}
+	if c.im == nil {
+		return ""
+	}
+	return c.bitmapRefusal()
+}
+
+// directory is what counts of the bitmap directory.
+type directory struct {
+	vouched    bool // the autoclear bit says that it is up to date
+	hidden     bool // QEMU does not see it
+	at, length uint64
+	bitmaps    []bitmapTable
+	refusal    string // what QEMU says of it when it does not open the image
+}
+
+type bitmapTable struct {
+	at, entries uint64
+}
+
+// Limits of QEMU for bitmaps.
+const (
+	minGranularity = 9
+	maxGranularity = 31
+	maxBitmapName  = 1023
+	maxBitmapBytes = 512 << 20
+)
+
+// hidden reports whether QEMU does not see a header extension: it stops reading
+// them where the name of the backing file starts.
+func (c *run) hidden(extension int) bool {
+	end := c.area.Header.BackingFileOffset
+	n := c.area.Lookup(header.ExtensionPath(extension))
+	return end != 0 && n != nil && n.Offset >= end
+}
+
+// readDirectory reads the bitmap directory, and judges it as QEMU does when it
+// opens the image.
+func (c *run) readDirectory() {
+	h, d := c.area.Header, &c.directory
+	var ext header.Bitmaps
+	for i, e := range h.Extensions {
+		if p, err := e.Payload(); err == nil {
+			if b, ok := p.(header.Bitmaps); ok {
+				ext, d.vouched, d.hidden = b, h.AutoclearFeatures&header.AutoclearBitmaps != 0, c.hidden(i)
+			}
+		}
+	}
+	if !d.vouched {
+		return
+	}
+	d.at, d.length = uint64(ext.BitmapDirectoryOffset), ext.BitmapDirectorySize
+	all, err := c.im.Bitmaps()
+	if end := d.at + d.length; err != nil && d.length <= maxBitmapDirectory && end > uint64(c.size) && end < maxFile {
+		if im, e := image.New(padded{c.r}, int64(end), c.area); e == nil {
+			all, err = im.Bitmaps() // QEMU takes what is past the end of the file for zeros
+		}
+	}
+	names := map[string]bool{}
+	for i := range all {
+		b := &all[i]
+		d.bitmaps = append(d.bitmaps, bitmapTable{uint64(b.TableOffset), uint64(b.TableSize)})
+		if d.refusal == "" {
+			d.refusal = c.bitmapBroken(b)
+		}
+		if names[b.Name] && d.refusal == "" {
+			d.refusal = fmt.Sprintf("Bitmap already exists: %s", header.Printable(b.Name))
+		}
+		names[b.Name] = true
+	}
+	if err != nil {
+		d.refusal = "Broken bitmap directory: " + err.Error()
+	}
+}
+
+// bitmapRefusal says why QEMU does not open an image with these bitmaps.
+func (c *run) bitmapRefusal() string {
+	if c.directory.hidden || !c.directory.vouched {
+		return ""
+	}
+	return c.directory.refusal
+}
+
+// bitmapBroken says what QEMU says of an entry of the bitmap directory that
+// keeps it from opening the image.
+func (c *run) bitmapBroken(b *image.Bitmap) string {
+	g, name := &c.geometry, header.Printable(b.Name)
+	bytes := uint64(b.TableSize) << g.bits
+	bad := b.TableSize == 0 || b.TableOffset == 0 || !g.aligned(uint64(b.TableOffset)) || b.TableSize > image.MaxBitmapTable ||
+		b.GranularityBits < minGranularity || b.GranularityBits > maxGranularity || b.Flags&^(image.BitmapInUse|image.BitmapAuto) != 0 ||
+		b.Name == "" || len(b.Name) > maxBitmapName || b.Type != image.BitmapDirty || bytes > maxBitmapBytes
+	inUse := b.Flags&image.BitmapInUse != 0
+	disk := c.area.Header.Size &^ (sectorSize - 1)
+	if !bad && !inUse {
+		covered := bytes * 8 // at most 2^32
+		bad = covered <= math.MaxUint64>>b.GranularityBits && disk > covered<<b.GranularityBits
+	}
+	switch {
+	case b.ExtraDataSize != 0:
+		return "Bitmap extra data is not supported"
+	case bad:
+		return fmt.Sprintf("Bitmap '%s' doesn't satisfy the constraints", name)
+	case inUse:
+		return ""
+	}
+	granules := (disk + 1<<b.GranularityBits - 1) >> b.GranularityBits
+	if needed := ((granules+63)/64*8 + g.cs - 1) >> g.bits; uint64(b.TableSize) != needed || c.bitmapTableBroken(uint64(b.TableOffset), uint64(b.TableSize)) {
+		return fmt.Sprintf("Could not read bitmap_table table from image for bitmap '%s': Invalid argument", name)
+	}
+	return ""
+}
+
+// bitmapTableBroken reports whether an entry of a bitmap's table has bits that it
+// may not have, or an offset that is not that of a cluster.
+func (c *run) bitmapTableBroken(at, entries uint64) bool {
+	z := zeroed{c, at}
+	buf := make([]byte, min(entries*entrySize, maxRead))
+	for entries > 0 && z.at < c.geometry.size && c.ctx.Err() == nil {
+		part := buf[:min(entries*entrySize, maxRead)]
+		z.Read(part)
+		entries -= uint64(len(part)) / entrySize
+		for ; len(part) > 0; part = part[entrySize:] {
+			if e := image.BitmapTableEntry(be.Uint64(part)); e.Reserved() != 0 || !c.geometry.aligned(uint64(e.Offset())) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// padded is a file with zeros behind its end.
+type padded struct{ io.ReaderAt }
+
+func (p padded) ReadAt(buf []byte, at int64) (int, error) {
+	n, err := p.ReaderAt.ReadAt(buf, at)
+	if err == io.EOF {
+		clear(buf[n:])
+		return len(buf), nil
+	}
+	return n, err
+}

@@ -1,0 +1,125 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// run is one check under way.
+type run struct {
+	ctx  context.Context
+	im   *image.Image // nil where the header gives no cluster size: there are no tables
+	r    io.ReaderAt
+	size int64 // of the file, bytes
+	area *header.Area
+	opts Options
+	res  *Result
+
+	geometry      geometry
+	stored        stored
+	snapshots     []snapshotL1
+	snapshotBytes uint64 // of the snapshot table
+	incomplete    uint64 // snapshots of version 3 with less than the extra data that it asks for
+	directory     directory
+
+	kept        map[string]int // findings so far, by ID of their kind
+	done, total uint64         // bytes of metadata read, and to read as far as is known
+	told        uint64         // done when progress was last told
+}
+
+// Run checks the image in a file of so many bytes, whose header area is given.
+// It reads all metadata, once where nothing is wrong, in order, and takes half a
+// byte of memory a cluster at most and a few MiB, more for counts above 2. It
+// changes nothing.
+//
+// Damage ends nothing. The error is that of the context, soon after it is done,
+// or image.ErrTooManyClusters; what was found so far is returned with it.
+func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) (*Result, error) {
+	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{More: map[string]uint64{}}, kept: map[string]int{}}
+	c.im, _ = image.New(r, size, area)
+	c.structural()
+	err := c.tables()
+	c.sort()
+	return c.res, err
+}
+
+// add keeps a finding and hands it on, as long as there are not too many of its
+// kind.
+func (c *run) add(f Finding) {
+	if c.kept[f.Kind.ID]++; c.kept[f.Kind.ID] > MaxFindings {
+		c.res.More[f.Kind.ID]++
+		c.res.left[f.Kind.Severity]++
+		return
+	}
+	f.Count = max(f.Count, 1)
+	c.res.Findings = append(c.res.Findings, f)
+	if c.opts.Found != nil {
+		c.opts.Found(f)
+	}
+}
+
+// sort puts the findings into the order of Result.Findings.
+func (c *run) sort() {
+	slices.SortStableFunc(c.res.Findings, func(a, b Finding) int {
+		follows := func(f *Finding) int { return min(len(f.Cause), 1) }
+		return cmp.Or(
+			-cmp.Compare(a.Kind.Severity, b.Kind.Severity), cmp.Compare(follows(&a), follows(&b)), cmp.Compare(a.At, b.At),
+		)
+	})
+}
+
+// read counts bytes of metadata, and tells of progress now and then.
+func (c *run) read(n uint64) {
+	c.done += n
+	if c.opts.Progress != nil && c.done-c.told >= 1<<20 {
+		c.told = c.done
+		c.opts.Progress(c.done, max(c.done, c.total))
+	}
+}
+
+// tables checks what lies beyond the header.
+func (c *run) tables() error {
+	if c.im == nil {
+		c.res.QEMU.Refusal = c.refusal()
+		return c.ctx.Err()
+	}
+	if n := c.im.Clusters(); n > image.MaxClusters {
+		c.res.QEMU.Refusal = "Check failed: File too large"
+		return fmt.Errorf("%w: %d, at most %d are expected", image.ErrTooManyClusters, n, uint64(image.MaxClusters))
+	}
+	c.geometry = newGeometry(c.im)
+	c.stored = stored{geometry: c.geometry, im: c.im}
+	h := c.area.Header
+	if err := c.stored.load(c.ctx, min(uint64(h.RefcountTableClusters)<<c.geometry.bits, maxRefcountTable)/entrySize, c.read); err != nil {
+		return err
+	}
+	c.readSnapshots()
+	c.readDirectory()
+
+	strict := c.newPass(true)
+	if err := strict.run(); err != nil {
+		return err
+	}
+	c.figures(strict)
+	if c.res.QEMU.Refusal == "" {
+		c.res.QEMU.Refusal = c.refusal()
+	}
+	believed := strict
+	if strict.astray {
+		believed = c.newPass(false)
+		if err := believed.run(); err != nil {
+			return err
+		}
+	}
+	c.res.tally = believed
+	return c.ctx.Err()
+}
+
+// structural finds what is wrong with the header and the lists of records.
+func (c *run) structural() {}
