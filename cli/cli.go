@@ -144,7 +144,7 @@ Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
 	root.Flags().Var(&theme, "theme", "colours: "+strings.Join(theme.known, ", "))
 	root.SetVersionTemplate("qedit {{.Version}}\n")
 	flags = addSessionFlags(root, env)
-	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
+	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags), newCheck(env, flags))
 	asUsage(root)
 	return root
 }
