@@ -66,6 +66,8 @@ type Finding struct {
 	// causes. It goes away when that is mended.
 	Cause string
 
+	pointers []image.Reference // to a cluster with several owners
+
 	// Fixes are the ways to mend it, the one that is taken by default first. Of
 	// none the kind says why.
 	Fixes []Fix

@@ -1,13 +1,5 @@
 package check
 
-import (
-	"context"
-	"io"
-
-	"qedit/editor"
-	"qedit/header"
-)
-
 // Fix is one way to mend a finding.
 type Fix struct {
 	Name  string // in a word, the same wherever the same is done: "unallocate", "raise"
@@ -17,22 +9,47 @@ type Fix struct {
 	// one of several that a machine cannot choose from, or one that loses.
 	Choice bool
 
-	mend func(*mender) error
+	stage stage
+	mend  func(*mender) error
 }
 
-// A mender gathers what one or several fixes replace. It reads the image as the
-// fixes before have left it.
-type mender struct{}
+// stage is when a fix is done among others: what is counted comes before the
+// counts, and what follows from them after.
+type stage uint8
 
-// Mend returns what mends findings of a result, with one fix each, as one
-// transaction; it reads the image as Run did. The fixes see what those before
-// them replaced.
-func (r *Result) Mend(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending) (editor.Transaction, error) {
-	panic("not written")
-}
+// The stages, in their order.
+const (
+	stageEntries stage = iota // of tables, of the header, of lists
+	stageOverlaps
+	stageRefcountTable
+	stageRefcounts
+	stageCopied
+	stageFlags // that say that all is well
+	stageLeaks // freed last, when nothing else is wrong
+	stages
+)
 
 // Mending is a finding with the fix that is taken for it.
 type Mending struct {
 	Finding *Finding
 	Fix     *Fix
+}
+
+// Default returns the fix that is taken where nobody is asked, nil where a
+// person has to choose, or there is none.
+func (f *Finding) Default() *Fix {
+	if len(f.Fixes) > 0 && !f.Fixes[0].Choice {
+		return &f.Fixes[0]
+	}
+	return nil
+}
+
+// Fix returns the fix of a name, nil where there is none.
+func (f *Finding) Fix(name string) *Fix {
+	for i := range f.Fixes {
+		if f.Fixes[i].Name == name {
+			return &f.Fixes[i]
+		}
+	}
+	return nil
 }

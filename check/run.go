@@ -28,6 +28,8 @@ type run struct {
 	incomplete    uint64 // snapshots of version 3 with less than the extra data that it asks for
 	directory     directory
 
+	believed *pass // nil until it is over
+
 	kept        map[string]int // findings so far, by ID of their kind
 	done, total uint64         // bytes of metadata read, and to read as far as is known
 	told        uint64         // done when progress was last told
@@ -117,6 +119,7 @@ func (c *run) tables() error {
 			return err
 		}
 	}
+	c.believed = believed
 	c.res.tally = believed
 	return c.ctx.Err()
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -89,7 +91,76 @@ func shapes() map[string]func(t testing.TB, s *editor.Session) {
 			overwrite(t, s, 0x8000, []byte{1, 2})
 		},
 	}
+	for name, edit := range growths() {
+		all[name] = edit
+	}
 	return all
+}
+
+// growths are saves that make the file longer, or take that back.
+func growths() map[string]func(testing.TB, *editor.Session) {
+	data := bytes.Repeat([]byte{0xc7}, 700)
+	put := func(t testing.TB, s *editor.Session) {
+		grow(t, s, 0x1000, map[header.HostOffset][]byte{0x8000: {1, 2, 3}, 0xc010: data, 0xcffe: {9, 8}})
+	}
+	return map[string]func(testing.TB, *editor.Session){
+		"growth":            put,
+		"growth of nothing": func(t testing.TB, s *editor.Session) { grow(t, s, 0x200, nil) },
+		"growth of half a sector": func(t testing.TB, s *editor.Session) {
+			grow(t, s, 0x90, map[header.HostOffset][]byte{0xbff0: bytes.Repeat([]byte{5}, 0x30)})
+		},
+		"growth twice": func(t testing.TB, s *editor.Session) {
+			put(t, s)
+			grow(t, s, 0x400, map[header.HostOffset][]byte{0xc100: {4}, 0xd100: data[:300]})
+		},
+		"growth after an edit":   func(t testing.TB, s *editor.Session) { set(t, s, "corrupt", "off"); put(t, s) },
+		"growth and done again":  func(t testing.TB, s *editor.Session) { put(t, s); undo(t, s); redo(t, s) },
+		"growth dropped":         func(t testing.TB, s *editor.Session) { put(t, s); discard(t, s); overwrite(t, s, 0x9000, []byte{1}) },
+		"growth taken back":      func(t testing.TB, s *editor.Session) { put(t, s); save(t, s); undo(t, s) },
+		"one growth of two back": func(t testing.TB, s *editor.Session) { put(t, s); put2(t, s); save(t, s); undo(t, s) },
+		"growth back, other growth": func(t testing.TB, s *editor.Session) {
+			put(t, s)
+			save(t, s)
+			undo(t, s)
+			put2(t, s)
+		},
+		"growth done again after two saves": func(t testing.TB, s *editor.Session) {
+			put(t, s)
+			save(t, s)
+			undo(t, s)
+			save(t, s)
+			redo(t, s)
+		},
+	}
+}
+
+// put2 is a growth by less than a sector.
+func put2(t testing.TB, s *editor.Session) {
+	t.Helper()
+	grow(t, s, 0x80, map[header.HostOffset][]byte{header.HostOffset(s.Size()) + 0x10: {6, 6, 6}})
+}
+
+// grow makes the file longer by some bytes, and puts others where they are to
+// be.
+func grow(t testing.TB, s *editor.Session, by int64, put map[header.HostOffset][]byte) {
+	t.Helper()
+	tx := growth(t, s, by, put)
+	if err := s.Apply(tx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func growth(t testing.TB, s *editor.Session, by int64, put map[header.HostOffset][]byte) editor.Transaction {
+	t.Helper()
+	tx := editor.Transaction{Title: "grow", Grow: &editor.Growth{From: s.Size(), To: s.Size() + by}}
+	for _, at := range slices.Sorted(maps.Keys(put)) {
+		old := make([]byte, len(put[at]))
+		if _, err := s.ReadAt(old, int64(at)); err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		tx.Replacements = append(tx.Replacements, editor.Difference("", at, old, put[at]).Replacements...)
+	}
+	return tx
 }
 
 func overwrite(t testing.TB, s *editor.Session, at header.HostOffset, data []byte) {
@@ -224,6 +295,7 @@ func recoverAll(t *testing.T, d *store.Disk, before, after []byte, r *rand.Rand,
 					t.Fatal("bytes were taken back, and the next session would finish the save")
 				}
 			}
+			d.StopAt(-1) // a short recovery is over before
 		}
 		if err := recovered(s, forward); err != nil {
 			t.Fatal(err)

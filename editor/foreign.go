@@ -103,7 +103,7 @@ func (s *Session) unchanged() error {
 func (s *Session) Foreign() (*Foreign, error) {
 	stamp, err := stampOf(s.image)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &Foreign{Gone: true, WasSize: s.size}, nil
+		return &Foreign{Gone: true, WasSize: s.disk}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (s *Session) Foreign() (*Foreign, error) {
 	if stamp == s.stamp && !stamp.Block || s.unfinished != nil {
 		return nil, nil
 	}
-	f := &Foreign{WasSize: s.size, Replaced: stamp.Replaced}
+	f := &Foreign{WasSize: s.disk, Replaced: stamp.Replaced}
 	if f.Replaced {
 		return f, nil
 	}
@@ -181,19 +181,27 @@ func (s *Session) Reload() (dropped []string, err error) {
 
 // Keep reads the image anew and keeps what the edits wrote, over what is on
 // disk now, as one edit. Nothing is checked that others changed: it is raw. It
-// fails, and changes nothing, where the image does not reach so far any more.
+// fails, and changes nothing, where the image does not reach so far any more, or
+// where the edits change the length of the file and others did too, or would cut
+// off what others may have put there.
 func (s *Session) Keep() error {
 	fresh, err := s.fresh()
 	if err != nil {
 		return err
 	}
 	t := Transaction{Title: "edits kept over a change by another program", Raw: true}
+	if s.size != s.disk {
+		if fresh.disk != s.disk || s.size < s.disk {
+			return &SizeError{t.Title, s.disk, fresh.disk}
+		}
+		t.Grow = &Growth{s.disk, s.size}
+	}
 	for _, r := range s.overlay {
-		if uint64(r.End()) > uint64(fresh.size) {
-			return &BoundsError{t.Title, r.Offset, len(r.New), fresh.size}
+		if size := t.size(fresh.size); uint64(r.End()) > uint64(size) {
+			return &BoundsError{t.Title, r.Offset, len(r.New), size}
 		}
 		old := make([]byte, len(r.New))
-		if _, err := readFull(s.image, old, int64(r.Offset)); err != nil {
+		if err := readPadded(s.image, old, int64(r.Offset)); err != nil {
 			return err
 		}
 		t.Replacements = append(t.Replacements, differences(r.Offset, old, r.New)...)
@@ -230,7 +238,7 @@ func (s *Session) fresh() (*Session, error) {
 func (s *Session) adopt(fresh *Session) error {
 	old := s.log
 	s.log = nil
-	s.size, s.overlay, s.current, s.saved, s.base, s.area, s.stamp = fresh.size, fresh.overlay, fresh.current, fresh.saved, fresh.base, fresh.area, fresh.stamp
+	s.disk, s.size, s.overlay, s.current, s.saved, s.base, s.area, s.stamp = fresh.disk, fresh.size, fresh.overlay, fresh.current, fresh.saved, fresh.base, fresh.area, fresh.stamp
 	s.older = fresh.older
 	if s.logging && s.Modified() {
 		err := s.tryRecord(s.Pending())

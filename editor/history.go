@@ -132,7 +132,7 @@ func (s *Session) History() ([]Saved, error) {
 	var all []Saved
 	c := chain{tip: &revision{}}
 	place := map[string][]*bool{} // of transactions by ID; one done again has several
-	for _, save := range s.readSaves(historyNames(names)) {
+	for _, save := range s.readSaves(historyNames(names), s.disk) {
 		all = append(all, Saved{
 			Number: save.number, Time: save.entry.Time, Transactions: save.entry.Transactions,
 			Standing: make([]bool, len(save.entry.Transactions)),
@@ -154,12 +154,12 @@ func (s *Session) History() ([]Saved, error) {
 type save struct {
 	number int
 	entry  *entry
-	writes []Replacement
+	work   work
 }
 
-// readSaves reads saves of this image, oldest first: those that are beyond the
-// bounds of the history are not looked at.
-func (s *Session) readSaves(names []string) []save {
+// readSaves reads saves that led to this image, of so many bytes, oldest first:
+// those that are beyond the bounds of the history are not looked at.
+func (s *Session) readSaves(names []string, length int64) []save {
 	var all []save
 	total := int64(0)
 	for i := len(names) - 1; i >= 0 && len(all) < maxSaves; i-- {
@@ -176,16 +176,17 @@ func (s *Session) readSaves(names []string) []save {
 		n, _ := historyNumber(name)
 		one := save{number: n}
 		if err == nil {
-			one.entry, one.writes, err = readEntry(data, s.image)
+			one.entry, one.work, err = readEntry(data, s.image)
 		}
-		if err == nil && one.entry.Image.Size != s.size {
-			err = &MismatchError{fmt.Sprintf("this one has %d bytes, that one %d", s.size, one.entry.Image.Size)}
+		if err == nil && one.work.to != length {
+			err = &MismatchError{fmt.Sprintf("this one has %d bytes, that one %d", length, one.work.to)}
 		}
 		if err != nil {
 			s.noticeOnce("%s in %v is left out: %v", name, s.dir, err)
 			continue
 		}
 		all = append(all, one)
+		length = one.work.from
 	}
 	slices.Reverse(all)
 	return all
@@ -202,11 +203,11 @@ func leadHere(head []byte, saves []save) []save {
 			return saves[i+1:]
 		}
 		after := slices.Clone(head)
-		overlay(saves[i].writes).patch(after, 0)
+		overlay(saves[i].work.writes).patch(after, 0)
 		if !slices.Equal(after, head) {
 			return saves[i+1:]
 		}
-		inverse(saves[i].writes).patch(head, 0)
+		inverse(saves[i].work.writes).patch(head, 0)
 		if digest(head) != id.Header {
 			return saves[i+1:]
 		}
@@ -249,7 +250,7 @@ func (s *Session) loadHistory() {
 	if len(s.older) == 0 {
 		return
 	}
-	saves := s.readSaves(s.older)
+	saves := s.readSaves(s.older, s.size)
 	s.older = nil
 	if id, err := identity(s.image); err != nil || id.Block {
 		all := len(saves)

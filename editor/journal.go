@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ type imageID struct {
 
 // identify returns what the image on disk is now.
 func (s *Session) identify() (imageID, error) {
-	id := imageID{Size: s.size, HeaderBytes: len(s.base.Bytes), Header: digest(s.base.Bytes)}
+	id := imageID{Size: s.disk, HeaderBytes: len(s.base.Bytes), Header: digest(s.base.Bytes)}
 	known, err := identity(s.image)
 	if err != nil {
 		return id, err
@@ -102,64 +101,71 @@ func (e *entry) encode() ([]byte, error) { return appendRecord(firstLine(journal
 // readEntry reads the file of a save of this image. It trusts nothing in it: the
 // transactions are possible on an image of the size that it names, and follow
 // one another. What is wrong with the file is a *TornError or a *MismatchError.
-func readEntry(data []byte, image store.Image) (*entry, []Replacement, error) {
+func readEntry(data []byte, image store.Image) (*entry, work, error) {
 	all, err := records(journalKind, data)
 	if err != nil {
-		return nil, nil, err
+		return nil, work{}, err
 	}
 	if len(all) != 1 {
-		return nil, nil, &TornError{journalKind, len(data), fmt.Sprintf("%d records are found, one is expected", len(all))}
+		return nil, work{}, &TornError{journalKind, len(data), fmt.Sprintf("%d records are found, one is expected", len(all))}
 	}
 	var head struct {
 		Image imageID `json:"image"`
 	}
 	if err := json.Unmarshal(all[0], &head); err != nil {
-		return nil, nil, &TornError{journalKind, 0, err.Error()}
+		return nil, work{}, &TornError{journalKind, 0, err.Error()}
 	}
 	if err := head.Image.of(image); err != nil {
-		return nil, nil, err
+		return nil, work{}, err
 	}
 	e := new(entry)
 	if err := json.Unmarshal(all[0], e); err != nil {
-		return nil, nil, &TornError{journalKind, 0, err.Error()}
+		return nil, work{}, &TornError{journalKind, 0, err.Error()}
 	}
 	if len(e.Transactions) == 0 {
-		return nil, nil, &TornError{journalKind, 0, "is a record without transactions"}
+		return nil, work{}, &TornError{journalKind, 0, "is a record without transactions"}
 	}
-	o, err := compose(e.Transactions, e.Image.Size)
+	w, err := workOf(e.Transactions, e.Image.Size)
 	if err != nil {
-		return nil, nil, &MismatchError{err.Error()}
+		return nil, work{}, &MismatchError{err.Error()}
 	}
-	return e, o.writes(), nil
+	return e, w, nil
 }
 
-// compose returns what transactions do together to an image of so many bytes.
-func compose(all []Transaction, size int64) (overlay, error) {
+// workOf returns what transactions do together to an image of so many bytes.
+func workOf(all []Transaction, size int64) (work, error) {
+	o, to, err := compose(all, size)
+	return work{o.writes(), size, to}, err
+}
+
+// compose returns what transactions do together to an image of so many bytes,
+// and how many it has then.
+func compose(all []Transaction, size int64) (o overlay, to int64, err error) {
 	if len(all) == 0 {
-		return nil, nil
+		return nil, size, nil
 	}
 	if len(all) > 1 {
-		first, err := compose(all[:len(all)/2], size)
+		first, size, err := compose(all[:len(all)/2], size)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		second, err := compose(all[len(all)/2:], size)
+		second, size, err := compose(all[len(all)/2:], size)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, r := range second {
 			seen := bytes.Clone(r.Old)
 			first.patch(seen, r.Offset)
 			if !bytes.Equal(seen, r.Old) {
-				return nil, fmt.Errorf("the bytes at %v are not those that were there before", r.Offset)
+				return nil, 0, fmt.Errorf("the bytes at %v are not those that were there before", r.Offset)
 			}
 		}
-		return first.with(second), nil
+		return first.with(second), size, nil
 	}
 	if err := all[0].check(size); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return overlay(nil).with(all[0].Replacements), nil
+	return overlay(nil).with(all[0].Replacements), all[0].size(size), nil
 }
 
 // writes returns the runs of bytes that differ.
@@ -180,31 +186,33 @@ type MismatchError struct {
 func (e *MismatchError) Error() string { return "it is of another image: " + e.Why }
 
 // match checks that a save was one of this image: each byte is the one before
-// the save or the one after it, and all else of the header is as it was. It
-// returns how many of the writes are on disk, and whether no byte of them is.
-func (e *entry) match(image store.Image, writes []Replacement) (done int, untouched bool, err error) {
+// the save or the one after it, the length too or one between, and all else of
+// the header is as it was. It returns how many of the parts are on disk, and
+// whether nothing of them is.
+func (e *entry) match(image store.Image, w work) (done int, untouched bool, err error) {
 	mismatch := func(format string, args ...any) (int, bool, error) {
 		return 0, false, &MismatchError{fmt.Sprintf(format, args...)}
 	}
-	size, err := image.Size()
+	size, err := w.fits(image)
 	switch {
 	case err != nil:
 		return 0, false, err
-	case size != e.Image.Size:
-		return mismatch("this one has %d bytes, that one %d", size, e.Image.Size)
 	case e.Image.HeaderBytes < 0 || e.Image.HeaderBytes > header.MaxClusterSize:
 		return mismatch("a header of %d bytes", e.Image.HeaderBytes)
+	case int64(e.Image.HeaderBytes) > w.from:
+		return mismatch("its header is longer")
 	}
 	head := make([]byte, e.Image.HeaderBytes)
-	if _, err := readFull(image, head, 0); errors.Is(err, io.EOF) {
-		return mismatch("its header is longer")
-	} else if err != nil {
+	if err := readPadded(image, head, 0); err != nil {
 		return 0, false, err
 	}
-	untouched = true
-	for _, r := range writes {
+	untouched = size == w.from
+	if w.from != w.to && size == w.to {
+		done++
+	}
+	for _, r := range w.writes {
 		found := make([]byte, len(r.Old))
-		if _, err := readFull(image, found, int64(r.Offset)); err != nil {
+		if err := readPadded(image, found, int64(r.Offset)); err != nil {
 			return 0, false, err
 		}
 		for i, b := range found {
@@ -217,7 +225,7 @@ func (e *entry) match(image store.Image, writes []Replacement) (done int, untouc
 		}
 		untouched = untouched && bytes.Equal(found, r.Old)
 	}
-	inverse(writes).patch(head, 0)
+	inverse(w.writes).patch(head, 0)
 	if digest(head) != e.Image.Header {
 		return mismatch("its header is another")
 	}
@@ -236,7 +244,7 @@ func inverse(writes []Replacement) overlay {
 type Unfinished struct {
 	Time   time.Time
 	Titles []string // of the transactions
-	Total  int      // ranges of bytes to write
+	Total  int      // ranges of bytes to write, and one more where the file's length changes
 	Done   int      // of them on disk
 	// Back says that it was to be taken back when that was cut short.
 	Back bool
@@ -245,7 +253,7 @@ type Unfinished struct {
 
 	unsure bool // a disk that failed says nothing of what is on it
 	entry  *entry
-	writes []Replacement
+	work   work
 }
 
 // ErrUnfinished says that a save has to be finished or taken back first.
@@ -315,24 +323,24 @@ func readJournal(dir store.Dir, name string, image store.Image) (*Unfinished, er
 	if err != nil {
 		return nil, err
 	}
-	e, writes, err := readEntry(data, image)
+	e, w, err := readEntry(data, image)
 	if err != nil {
 		return nil, err
 	}
-	done, untouched, err := e.match(image, writes)
+	done, untouched, err := e.match(image, w)
 	if err != nil {
 		return nil, err
 	}
 	if id := e.Image; id.Block && id.Serial == "" && done == 0 {
 		return nil, &MismatchError{"nothing of it is on this device, and nothing tells devices apart here"}
 	}
-	u := unfinished(e, writes, done, name == journalRevert)
+	u := unfinished(e, w, done, name == journalRevert)
 	u.Untouched = untouched
 	return u, nil
 }
 
-func unfinished(e *entry, writes []Replacement, done int, back bool) *Unfinished {
-	u := &Unfinished{Time: e.Time, Total: len(writes), Done: done, Back: back, entry: e, writes: writes}
+func unfinished(e *entry, w work, done int, back bool) *Unfinished {
+	u := &Unfinished{Time: e.Time, Total: w.total(), Done: done, Back: back, entry: e, work: w}
 	for _, t := range e.Transactions {
 		u.Titles = append(u.Titles, t.Title)
 	}
@@ -371,9 +379,9 @@ func (s *Session) recover(forward bool) error {
 		return s.reread()
 	}
 	s.unfinished = u
-	v := &Save{image: s.image, dir: s.dir, history: s.history, entry: u.entry, writes: u.writes, journaled: found, back: u.Back}
+	v := &Save{image: s.image, dir: s.dir, history: s.history, entry: u.entry, work: u.work, journaled: found, back: u.Back}
 	if !forward {
-		v.writes = inverse(u.writes)
+		v.work = u.work.inverse()
 	}
 	var err error
 	if found && u.Untouched && !forward {
@@ -389,7 +397,7 @@ func (s *Session) recover(forward bool) error {
 	switch {
 	case !forward:
 	case s.ours:
-		s.overlay, s.saved = nil, s.current
+		s.written(s.current)
 	default:
 		s.findHistory()
 	}
@@ -416,7 +424,7 @@ func (v *Save) again(forward bool) error {
 		err = v.turn(forward)
 	}
 	if err == nil {
-		err = v.compare(w)
+		err = v.compare(w, true)
 	}
 	if err == nil {
 		err = v.writeTo(w)

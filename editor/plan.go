@@ -11,10 +11,16 @@ import (
 type Plan struct {
 	Transactions []Transaction // what leads there, in order
 	Writes       []Replacement // runs of bytes that change, by host offset
-	Changes      []Change      // the same, as fields
+	// From and To are the length of the file in bytes before and after: To is
+	// more where the file grows, which a person has to confirm, and less where
+	// a growth is taken back.
+	From, To int64
+	Changes  []Change // the same, as fields
 	// Breaks are the rules of the header that hold on disk and would not hold
 	// after the save. Only raw edits bring any.
 	Breaks []header.Violation
+
+	cluster int64 // bytes of a cluster, 0 where that is not known
 }
 
 // Change is a field, an extension that comes, goes or moves, or a run of bytes
@@ -35,6 +41,33 @@ func (p Plan) Raw() bool {
 	return false
 }
 
+// Empty reports whether there is nothing to save.
+func (p Plan) Empty() bool { return len(p.Writes) == 0 && p.From == p.To }
+
+// Grows returns how many bytes the file gets longer by the save, 0 where it
+// does not.
+func (p Plan) Grows() int64 { return max(0, p.To-p.From) }
+
+// Length says in words how the length of the file changes, "" where it does
+// not: "the file grows by 2 clusters, 131072 bytes".
+func (p Plan) Length() string {
+	n, does := p.To-p.From, "grows"
+	if n == 0 {
+		return ""
+	}
+	if n < 0 {
+		n, does = -n, "is cut back"
+	}
+	text := fmt.Sprintf("the file %s by %s", does, counted(int(n), "byte"))
+	if c := p.cluster; c > 0 && n%c == 0 {
+		text = fmt.Sprintf("the file %s by %s, %d bytes", does, counted(int(n/c), "cluster"), n)
+	}
+	if does != "grows" {
+		text += ", which a save had added"
+	}
+	return text
+}
+
 // Bytes returns the number of bytes that would be written.
 func (p Plan) Bytes() int {
 	n := 0
@@ -46,12 +79,12 @@ func (p Plan) Bytes() int {
 
 // Plan returns what Save would do now.
 func (s *Session) Plan() Plan {
-	p := Plan{Transactions: s.Pending()}
-	for _, piece := range s.overlay {
-		p.Writes = append(p.Writes, differences(piece.Offset, piece.Old, piece.New)...)
-	}
-	if len(p.Writes) == 0 {
+	p := Plan{Transactions: s.Pending(), Writes: clipped(s.overlay.writes(), s.size), From: s.disk, To: s.size}
+	if p.Empty() {
 		return p
+	}
+	if size, ok := s.area.Header.ClusterSize(); ok {
+		p.cluster = int64(size)
 	}
 	p.Changes = fieldChanges(s.base, s.area)
 	p.Breaks = header.Brought(s.base, s.area)
@@ -239,7 +272,7 @@ func bitChanges(before, after *header.Node, was, is *header.Area) []Change {
 
 // String returns the plan as text: the fields, then the bytes.
 func (p Plan) String() string {
-	if len(p.Writes) == 0 {
+	if p.Empty() {
 		return "nothing to save\n"
 	}
 	var b strings.Builder
@@ -249,6 +282,9 @@ func (p Plan) String() string {
 			name = "bytes"
 		}
 		fmt.Fprintf(&b, "%-10v %-28s %s → %s\n", c.Offset, name, orNothing(c.Old), orNothing(c.New))
+	}
+	if text := p.Length(); text != "" {
+		b.WriteString(text + "\n")
 	}
 	fmt.Fprintf(&b, "%s to write at", counted(p.Bytes(), "byte"))
 	for _, w := range p.Writes {

@@ -17,7 +17,7 @@ type SaveError struct {
 	Step    string            // what was being done: "writing"
 	Offset  header.HostOffset // of the range that it was done to
 	Written int               // ranges handed to the system before the failure
-	Total   int               // ranges of the whole save
+	Total   int               // ranges of the whole save, and one more where the file's length changes
 	Journal string            // where the journal is kept, "" where there is none
 	Err     error
 }
@@ -46,6 +46,9 @@ func (e *SaveError) Unwrap() error { return e.Err }
 // on. Nothing was written.
 type ConflictError struct {
 	Conflicts []Conflict
+	// Size and Expected are the length of the file where that is not as it was,
+	// or where its end holds something that is not of the edits; else both 0.
+	Size, Expected int64
 }
 
 // Conflict is a range of bytes that someone else changed.
@@ -57,6 +60,11 @@ type Conflict struct {
 // Error lists the ranges.
 func (e *ConflictError) Error() string {
 	msg := "not saved: the image was changed by another program since it was read; nothing was written, your edits are kept"
+	if e.Size != e.Expected {
+		msg += fmt.Sprintf("\n  the file has %d bytes, expected %d", e.Size, e.Expected)
+	} else if len(e.Conflicts) == 0 {
+		msg += "\n  the end of the file holds something that is not of the edits"
+	}
 	for _, c := range e.Conflicts {
 		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, hexBytes(c.Found), hexBytes(c.Old))
 	}
@@ -73,12 +81,12 @@ type Save struct {
 	dir     store.Dir // nil: without a journal
 	history bool      // the journal becomes part of the history
 	entry   *entry
-	writes  []Replacement
+	work    work
 	to      *revision
 
 	journaled bool  // there may be a journal of it
 	back      bool  // the journal has the name of one that is taken back
-	written   int   // ranges handed to the system
+	written   int   // ranges handed to the system, and one more where it was given the length
 	dropped   int   // saves that the history had no room for any more
 	left      error // why the journal could not be made history; the bytes are on disk
 }
@@ -106,14 +114,15 @@ func (s *Session) Begin() (*Save, error) {
 		return nil, &SaveError{Step: "looking at the image", Err: err}
 	}
 	e := &entry{Time: time.Now().UTC(), Image: id, Transactions: s.Pending()}
-	return &Save{image: s.image, dir: s.dir, history: s.history, entry: e, writes: s.Plan().Writes, to: s.current}, nil
+	w := work{s.overlay.writes(), s.disk, s.size}
+	return &Save{image: s.image, dir: s.dir, history: s.history, entry: e, work: w, to: s.current}, nil
 }
 
 // Ended tells the session how Write ended. It returns that error, or what went
 // wrong in reading the image anew.
 func (s *Session) Ended(v *Save, err error) error {
 	if err == nil {
-		s.overlay, s.saved = nil, v.to
+		s.written(v.to)
 		s.tell(v)
 		if err = s.reread(); err != nil {
 			s.base = s.area
@@ -123,7 +132,7 @@ func (s *Session) Ended(v *Save, err error) error {
 		return err
 	}
 	if v.journaled || v.written > 0 {
-		s.unfinished, s.ours = unfinished(v.entry, v.writes, v.written, false), true
+		s.unfinished, s.ours = unfinished(v.entry, v.work, v.written, false), true
 		s.unfinished.unsure = true
 	}
 	return err
@@ -143,14 +152,14 @@ func (s *Session) Save() error {
 // stable storage; then it waits for stable storage, reads them back, and the
 // journal becomes history. It fails with a *ConflictError or a *SaveError.
 func (v *Save) Write() (err error) {
-	if len(v.writes) == 0 {
+	if v.work.empty() {
 		return nil
 	}
 	w, err := v.image.OpenWriter()
 	if err != nil {
 		return v.fail("opening the image for writing", 0, err)
 	}
-	if err = v.compare(w); err == nil && v.dir != nil {
+	if err = v.compare(w, false); err == nil && v.dir != nil {
 		if err = v.writeJournal(); err != nil {
 			err = v.fail(stepJournal, 0, err)
 		}
@@ -186,17 +195,25 @@ const (
 )
 
 func (v *Save) fail(step string, at header.HostOffset, err error) error {
-	e := &SaveError{Step: step, Offset: at, Written: v.written, Total: len(v.writes), Err: err}
+	e := &SaveError{Step: step, Offset: at, Written: v.written, Total: v.work.total(), Err: err}
 	if v.journaled {
 		e.Journal = v.dir.String()
 	}
 	return e
 }
 
-// writeTo writes the ranges, waits for stable storage and reads them back.
+// writeTo gives the file its length, writes the ranges, waits for stable storage
+// and reads all back. What it does is done again safely where it was cut short.
 func (v *Save) writeTo(w store.Writer) error {
-	for i, r := range v.writes {
-		v.written = i + 1
+	writes := v.work.kept()
+	if v.work.from != v.work.to {
+		v.written++
+		if err := v.setLength(w); err != nil {
+			return v.fail("changing the length of the file", 0, err)
+		}
+	}
+	for _, r := range writes {
+		v.written++
 		if _, err := w.WriteAt(r.New, int64(r.Offset)); err != nil {
 			return v.fail(stepWrite, r.Offset, err)
 		}
@@ -204,7 +221,7 @@ func (v *Save) writeTo(w store.Writer) error {
 	if err := w.Sync(); err != nil {
 		return v.fail("waiting for stable storage", 0, err)
 	}
-	for _, r := range v.writes {
+	for _, r := range writes {
 		got := make([]byte, len(r.New))
 		_, err := readFull(w, got, int64(r.Offset))
 		if err == nil && !bytes.Equal(got, r.New) {
@@ -214,16 +231,57 @@ func (v *Save) writeTo(w store.Writer) error {
 			return v.fail(stepReadBack, r.Offset, err)
 		}
 	}
+	if v.work.from == v.work.to {
+		return nil
+	}
+	size, err := v.image.Size()
+	if err == nil && size != v.work.to {
+		err = errReadBack
+	}
+	if err != nil {
+		return v.fail("looking at the length of the file", 0, err)
+	}
 	return nil
 }
 
+// setLength gives the file its length. Where it has that already, from a save
+// whose sync failed, it is changed anew, for what is as it was may not be
+// written: all that lies in the part is of this save.
+func (v *Save) setLength(w store.Writer) error {
+	size, err := v.image.Size()
+	if err == nil && size == v.work.to {
+		err = w.Truncate(v.work.from)
+	}
+	if err == nil {
+		err = w.Truncate(v.work.to)
+	}
+	return err
+}
+
 // compare checks that each byte on disk is the one that the writes replace, or
-// the one they put there: a save that failed half-way can be done again.
-func (v *Save) compare(w store.Writer) error {
+// the one they put there: a save that failed half-way can be done again. So it
+// is with a length that changes, where this is done again.
+func (v *Save) compare(w store.Writer, again bool) error {
+	if v.work.from != v.work.to {
+		size, err := v.work.fits(v.image)
+		var mismatch *MismatchError
+		switch {
+		case err == nil && size != v.work.from && !again, errors.As(err, &mismatch):
+			return &ConflictError{Size: size, Expected: v.work.from}
+		case err != nil:
+			return v.fail("looking at the length of the file", 0, err)
+		}
+	}
 	var conflicts []Conflict
-	for _, r := range v.writes {
+	for _, r := range v.work.writes {
 		found := make([]byte, len(r.Old))
-		if _, err := readFull(w, found, int64(r.Offset)); err != nil {
+		var err error
+		if end := min(v.work.from, v.work.to); int64(r.End()) > end {
+			err = readPadded(w, found, int64(r.Offset))
+		} else {
+			_, err = readFull(w, found, int64(r.Offset))
+		}
+		if err != nil {
 			return v.fail("comparing with the disk", r.Offset, err)
 		}
 		for i, b := range found {
@@ -235,7 +293,7 @@ func (v *Save) compare(w store.Writer) error {
 		}
 	}
 	if len(conflicts) > 0 {
-		return &ConflictError{conflicts}
+		return &ConflictError{Conflicts: conflicts}
 	}
 	return nil
 }

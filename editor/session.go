@@ -18,7 +18,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"qedit/editor/store"
 	"qedit/header"
@@ -28,7 +27,8 @@ import (
 // goroutines at once, but for Holders and what Base and View return.
 type Session struct {
 	image   store.Image
-	size    int64
+	disk    int64 // length of the image on disk, bytes
+	size    int64 // and of the edited view
 	overlay overlay
 	current *revision
 	saved   *revision
@@ -200,18 +200,31 @@ func (s *Session) reread() error {
 	if err != nil {
 		return err
 	}
-	s.size, s.stamp = size, stamp
-	if s.base, err = s.readArea(nil); err != nil {
+	if s.size == s.disk {
+		s.size = size // no edit gives it another one
+	}
+	s.disk, s.stamp = size, stamp
+	if s.base, err = readArea(view{s.image, nil, s.disk, s.disk}); err != nil {
 		return err
 	}
 	if s.area = s.base; s.Modified() {
-		s.area, err = s.readArea(s.overlay)
+		s.area, err = readArea(view{s.image, s.overlay, s.disk, s.size})
 	}
 	return err
 }
 
-// Size returns the length of the image file or device in bytes.
+// written makes what is on disk after a save what the session starts from.
+func (s *Session) written(to *revision) {
+	s.overlay, s.saved, s.disk = nil, to, s.size
+}
+
+// Size returns the length of the edited view in bytes: that of the image file
+// or device, unless an edit makes the file grow. See OnDiskSize.
 func (s *Session) Size() int64 { return s.size }
+
+// OnDiskSize returns the length of the image file or device in bytes, without
+// edits.
+func (s *Session) OnDiskSize() int64 { return s.disk }
 
 // Area returns the decoded header area of the edited view. It is replaced, not
 // changed, by edits.
@@ -219,95 +232,6 @@ func (s *Session) Area() *header.Area { return s.area }
 
 // OnDisk returns the decoded header area as it is on disk, without edits.
 func (s *Session) OnDisk() *header.Area { return s.base }
-
-// Base returns the image as it is on disk, without edits. It is safe for
-// several goroutines at once.
-func (s *Session) Base() io.ReaderAt { return s.image }
-
-// ReadAt reads the edited view at a host offset.
-func (s *Session) ReadAt(p []byte, off int64) (int, error) {
-	return s.View().ReadAt(p, off)
-}
-
-// View returns a reader of the edited view as it is now. It stays as it is
-// while edits go on, and is safe for several goroutines at once.
-func (s *Session) View() io.ReaderAt { return view{s.image, s.overlay} }
-
-// view is an image with edits on top.
-type view struct {
-	base  io.ReaderAt
-	edits overlay
-}
-
-func (v view) ReadAt(p []byte, off int64) (int, error) {
-	n, err := readFull(v.base, p, off)
-	v.edits.patch(p[:n], header.HostOffset(off))
-	return n, err
-}
-
-// Patch puts the edits over p, which was read from Base at a host offset.
-func (s *Session) Patch(p []byte, at header.HostOffset) { s.overlay.patch(p, at) }
-
-// Edited calls yield for each run of bytes in the range that differs from what
-// is on disk, until it returns false. Offsets are host offsets. The runs must
-// not be changed.
-func (s *Session) Edited(at, end header.HostOffset, yield func(Replacement) bool) {
-	for _, piece := range s.overlay.in(at, end) {
-		if !eachDifference(piece.within(at, end), yield) {
-			return
-		}
-	}
-}
-
-// readFull reads until p is full, the end or an error.
-func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
-	n := 0
-	for n < len(p) {
-		m, err := r.ReadAt(p[n:], off+int64(n))
-		n += m
-		if err != nil {
-			if n == len(p) && errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return n, err
-		}
-		if m == 0 {
-			return n, io.ErrNoProgress
-		}
-	}
-	return n, nil
-}
-
-// readArea decodes the first cluster as it is seen through an overlay. Where
-// the header does not say how large that is, it is as large as can be.
-func (s *Session) readArea(o overlay) (*header.Area, error) {
-	const probe = 4096
-	head, err := s.readHead(o, probe)
-	if err != nil {
-		return nil, err
-	}
-	h, _ := header.Decode(head)
-	cluster, ok := h.ClusterSize()
-	if !ok {
-		cluster = header.MaxClusterSize
-	}
-	if cluster != probe {
-		if head, err = s.readHead(o, int(cluster)); err != nil {
-			return nil, err
-		}
-	}
-	return header.NewArea(head), nil
-}
-
-func (s *Session) readHead(o overlay, length int) ([]byte, error) {
-	head := make([]byte, min(int64(length), s.size))
-	n, err := readFull(s.image, head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading the header: %w", err)
-	}
-	o.patch(head[:n], 0)
-	return head[:n], nil
-}
 
 // RefusedError says that an edit would break rules that held before.
 type RefusedError struct {
@@ -352,14 +276,15 @@ func (s *Session) Preview(t Transaction) (*header.Area, error) {
 // Apply adds a transaction to the edits. It refuses with a *RefusedError what
 // breaks a rule of the header that held before, unless the transaction is raw;
 // with a *BoundsError what reaches past the end of the image; with a *StaleError
-// what does not fit the bytes that are there; with ErrUnfinished, a *HeldError
+// or a *SizeError what does not fit the bytes that are there, or how many there
+// are; a growth of a block device; with ErrUnfinished, a *HeldError
 // or a *ForeignError while the image may not be edited. Then nothing changes.
 func (s *Session) Apply(t Transaction) error {
 	if err := s.unchanged(); err != nil {
 		return err
 	}
 	o, area, err := s.try(t)
-	if err != nil || len(t.Replacements) == 0 {
+	if err != nil || len(t.Replacements) == 0 && t.Grow == nil {
 		return err
 	}
 	if err := s.hold(); err != nil {
@@ -368,7 +293,7 @@ func (s *Session) Apply(t Transaction) error {
 	if t.ID == "" {
 		t.ID = newID()
 	}
-	s.overlay, s.area = o, area
+	s.overlay, s.area, s.size = o, area, t.size(s.size)
 	if last := s.current; t.Group != 0 && last.edit.Group == t.Group && last != s.saved && last.latest == nil {
 		last.edit = last.edit.then(t)
 	} else {
@@ -396,6 +321,7 @@ func (s *Session) NewGroup() uint64 {
 func (t Transaction) then(u Transaction) Transaction {
 	t.Raw = t.Raw || u.Raw
 	t.Title, t.Replacements = u.Title, overlay(t.Replacements).with(u.Replacements)
+	t.Grow = t.Grow.then(u.Grow)
 	return t
 }
 
@@ -407,11 +333,15 @@ func (s *Session) try(t Transaction) (overlay, *header.Area, error) {
 	if s.unfinished != nil {
 		return nil, nil, ErrUnfinished
 	}
-	touched := false
+	if err := s.allowed(t); err != nil {
+		return nil, nil, err
+	}
+	touched := t.Grow != nil // the header's cluster may be the last
+	seen := view{s.image, s.overlay, s.disk, max(s.size, t.size(s.size))}
 	var stale []Conflict
 	for _, r := range t.Replacements {
 		old := make([]byte, len(r.Old))
-		if _, err := s.ReadAt(old, int64(r.Offset)); err != nil {
+		if _, err := readFull(seen, old, int64(r.Offset)); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", t.Title, err)
 		}
 		if !bytes.Equal(old, r.Old) {
@@ -427,7 +357,7 @@ func (s *Session) try(t Transaction) (overlay, *header.Area, error) {
 	if !touched {
 		return o, s.area, nil
 	}
-	area, err := s.readArea(o)
+	area, err := readArea(view{s.image, o, s.disk, t.size(s.size)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -518,7 +448,7 @@ func (s *Session) move(t Transaction, to *revision) error {
 	if err := s.hold(); err != nil {
 		return err
 	}
-	s.overlay, s.area, s.current = o, area, to
+	s.overlay, s.area, s.size, s.current = o, area, t.size(s.size), to
 	s.record(t)
 	s.settle()
 	return nil
@@ -527,14 +457,18 @@ func (s *Session) move(t Transaction, to *revision) error {
 // Discard takes back all edits that are not saved, as one edit: Undo brings them
 // back.
 func (s *Session) Discard() error {
-	t := Transaction{Title: "discard edits", Replacements: s.overlay}.Invert()
+	t := Transaction{Title: "discard edits", Replacements: s.overlay}
+	if s.size != s.disk {
+		t.Grow = &Growth{s.disk, s.size}
+	}
+	t = t.Invert()
 	t.Raw = true // back to what is on disk, whatever that is
 	return s.Apply(t)
 }
 
 // Modified reports whether what is seen differs from what is on disk. Edits that
 // cancel each other out leave nothing to save.
-func (s *Session) Modified() bool { return len(s.overlay) > 0 }
+func (s *Session) Modified() bool { return len(s.overlay) > 0 || s.size != s.disk }
 
 // Pending returns the transactions that lead from what is saved to what is
 // seen, in order: edits that are not saved, and the inverses of saved ones that

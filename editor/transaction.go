@@ -32,7 +32,10 @@ type Transaction struct {
 	Raw bool `json:"raw,omitempty"`
 	// Group is not zero for the parts of a longer act, such as typing: parts
 	// with the same group in a row are taken back as one.
-	Group        uint64        `json:"group,omitempty"`
+	Group uint64 `json:"group,omitempty"`
+	// Grow makes the file longer first, nil for most. Replacements may lie in
+	// the part that is added, and replace zeros there.
+	Grow         *Growth       `json:"grow,omitempty"`
 	Replacements []Replacement `json:"replacements"`
 }
 
@@ -57,7 +60,7 @@ func (t Transaction) Bytes() int {
 
 // Invert returns the transaction that takes t back.
 func (t Transaction) Invert() Transaction {
-	inverse := Transaction{Title: t.Title, Raw: t.Raw, Replacements: make([]Replacement, len(t.Replacements))}
+	inverse := Transaction{Title: t.Title, Raw: t.Raw, Grow: t.Grow.invert(), Replacements: make([]Replacement, len(t.Replacements))}
 	for i, r := range t.Replacements {
 		inverse.Replacements[i] = Replacement{r.Offset, r.New, r.Old}
 	}
@@ -106,6 +109,12 @@ func (r Replacement) within(at, end header.HostOffset) Replacement {
 
 // check reports what makes t no transaction on an image of so many bytes.
 func (t Transaction) check(size int64) error {
+	if t.Grow != nil {
+		if err := t.Grow.check(t.Title, size); err != nil {
+			return err
+		}
+		size = max(t.Grow.From, t.Grow.To)
+	}
 	var end header.HostOffset
 	for i, r := range t.Replacements {
 		switch {
@@ -115,14 +124,16 @@ func (t Transaction) check(size int64) error {
 			return &BoundsError{t.Title, r.Offset, len(r.New), size}
 		case i > 0 && r.Offset < end:
 			return fmt.Errorf("%s: replacements overlap at %v", t.Title, r.Offset)
+		case t.Grow != nil && !t.Grow.zeros(r):
+			return fmt.Errorf("%s: the bytes at %v would not be zeros where the file ends", t.Title, r.Offset)
 		}
 		end = r.End()
 	}
 	return nil
 }
 
-// BoundsError says that an edit reaches past the end of the image. Images do
-// not grow.
+// BoundsError says that an edit reaches past the end of the image. Images grow
+// only by a transaction's Growth.
 type BoundsError struct {
 	Title  string
 	Offset header.HostOffset

@@ -229,6 +229,7 @@ type Unsaved struct {
 
 	name         string
 	transactions []Transaction
+	work         work // what they do together
 	release      func()
 }
 
@@ -291,14 +292,14 @@ func (s *Session) readUnsaved(name string) (*Unsaved, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := compose(all, head.Image.Size)
+	w, err := workOf(all, head.Image.Size)
 	if err != nil {
 		return nil, &MismatchError{err.Error()}
 	}
-	if done, err := s.onDisk(o.writes()); err != nil || done {
+	if done, err := s.onDisk(w); err != nil || done {
 		return nil, err
 	}
-	u := &Unsaved{Time: head.Time, Torn: torn, name: name, transactions: all}
+	u := &Unsaved{Time: head.Time, Torn: torn, name: name, transactions: all, work: w}
 	c := chain{tip: &revision{}}
 	for _, t := range all {
 		c.add(t)
@@ -313,11 +314,7 @@ func (s *Session) readUnsaved(name string) (*Unsaved, error) {
 // dropSaved drops what earlier sessions left and is on disk now.
 func (s *Session) dropSaved() error {
 	for _, u := range slices.Clone(s.orphans) {
-		o, err := compose(u.transactions, s.size)
-		if err != nil {
-			continue // of an image of another size
-		}
-		saved, err := s.onDisk(o.writes())
+		saved, err := s.onDisk(u.work)
 		if err == nil && saved {
 			err = s.DropUnsaved(u)
 		}
@@ -358,8 +355,11 @@ func readLog(data []byte, image store.Image) (head logHead, all []Transaction, t
 }
 
 // onDisk reports whether all that was to be written is on disk.
-func (s *Session) onDisk(writes []Replacement) (bool, error) {
-	for _, r := range writes {
+func (s *Session) onDisk(w work) (bool, error) {
+	if size, err := s.image.Size(); err != nil || size != w.to {
+		return false, err
+	}
+	for _, r := range w.kept() {
 		found := make([]byte, len(r.New))
 		_, err := readFull(s.image, found, int64(r.Offset))
 		if err != nil && !errors.Is(err, io.EOF) {

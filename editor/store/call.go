@@ -8,13 +8,14 @@ type Op string
 // The operations that can fail. Those of a folder have a Name in their Call;
 // reading, writing, syncing and closing are done to both.
 const (
-	OpRead  Op = "read"
-	OpSize  Op = "size"
-	OpStat  Op = "stat" // identity and stamp
-	OpOpen  Op = "open for writing"
-	OpWrite Op = "write"
-	OpSync  Op = "sync"
-	OpClose Op = "close"
+	OpRead     Op = "read"
+	OpSize     Op = "size"
+	OpStat     Op = "stat" // identity and stamp
+	OpOpen     Op = "open for writing"
+	OpWrite    Op = "write"
+	OpTruncate Op = "truncate"
+	OpSync     Op = "sync"
+	OpClose    Op = "close"
 
 	OpNames        Op = "list names"
 	OpCreate       Op = "create"
@@ -31,7 +32,7 @@ type Call struct {
 	Name   string // of a file in the folder; empty for the image
 	To     string // the new name in a rename
 	Offset int64  // of a read or write, bytes
-	Length int    // of a read or write, bytes
+	Length int    // of a read or write, bytes; a truncation has its length in Offset
 }
 
 // String says what was done to what.
@@ -50,6 +51,9 @@ func (c Call) String() string {
 	}
 	if c.Op == OpRead || c.Op == OpWrite {
 		s += fmt.Sprintf(" at %#x, %d bytes", c.Offset, c.Length)
+	}
+	if c.Op == OpTruncate {
+		s += fmt.Sprintf(" to %#x bytes", c.Offset)
 	}
 	return s
 }

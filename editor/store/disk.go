@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Disk is a machine with one image of a fixed size and one folder, for tests
+// Disk is a machine with one image and one folder, for tests
 // of what a power cut does to them. All that is written stays in its cache
 // until it is synced.
 //
@@ -237,6 +237,19 @@ func (m *diskImage) WriteAt(p []byte, off int64) (int, error) {
 		m.c.writeAt(p, off)
 		return len(p), nil
 	})
+}
+
+func (m *diskImage) Truncate(size int64) error {
+	if size < 0 {
+		return errNegative
+	}
+	f := m.d.call(Call{Op: OpTruncate, Offset: size})
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	if f.done {
+		m.c.truncate(int(size))
+	}
+	return f.err
 }
 
 func (m *diskImage) Size() (int64, error) {

@@ -104,6 +104,20 @@ func (c *cached) writeAt(p []byte, off int64) {
 	}
 }
 
+// truncate gives the file another length in the cache. Zeros may get to the
+// disk in the place of what is cut off even where the length does not.
+func (c *cached) truncate(size int) {
+	if size == len(c.now) {
+		return
+	}
+	if cut := len(c.now) - size; cut > 0 {
+		c.writeAt(make([]byte, cut), int64(size))
+	}
+	c.now, c.shared = sized(bytes.Clone(c.now), size), false
+	c.writes++
+	c.length.add(size)
+}
+
 // sync brings to stable storage what was written since the last one.
 func (c *cached) sync() {
 	if c.length.dirty {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -125,6 +127,68 @@ func TestCrashImage(t *testing.T) {
 	wantStates(t, next, "Ayz")
 	write(t, next, 0, "n")
 	wantStates(t, next, "Ayz", "nyz")
+}
+
+// A length is there or it is not, whatever becomes of the bytes.
+func TestCrashTruncate(t *testing.T) {
+	d := store.NewDisk(fill("abc"))
+	must(t, d.Image().(store.Writer).Truncate(4*sector))
+	write(t, d, 3, "d")
+	wantStates(t, d, "abc", "abc.", "abcd")
+	must(t, syncImage(d))
+	wantStates(t, d, "abcd")
+	must(t, d.Image().(store.Writer).Truncate(2*sector))
+	if see(t, d) != "ab" {
+		t.Errorf("the cache shows %q", see(t, d))
+	}
+	// Of what is cut off zeros may survive in the longer file.
+	wantStates(t, d, "ab", "abcd", "ab.d", "abc.", "ab..")
+	must(t, d.Image().(store.Writer).Truncate(3*sector))
+	if see(t, d) != "ab." {
+		t.Errorf("the cache shows %q", see(t, d))
+	}
+	must(t, syncImage(d))
+	wantStates(t, d, "ab.")
+}
+
+// Every image takes a length, and fails to where it is made to.
+func TestTruncate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	must(t, os.WriteFile(path, []byte("abcd"), 0o600))
+	file, err := store.Open(path)
+	must(t, err)
+	defer file.Close()
+	for name, image := range map[string]store.Image{
+		"memory": store.NewMemory([]byte("abcd")), "file": file, "disk": store.NewDisk([]byte("abcd")).Image(),
+	} {
+		broken := true
+		f := &store.Faulty{Image: image, Fail: func(_ int, c store.Call) error {
+			if broken && c.Op == store.OpTruncate {
+				return errBroken
+			}
+			return nil
+		}}
+		w, err := f.OpenWriter()
+		must(t, err)
+		if err := w.Truncate(2); !errors.Is(err, errBroken) {
+			t.Errorf("%s: %v", name, err)
+		}
+		broken = false
+		for _, c := range []struct {
+			size int64
+			want string
+		}{{6, "abcd\x00\x00"}, {3, "abc"}, {5, "abc\x00\x00"}, {0, ""}} {
+			must(t, w.Truncate(c.size))
+			got, err := io.ReadAll(io.NewSectionReader(f, 0, 100))
+			if size, sizeErr := f.Size(); err != nil || sizeErr != nil || size != c.size || string(got) != c.want {
+				t.Errorf("%s: %d bytes, %q, want %q", name, size, got, c.want)
+			}
+		}
+		if err := w.Truncate(-1); err == nil {
+			t.Errorf("%s has less than nothing", name)
+		}
+		must(t, w.Close())
+	}
 }
 
 // A sector is never torn, a write across sectors is at their bounds.

@@ -94,6 +94,13 @@ func (w *faultyWriter) WriteAt(p []byte, off int64) (int, error) {
 	return w.f.transfer(OpWrite, w.w.WriteAt, p, off)
 }
 
+func (w *faultyWriter) Truncate(size int64) error {
+	if err := w.f.call(Call{Op: OpTruncate, Offset: size}); err != nil {
+		return err
+	}
+	return w.w.Truncate(size)
+}
+
 func (w *faultyWriter) Sync() error {
 	if err := w.f.call(Call{Op: OpSync}); err != nil {
 		return err

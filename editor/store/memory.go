@@ -15,7 +15,7 @@ type Memory struct {
 }
 
 var (
-	errNegative = errors.New("negative offset")
+	errNegative = errors.New("negative offset or length")
 	errOutside  = errors.New("write outside the image")
 )
 
@@ -46,7 +46,7 @@ func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// WriteAt writes within the image. It does not grow.
+// WriteAt writes within the image: it does not grow by that.
 func (m *Memory) WriteAt(p []byte, off int64) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,6 +55,18 @@ func (m *Memory) WriteAt(p []byte, off int64) (int, error) {
 	}
 	m.writes++
 	return copy(m.data[off:], p), nil
+}
+
+// Truncate cuts the image, or fills it with zeros, to a length in bytes.
+func (m *Memory) Truncate(size int64) error {
+	if size < 0 {
+		return errNegative
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.writes++
+	m.data = sized(m.data, int(size))
+	return nil
 }
 
 // Size returns the length in bytes.

@@ -22,7 +22,7 @@ type Image interface {
 	// Size returns the length in bytes.
 	Size() (int64, error)
 	// OpenWriter opens the same file or device for reading and writing. It
-	// never truncates or creates one. It fails with ErrReplaced where the name
+	// never empties or creates one. It fails with ErrReplaced where the name
 	// leads to another file by now.
 	OpenWriter() (Writer, error)
 	Close() error
@@ -32,6 +32,9 @@ type Image interface {
 type Writer interface {
 	io.ReaderAt
 	io.WriterAt
+	// Truncate gives the file a length in bytes. What is beyond it goes, what
+	// it gets more reads as zeros. The length of a device cannot be changed.
+	Truncate(size int64) error
 	// Sync returns once all that was written is on stable storage. After an
 	// error nothing may be assumed of what was written since the last Sync.
 	Sync() error

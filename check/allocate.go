@@ -1,0 +1,133 @@
+package check
+
+import (
+	"fmt"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// GrowthError says that fixes need clusters that the file does not have, and
+// were not allowed to make it longer.
+type GrowthError struct {
+	Bytes int64
+	Size  int64 // of a cluster, bytes
+}
+
+// Error says by how much.
+func (e *GrowthError) Error() string {
+	what := "clusters"
+	if e.Bytes == e.Size {
+		what = "cluster"
+	}
+	return fmt.Sprintf("the file has to grow for this by %d %s, %d bytes: allow it to", e.Bytes/e.Size, what, e.Bytes)
+}
+
+// search is a search for free clusters.
+type search struct {
+	kinds *image.Map
+	next  uint64 // those before are not free
+	none  bool   // none may be used
+}
+
+// allocate returns the host offset of so many clusters in a row, which nothing
+// uses and that have a refcount of 1 then. They are clusters of the file only
+// where nothing references them, their refcount is 0, and no pointer in the
+// image is damaged: it might mean one of them. Else the file gets longer.
+func (m *mender) allocate(n uint64) (header.HostOffset, error) {
+	first, err := m.take(n)
+	if err != nil {
+		return 0, err
+	}
+	for c := first; c < first+n; c++ {
+		if err := m.setRefcount(c, 1); err != nil {
+			return 0, err
+		}
+	}
+	return header.HostOffset(first << m.refs.bits), nil
+}
+
+// take is allocate without the refcounts. It counts a reference to each.
+func (m *mender) take(n uint64) (first uint64, err error) {
+	c, err := m.census()
+	if err != nil {
+		return 0, err
+	}
+	first, ok, err := m.free(n)
+	if err == nil && !ok {
+		first, err = m.grow(n)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for i := range n {
+		c.refs.set(first+i, 1)
+	}
+	return first, nil
+}
+
+// free finds clusters of the file in a row that may be used.
+func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
+	c := m.refs
+	if m.search == nil {
+		kinds, err := m.image().Map(m.ctx, nil)
+		if err != nil {
+			return 0, false, err
+		}
+		_, conflict := kinds.Next(0, image.ClusterKind.Conflict)
+		m.search = &search{kinds: kinds, next: 1, none: conflict || c.astray > 0}
+	}
+	s := m.search
+	if s.none {
+		return 0, false, nil
+	}
+	unused := func(cluster uint64) bool {
+		if s.kinds.Kind(cluster).Base() != image.ClusterUnreferenced || c.refs.get(cluster) != 0 {
+			return false
+		}
+		if _, _, err := m.refcountAt(&c.geometry, cluster); err != nil {
+			return false // whether it was in use is not known
+		}
+		v, err := m.refcount(cluster)
+		return err == nil && v == 0
+	}
+	whole := uint64(m.size) >> c.bits // a short last cluster is not used
+	run := uint64(0)
+	for cluster := s.next; cluster < whole; cluster++ {
+		if cluster&0xffff == 0 && m.ctx.Err() != nil {
+			return 0, false, m.ctx.Err()
+		}
+		if !unused(cluster) {
+			run = 0
+			continue
+		}
+		if run++; run == n {
+			if n == 1 {
+				s.next = cluster + 1
+			}
+			return cluster + 1 - n, true, nil
+		}
+	}
+	if n == 1 {
+		s.next = whole
+	}
+	return 0, false, nil
+}
+
+// grow makes the file longer by so many clusters.
+func (m *mender) grow(n uint64) (first uint64, err error) {
+	c := m.refs
+	first = (uint64(m.end) + c.cs - 1) >> c.bits
+	for i := range n {
+		if _, meant := c.beyond[first+i]; meant || len(c.beyond) >= maxBeyond {
+			return 0, fmt.Errorf("the file cannot grow: entries point past its end at 0x%x, and would point into what is added; mend them first", m.end)
+		}
+	}
+	if first+n > image.MaxClusters {
+		return 0, image.ErrTooManyClusters
+	}
+	m.end = int64((first + n) << c.bits)
+	m.im = nil // it has another length
+	m.result = nil
+	return first, nil
+}

@@ -1,0 +1,205 @@
+package check
+
+import (
+	"fmt"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// slot is an entry of an L1 or L2 table that a fix is about.
+type slot struct {
+	at           header.HostOffset
+	size         uint64 // bytes
+	word, bitmap uint64
+	l1           bool
+}
+
+// slots calls change for each entry of a run, and writes back what it makes of
+// it. The run is what a finding is about: of L1 entries, or of L2 entries.
+func (m *mender) slots(at header.HostOffset, length uint64, l1 bool, change func(g *geometry, e *slot) error) error {
+	g, err := m.geometry()
+	if err != nil {
+		return err
+	}
+	size := g.entry
+	if l1 {
+		size = entrySize
+	}
+	for end := at + header.HostOffset(length); at+header.HostOffset(size) <= end; at += header.HostOffset(size) {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
+		e := slot{at: at, size: size, l1: l1}
+		if e.word, err = m.word(at); err == nil && size == 16 {
+			e.bitmap, err = m.word(at + 8)
+		}
+		if err != nil {
+			return err
+		}
+		was := e
+		if err := change(&g, &e); err != nil {
+			return err
+		}
+		if e == was {
+			continue
+		}
+		if err := m.setEntry(&g, was, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setEntry puts an entry in the place of another. What that pointed at loses a
+// reference, what it points at now gets one.
+func (m *mender) setEntry(g *geometry, was, now slot) error {
+	if was.l1 {
+		return m.setL1(g, was, now)
+	}
+	c, err := m.census()
+	if err != nil {
+		return err
+	}
+	weight, err := m.weight(uint64(was.at))
+	if err != nil {
+		return err
+	}
+	if err := m.setWord(now.at, now.word); err != nil {
+		return err
+	}
+	if now.size == 16 {
+		if err := m.setWord(now.at+8, now.bitmap); err != nil {
+			return err
+		}
+	}
+	oldFirst, oldEnd, oldOK := g.has(was.word)
+	first, end, ok := g.has(now.word)
+	switch {
+	case !oldOK && ok:
+		c.astray--
+	case oldOK && !ok:
+		c.astray++
+	}
+	if oldFirst == first && oldEnd == end {
+		return nil
+	}
+	for cluster := first; cluster < end; cluster++ {
+		if err := m.use(cluster, weight); err != nil {
+			return err
+		}
+	}
+	m.touch(first, end)
+	for cluster := max(oldFirst, g.clusters); cluster < oldEnd; cluster++ {
+		c.found(cluster)
+	}
+	return m.release(oldFirst, oldEnd, weight)
+}
+
+// found takes a pointer past the end of the file out of the account.
+func (c *census) found(cluster uint64) {
+	if len(c.beyond) >= maxBeyond {
+		return // not all of them are known
+	}
+	if c.beyond[cluster]--; c.beyond[cluster] == 0 {
+		delete(c.beyond, cluster)
+	}
+}
+
+// setL1 puts an L1 entry in the place of another. What the L2 table maps is
+// counted anew.
+func (m *mender) setL1(g *geometry, was, now slot) error {
+	old, new := uint64(image.L1Entry(was.word).Offset()), uint64(image.L1Entry(now.word).Offset())
+	if old == new {
+		return m.setWord(now.at, now.word)
+	}
+	if err := m.setWord(now.at, now.word); err != nil {
+		return err
+	}
+	m.refs, m.search = nil, nil
+	if old == 0 || !g.aligned(old) || old>>g.bits >= g.clusters {
+		return nil
+	}
+	// The reference is gone from the count: it is given back to be taken.
+	if err := m.use(old>>g.bits, 1); err != nil {
+		return err
+	}
+	return m.release(old>>g.bits, old>>g.bits+1, 1)
+}
+
+// settle makes the COPIED flags right of what points at touched clusters. It is
+// done once, in the end.
+func (m *mender) settle() error {
+	if len(m.touched) == 0 {
+		return nil
+	}
+	g, err := m.geometry()
+	if err != nil {
+		return err
+	}
+	s := settler{mender: m, geometry: g, touched: merged(m.touched)}
+	m.touched = nil
+	if err := m.image().Scan(m.ctx, &s, nil); err != nil {
+		return err
+	}
+	if s.err != nil {
+		return s.err
+	}
+	for _, f := range s.flips {
+		word, err := m.word(f)
+		if err == nil {
+			err = m.setWord(f, word^entryCopied)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settler looks for entries of the active tree whose COPIED flag is wrong.
+type settler struct {
+	*mender
+	geometry
+	touched []span
+	flips   []header.HostOffset
+	err     error
+}
+
+// Broken is not of interest.
+func (s *settler) Broken(*image.Broken) {}
+
+// Reference looks at the L1 entries of the active tree.
+func (s *settler) Reference(r *image.Reference) {
+	if r.From == image.FromL1 && r.Snapshot == image.Active && s.aligned(uint64(r.To)) {
+		s.look(r.At, r.Word, uint64(r.To)>>s.bits)
+	}
+}
+
+// L2 looks at the entries of a table of the active tree.
+func (s *settler) L2(p *image.L2Part) {
+	if p.Kind.Base() != image.ClusterL2 || s.dataFile {
+		return
+	}
+	for i := uint64(0); (i+1)*s.entry <= uint64(len(p.Entries)); i++ {
+		word := be.Uint64(p.Entries[i*s.entry:])
+		if word&l2Compressed != 0 || word&entryOffset == 0 || !s.aligned(word&entryOffset) {
+			continue
+		}
+		s.look(p.Table+header.HostOffset((p.First+i)*s.entry), word, word&entryOffset>>s.bits)
+	}
+}
+
+func (s *settler) look(at header.HostOffset, word, cluster uint64) {
+	if cluster >= uint64(s.end)>>s.bits+1 || s.err != nil || !within(s.touched, cluster) {
+		return
+	}
+	v, err := s.refcount(cluster)
+	if err != nil {
+		s.err = fmt.Errorf("the COPIED flag of the entry at %v is to follow: %w", at, err)
+		return
+	}
+	if (v == 1) != (word&entryCopied != 0) {
+		s.flips = append(s.flips, at)
+	}
+}

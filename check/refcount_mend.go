@@ -1,0 +1,297 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+var (
+	errNoBlock = errors.New("there is no refcount block for it")
+	// errBadBlock says that a refcount is not to be believed or written.
+	errBadBlock = errors.New("its refcount block cannot be used: mend the refcount table first")
+)
+
+// refcountTable returns where the refcount table lies and how many entries it
+// has, none where it cannot be used.
+func (m *mender) refcountTable(g *geometry) (at header.HostOffset, entries uint64) {
+	h := m.area().Header
+	at = h.RefcountTableOffset
+	entries = uint64(h.RefcountTableClusters) << (g.bits - 3)
+	if uint64(at) < g.cs || !g.aligned(uint64(at)) || uint64(at) >= uint64(m.end) || entries > maxTableBytes/entrySize {
+		return 0, 0
+	}
+	return at, min(entries, (uint64(m.end)-uint64(at))/entrySize)
+}
+
+const maxTableBytes = 8 << 20 // of a refcount table, as QEMU has it
+
+// refcountAt returns where the refcount of a cluster is stored: the byte, and
+// the lowest bit in it.
+func (m *mender) refcountAt(g *geometry, cluster uint64) (at header.HostOffset, bit uint64, err error) {
+	table, entries := m.refcountTable(g)
+	i := cluster >> g.perBlock
+	if entries == 0 && m.area().Header.RefcountTableClusters > 0 {
+		return 0, 0, errBadBlock
+	}
+	if i >= entries {
+		return 0, 0, errNoBlock
+	}
+	word, err := m.word(table + header.HostOffset(i*entrySize))
+	if err != nil {
+		return 0, 0, err
+	}
+	block := uint64(image.RefcountTableEntry(word).Offset())
+	switch {
+	case block == 0:
+		return 0, 0, errNoBlock
+	case !g.aligned(block) || block >= maxHostOffset || block+g.cs > uint64(m.end):
+		return 0, 0, errBadBlock
+	}
+	in := cluster & (1<<g.perBlock - 1) << g.refShift
+	return header.HostOffset(block + in>>3), in & 7, nil
+}
+
+// refcount returns the refcount of a cluster that is stored, 0 where there is no
+// block for it.
+func (m *mender) refcount(cluster uint64) (uint64, error) {
+	g, err := m.geometry()
+	if err != nil {
+		return 0, err
+	}
+	at, bit, err := m.refcountAt(&g, cluster)
+	if errors.Is(err, errNoBlock) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, max(1, 1<<g.refShift>>3))
+	if err := m.read(buf, at); err != nil {
+		return 0, err
+	}
+	if g.refShift < 3 {
+		return uint64(buf[0]) >> bit & (1<<(1<<g.refShift) - 1), nil
+	}
+	v := uint64(0)
+	for _, b := range buf {
+		v = v<<8 | uint64(b)
+	}
+	return v, nil
+}
+
+// setRefcount stores the refcount of a cluster, and makes a block where there is
+// none. The owners' COPIED flags follow in the end.
+func (m *mender) setRefcount(cluster, v uint64) error {
+	g, err := m.geometry()
+	if err != nil {
+		return err
+	}
+	if v > g.refMax {
+		return fmt.Errorf("the refcount %d of the cluster at 0x%x does not fit into %d bits; qemu-img amend -o refcount_bits=64 makes room", v, cluster<<g.bits, 1<<g.refShift)
+	}
+	at, bit, err := m.refcountAt(&g, cluster)
+	if errors.Is(err, errNoBlock) {
+		if v == 0 {
+			return nil
+		}
+		// The new block has all counts of its range.
+		return m.newBlock(cluster >> g.perBlock)
+	}
+	if err != nil {
+		return err
+	}
+	m.touch(cluster, cluster+1)
+	return m.put(at, m.packed(&g, at, bit, v))
+}
+
+// packed returns the bytes of a refcount, with those that share a byte with it.
+func (m *mender) packed(g *geometry, at header.HostOffset, bit, v uint64) []byte {
+	if g.refShift < 3 {
+		var b [1]byte
+		_ = m.read(b[:], at) // put reads it again, and fails
+		mask := byte(1<<(1<<g.refShift) - 1)
+		return []byte{b[0]&^(mask<<bit) | byte(v)<<bit}
+	}
+	var b [8]byte
+	be.PutUint64(b[:], v)
+	return b[8-1<<g.refShift>>3:]
+}
+
+// newBlock puts a new refcount block for entry i of the refcount table, with the
+// counts of the references. As long as a pointer is damaged no cluster of the
+// file gets 0: it may be the one that is meant.
+func (m *mender) newBlock(i uint64) error {
+	if err := m.ctx.Err(); err != nil {
+		return err
+	}
+	g, err := m.geometry()
+	if err != nil {
+		return err
+	}
+	table, entries := m.refcountTable(&g)
+	if i >= entries {
+		if err := m.newTable(i+1, entries > 0); err != nil {
+			return err
+		}
+		if table, entries = m.refcountTable(&g); i >= entries {
+			return errBadBlock
+		}
+	}
+	own, err := m.take(1)
+	if err != nil {
+		return err
+	}
+	content, err := m.blockOf(i)
+	if err != nil {
+		return err
+	}
+	if err := m.put(header.HostOffset(own<<g.bits), content); err != nil {
+		return err
+	}
+	at := table + header.HostOffset(i*entrySize)
+	was, err := m.word(at)
+	if err != nil {
+		return err
+	}
+	if err := m.setWord(at, own<<g.bits); err != nil {
+		return err
+	}
+	m.touch(i<<g.perBlock, min((i+1)<<g.perBlock, uint64(m.end)>>g.bits+1))
+	if own>>g.perBlock != i {
+		if err := m.setRefcount(own, 1); err != nil {
+			return err
+		}
+	}
+	return m.replaced(&g, uint64(image.RefcountTableEntry(was).Offset()))
+}
+
+// replaced takes the reference from a refcount block that is none any more.
+func (m *mender) replaced(g *geometry, old uint64) error {
+	if old == 0 || !g.aligned(old) || old>>g.bits >= g.clusters {
+		return nil
+	}
+	return m.release(old>>g.bits, old>>g.bits+1, 1)
+}
+
+// blockOf returns the counts for entry i of the refcount table.
+func (m *mender) blockOf(i uint64) ([]byte, error) {
+	c, err := m.census()
+	if err != nil {
+		return nil, err
+	}
+	content := make([]byte, c.cs)
+	first := i << c.perBlock
+	for n := range uint64(1) << c.perBlock {
+		v := c.refs.get(first + n)
+		if v == 0 && c.astray > 0 && first+n < c.clusters {
+			v = 1
+		}
+		if v == 0 {
+			continue
+		}
+		if v > c.refMax {
+			return nil, fmt.Errorf("the cluster at 0x%x has %d references, more than fit into a refcount of %d bits", (first+n)<<c.bits, v, 1<<c.refShift)
+		}
+		in := n << c.refShift
+		if c.refShift < 3 {
+			content[in>>3] |= byte(v) << (in & 7)
+			continue
+		}
+		var b [8]byte
+		be.PutUint64(b[:], v)
+		copy(content[in>>3:], b[8-1<<c.refShift>>3:])
+	}
+	return content, nil
+}
+
+// newTable puts a new refcount table with room for so many entries at least, and
+// for the clusters that it and its blocks take; with the entries of the old one
+// where they are to be kept.
+func (m *mender) newTable(entries uint64, keep bool) error {
+	c, err := m.census()
+	if err != nil {
+		return err
+	}
+	old, had := m.refcountTable(&c.geometry)
+	// Each round makes room for what the one before has added.
+	need, clusters := max(entries, had), uint64(0)
+	for range 4 {
+		clusters = (need*entrySize + c.cs - 1) >> c.bits
+		end := (uint64(m.end)+c.cs-1)>>c.bits + clusters + need + 1
+		need = max(need, end>>c.perBlock+1)
+	}
+	if clusters<<c.bits > maxTableBytes {
+		return fmt.Errorf("a refcount table of %d bytes would be needed, QEMU takes %d at most", clusters<<c.bits, maxTableBytes)
+	}
+	content := make([]byte, clusters<<c.bits)
+	if keep {
+		if err := m.read(content[:had*entrySize], old); err != nil {
+			return err
+		}
+	}
+	first, err := m.take(clusters)
+	if err != nil {
+		return err
+	}
+	at := first << c.bits
+	if err := m.put(header.HostOffset(at), content); err != nil {
+		return err
+	}
+	was := m.area().Header
+	oldClusters := uint64(was.RefcountTableClusters)
+	oldAt := uint64(was.RefcountTableOffset)
+	err = m.edit(func(d *header.Draft) error {
+		if err := d.Set("refcount_table_offset", fmt.Sprint(at)); err != nil {
+			return err
+		}
+		return d.Set("refcount_table_clusters", fmt.Sprint(clusters))
+	})
+	if err != nil {
+		return err
+	}
+	for i := range clusters {
+		if err := m.setRefcount(first+i, 1); err != nil {
+			return err
+		}
+	}
+	if had == 0 {
+		return nil // nothing was counted for it that can be told
+	}
+	return m.release(oldAt>>c.bits, oldAt>>c.bits+oldClusters, 1)
+}
+
+// rebuild makes all refcount structures anew.
+func (m *mender) rebuild() error {
+	c, err := m.census()
+	if err != nil {
+		return err
+	}
+	blocks := func() uint64 { return ((uint64(m.end)+c.cs-1)>>c.bits + 1<<c.perBlock - 1) >> c.perBlock }
+	if err := m.newTable(blocks(), false); err != nil {
+		return err
+	}
+	for i := uint64(0); i < blocks(); i++ {
+		content, err := m.blockOf(i)
+		if err != nil {
+			return err
+		}
+		if _, _, err := m.refcountAt(&c.geometry, i<<c.perBlock); errors.Is(err, errNoBlock) && !allZero(content) {
+			if err := m.newBlock(i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func allZero(p []byte) bool {
+	for _, b := range p {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,86 @@
+package check
+
+import "qedit/header"
+
+// fixesOf returns the ways to mend a finding in tables.
+func (c *run) fixesOf(f *Finding) []Fix {
+	g := &c.geometry
+	switch f.Kind {
+	case kindRefcountLow, kindRefcountZero:
+		return []Fix{g.raiseFix(f)}
+	case kindLeak:
+		return []Fix{g.lowerFix(f)}
+	case kindBlockReserved:
+		rebuild := blockFix(f)
+		rebuild.Choice = true
+		return []Fix{tableReservedFix(f), rebuild}
+	case kindBlockUnaligned, kindBlockOutside:
+		return []Fix{blockFix(f)}
+	case kindL1Copied:
+		return []Fix{copiedFix(f, true)}
+	case kindL2Copied:
+		return []Fix{copiedFix(f, false)}
+	case kindOverlapTables, kindOverlapData, kindL2Twice, kindDataTwice:
+		return g.overlapFixes(owners(f.pointers), c.area.Header.CryptMethod != header.CryptNone)
+	}
+	return c.entryFixes(f)
+}
+
+// entryFixes returns the ways to mend a finding of L1 or L2 entries.
+func (c *run) entryFixes(f *Finding) []Fix {
+	g := &c.geometry
+	switch f.Kind {
+	case kindL1Reserved:
+		return []Fix{reservedFix(f, true)}
+	case kindL2Reserved:
+		return []Fix{reservedFix(f, false)}
+	case kindL1Unaligned:
+		return g.unalignedFixes(f, true, c.likely(f))
+	case kindL2Unaligned:
+		if word, ok := c.wordAt(f.At); ok && word&l2Zero != 0 && !g.extended {
+			return []Fix{preallocatedFix(f)}
+		}
+		return g.unalignedFixes(f, false, c.likely(f))
+	case kindL1Outside:
+		return g.giveUp(f, true, outside)
+	case kindL2Outside, kindCompressedOutside, kindCompressedReserved:
+		return g.giveUp(f, false, outside)
+	case kindCompressedDataFile:
+		return g.giveUp(f, false, packed)
+	case kindL1Flag:
+		return []Fix{flagAloneFix(f)}
+	case kindZeroV2:
+		return version2ZeroFixes(f)
+	case kindSubclusters:
+		return subclusterFixes(f)
+	case kindSubclustersAlone:
+		return []Fix{noClusterFix(f)}
+	case kindDataFileOffset:
+		return []Fix{dataFileFix(f)}
+	case kindCompressedCopied:
+		return []Fix{compressedCopiedFix(f)}
+	case kindCompressedBitmap:
+		return []Fix{compressedBitmapFix(f)}
+	}
+	return nil
+}
+
+// wordAt reads an entry.
+func (c *run) wordAt(at header.HostOffset) (uint64, bool) {
+	var b [8]byte
+	n, _ := c.r.ReadAt(b[:], int64(at))
+	return be.Uint64(b[:]), n == len(b)
+}
+
+// likely reports whether an entry that points into a cluster, not at its start,
+// is probably meant for that cluster: nothing else points there, and it has a
+// refcount.
+func (c *run) likely(f *Finding) bool {
+	word, ok := c.wordAt(f.At)
+	cluster := word & entryOffset >> c.geometry.bits
+	if !ok || cluster == 0 || cluster >= c.geometry.clusters || c.believed == nil {
+		return false
+	}
+	v, ok := c.stored.exact(cluster)
+	return ok && v > 0 && c.believed.refs.get(cluster) == 0
+}
