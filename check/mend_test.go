@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -16,18 +17,6 @@ import (
 	"qedit/image"
 )
 
-func needQEMU(t testing.TB) {
-	t.Helper()
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("needs " + tool)
-		}
-	}
-}
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -35,8 +24,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// tool runs one of QEMU's tools in a folder.
-func tool(t testing.TB, dir string, args ...string) (string, error) {
+// runTool runs one of QEMU's tools in a folder.
+func runTool(t testing.TB, dir string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = dir
@@ -44,8 +33,8 @@ func tool(t testing.TB, dir string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// made is an image that QEMU's tools make.
-func made(t testing.TB, options, size string, steps ...string) []byte {
+// qemuMade is an image that QEMU's tools make.
+func qemuMade(t testing.TB, options, size string, steps ...string) []byte {
 	t.Helper()
 	needQEMU(t)
 	dir := t.TempDir()
@@ -53,7 +42,7 @@ func made(t testing.TB, options, size string, steps ...string) []byte {
 	if options != "" {
 		args = append(args, "-o", options)
 	}
-	if out, err := tool(t, dir, append(args, "d.qcow2", size)...); err != nil {
+	if out, err := runTool(t, dir, append(args, "d.qcow2", size)...); err != nil {
 		t.Fatal(out)
 	}
 	for _, s := range steps {
@@ -61,7 +50,7 @@ func made(t testing.TB, options, size string, steps ...string) []byte {
 		if rest, ok := strings.CutPrefix(s, "qemu-img "); ok {
 			args = append([]string{"qemu-img"}, strings.Fields(rest)...)
 		}
-		if out, err := tool(t, dir, args...); err != nil {
+		if out, err := runTool(t, dir, args...); err != nil {
 			t.Fatal(args, out)
 		}
 	}
@@ -76,7 +65,7 @@ func qemuCheck(t testing.TB, buf []byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "d.qcow2"), buf, 0o600))
-	out, err := tool(t, dir, "qemu-img", "check", "d.qcow2")
+	out, err := runTool(t, dir, "qemu-img", "check", "d.qcow2")
 	if err == nil {
 		return ""
 	}
@@ -97,6 +86,20 @@ func admit(t testing.TB, buf []byte) *patient {
 	s, err := editor.New(m, editor.Options{})
 	must(t, err)
 	return &patient{t, s, m, buf}
+}
+
+// menderOf returns a mender of an image in memory.
+func menderOf(raw []byte) *mender {
+	return newMender(context.Background(), bytes.NewReader(raw), int64(len(raw)), nil)
+}
+
+// bytesOf returns the image as the fixes have left it.
+func bytesOf(m *mender) []byte {
+	buf := make([]byte, m.end)
+	if _, err := m.ReadAt(buf, 0); err != nil {
+		panic(err)
+	}
+	return buf
 }
 
 func (p *patient) seen() []byte {
@@ -158,14 +161,14 @@ const k = 1024
 
 // small is an image with clusters of 4 KiB, 16 of which hold guest data.
 func small(t testing.TB) []byte {
-	return made(t, "cluster_size=4k", "4M", "write -P 1 0 32k", "write -P 2 1M 32k")
+	return qemuMade(t, "cluster_size=4k", "4M", "write -P 1 0 32k", "write -P 2 1M 32k")
 }
 
 // A refcount is set whatever its width, and the flags follow.
 func TestRaise(t *testing.T) {
 	for _, bits := range []string{"1", "2", "4", "8", "16", "32", "64"} {
 		t.Run(bits, func(t *testing.T) {
-			buf := made(t, "cluster_size=4k,refcount_bits="+bits, "4M", "write -P 1 0 32k")
+			buf := qemuMade(t, "cluster_size=4k,refcount_bits="+bits, "4M", "write -P 1 0 32k")
 			good := bytes.Clone(buf)
 			block := blockOf(buf, 0)
 			clear(buf[block : block+4*k])
@@ -224,7 +227,7 @@ func TestRebuildBlock(t *testing.T) {
 // All refcount structures are made anew where the table is lost.
 func TestRebuildTable(t *testing.T) {
 	for _, options := range []string{"cluster_size=4k", "cluster_size=512,refcount_bits=64", "cluster_size=64k,refcount_bits=1"} {
-		buf := made(t, options, "8M", "write -P 1 0 320k", "write -P 2 4M 640k")
+		buf := qemuMade(t, options, "8M", "write -P 1 0 320k", "write -P 2 4M 640k")
 		put64(buf, 48, 1<<40)
 		p := admit(t, buf)
 		f := &Finding{Path: "header.refcount_table_offset", At: 48, Length: 8}
@@ -242,7 +245,7 @@ func TestRebuildTable(t *testing.T) {
 
 // A table that is too small for the file is moved, with its blocks.
 func TestExtendTable(t *testing.T) {
-	buf := made(t, "cluster_size=512,refcount_bits=64", "8M", "write -P 1 0 5M")
+	buf := qemuMade(t, "cluster_size=512,refcount_bits=64", "8M", "write -P 1 0 5M")
 	p := admit(t, buf)
 	f := &Finding{Path: "header.refcount_table_clusters", At: 56, Length: 4}
 	tx, err := p.mend(f, extendFix(1000), MendOptions{Grow: true})

@@ -36,14 +36,6 @@ type bitmapTable struct {
 	at, entries uint64
 }
 
-// Limits of QEMU for bitmaps.
-const (
-	minGranularity = 9
-	maxGranularity = 31
-	maxBitmapName  = 1023
-	maxBitmapBytes = 512 << 20
-)
-
 // hidden reports whether QEMU does not see a header extension: it stops reading
 // them where the name of the backing file starts.
 func (c *run) hidden(extension int) bool {

@@ -43,12 +43,18 @@ type run struct {
 // Damage ends nothing. The error is that of the context, soon after it is done,
 // or image.ErrTooManyClusters; what was found so far is returned with it.
 func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) (*Result, error) {
-	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{More: map[string]uint64{}}, kept: map[string]int{}}
-	c.im, _ = image.New(r, size, area)
+	c := newRun(ctx, r, size, area, o)
 	c.structural()
 	err := c.tables()
 	c.sort()
 	return c.res, err
+}
+
+// newRun prepares a check.
+func newRun(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) *run {
+	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{More: map[string]uint64{}}, kept: map[string]int{}}
+	c.im, _ = image.New(r, size, area)
+	return c
 }
 
 // add keeps a finding and hands it on, as long as there are not too many of its
@@ -60,6 +66,9 @@ func (c *run) add(f Finding) {
 		return
 	}
 	f.Count = max(f.Count, 1)
+	if f.Fixes == nil {
+		f.Fixes = c.fixesOf(&f)
+	}
 	c.res.Findings = append(c.res.Findings, f)
 	if c.opts.Found != nil {
 		c.opts.Found(f)
@@ -123,6 +132,3 @@ func (c *run) tables() error {
 	c.res.tally = believed
 	return c.ctx.Err()
 }
-
-// structural finds what is wrong with the header and the lists of records.
-func (c *run) structural() {}

@@ -1,0 +1,313 @@
+package check
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// removeBitmaps returns the fix that removes all bitmaps from the header. Their
+// clusters stay as they are, and become leaks.
+func removeBitmaps(name string) Fix {
+	f := Fix{Name: name, Title: "remove all bitmaps", mend: func(m *mender) error { return m.draft(dropBitmaps) }}
+	return asked("all bitmaps: the next incremental backup has to be a full one", f)
+}
+
+func dropBitmaps(d *header.Draft) error {
+	for i := 0; i < len(d.Area().Header.Extensions); {
+		if d.Area().Header.Extensions[i].Type != header.ExtensionBitmaps {
+			i++
+			continue
+		}
+		if err := d.DeleteExtension(i); err != nil {
+			return err
+		}
+	}
+	if d.Area().Header.AutoclearFeatures&header.AutoclearBitmaps != 0 {
+		return d.Set("bitmaps_valid", "off")
+	}
+	return nil
+}
+
+var errNoBitmap = errors.New("the bitmap is not in the directory any more")
+
+// findBitmap returns a bitmap as the fixes before have left it: these change
+// flags, type, name and padding, and may have removed others.
+func findBitmap(m *mender, b *image.Bitmap) (image.Bitmap, error) {
+	im := m.image()
+	if im == nil {
+		return image.Bitmap{}, errNoBitmap
+	}
+	all, _ := im.Bitmaps() // what can be read is enough
+	found := -1
+	for i := range all {
+		x := &all[i]
+		if x.TableOffset == b.TableOffset && x.TableSize == b.TableSize && x.GranularityBits == b.GranularityBits &&
+			x.ExtraDataSize == b.ExtraDataSize && len(x.Name) == len(b.Name) && (found < 0 || x.Name == b.Name) {
+			found = i
+			if x.Name == b.Name && x.Offset == b.Offset {
+				break
+			}
+		}
+	}
+	if found < 0 {
+		return image.Bitmap{}, errNoBitmap
+	}
+	return all[found], nil
+}
+
+// patchBitmap returns the fix that puts bytes into the entry of a bitmap.
+func patchBitmap(b *image.Bitmap, name, title string, offset uint64, data []byte) Fix {
+	was := *b
+	return Fix{Name: name, Title: title + " " + header.Quote(shorten(b.Name)), mend: func(m *mender) error {
+		now, err := findBitmap(m, &was)
+		if err != nil {
+			return err
+		}
+		return m.write(now.Offset+header.HostOffset(offset), data)
+	}}
+}
+
+// renameBitmap returns the fix that gives a bitmap a name that no other has, of
+// the same length; false where there is none.
+func renameBitmap(b *image.Bitmap, names map[string]int) (Fix, bool) {
+	name, ok := freeName(b.Name, func(s string) bool { _, taken := names[s]; return taken })
+	if !ok {
+		return Fix{}, false
+	}
+	names[name] = -1 // no other one gets it
+	at, _ := bitmapName(b)
+	f := patchBitmap(b, "rename", fmt.Sprintf("rename to %s the second bitmap", header.Quote(shorten(name))), at, []byte(name))
+	return asked("the name, which the first of the two keeps", f), true
+}
+
+// freeName changes the end of a name so that it is not taken: two characters at
+// most. Ids stay numbers.
+func freeName(name string, taken func(string) bool) (string, bool) {
+	for n := 1; n <= min(2, len(name)); n++ {
+		most := 10
+		if n == 2 {
+			most = 100
+		}
+		for i := most - 1; i > 0; i-- {
+			if s := name[:len(name)-n] + fmt.Sprintf("%0*d", n, i); !taken(s) {
+				return s, true
+			}
+		}
+	}
+	return "", false
+}
+
+// removeBitmap returns the fix that takes one bitmap out of the directory. The
+// others move up; the clusters of the bitmap stay as they are, and become leaks.
+func removeBitmap(b *image.Bitmap) Fix {
+	was := *b
+	title := fmt.Sprintf("remove the bitmap %s", header.Quote(shorten(b.Name)))
+	f := Fix{Name: "remove", Title: title, mend: func(m *mender) error {
+		now, err := findBitmap(m, &was)
+		if errors.Is(err, errNoBitmap) {
+			return nil // an earlier fix removed it
+		}
+		if err != nil {
+			return err
+		}
+		return cutDirectory(m, now)
+	}}
+	return asked("the bitmap: the next backup with it has to be a full one", f)
+}
+
+// cutDirectory takes an entry out of the bitmap directory.
+func cutDirectory(m *mender, b image.Bitmap) error {
+	ext, i, ok := bitmapsExtension(m.area().Header)
+	if !ok {
+		return errNoBitmap
+	}
+	if ext.NbBitmaps <= 1 {
+		return m.draft(dropBitmaps)
+	}
+	end := ext.BitmapDirectoryOffset + header.HostOffset(ext.BitmapDirectorySize)
+	behind := b.Offset + header.HostOffset(b.Length)
+	if behind > end {
+		return fmt.Errorf("bitmap directory: the entry at %v reaches past its end at %v", b.Offset, end)
+	}
+	rest := make([]byte, end-b.Offset) // at most 64 MiB
+	if err := m.read(rest[:end-behind], behind); err != nil {
+		return err
+	}
+	if err := m.write(b.Offset, rest); err != nil {
+		return err
+	}
+	path := header.ExtensionPath(i)
+	return m.draft(func(d *header.Draft) error {
+		return setAll(d, path+".nb_bitmaps", fmt.Sprint(ext.NbBitmaps-1),
+			path+".bitmap_directory_size", fmt.Sprint(ext.BitmapDirectorySize-b.Length))
+	})
+}
+
+// clearInBitmap returns the fix that clears the reserved bits in the table of a
+// bitmap.
+func clearInBitmap(b *image.Bitmap) Fix {
+	const reserved = 0xff000000000001fe
+	return mendTable(b, "clear", "clear the reserved bits in the table of the bitmap", func(word, _, _ uint64) uint64 {
+		e := image.BitmapTableEntry(word)
+		if e.Reserved() == 0 {
+			return word
+		}
+		if e.Offset() != 0 {
+			return uint64(e.Offset())
+		}
+		return word &^ reserved
+	})
+}
+
+// onesInBitmap returns the fix that makes the entries that are wrong alike say
+// that all of their part of the disk was written.
+func onesInBitmap(b *image.Bitmap, k *Kind) Fix {
+	return mendTable(b, "all-ones", "say that all was written where the table is wrong, in the bitmap", func(word, cs, size uint64) uint64 {
+		e := image.BitmapTableEntry(word)
+		at := uint64(e.Offset())
+		wrong := e.Reserved() != 0
+		switch k {
+		case kindBitmapEntryUnaligned:
+			wrong = at&(cs-1) != 0 || at != 0 && at < cs
+		case kindBitmapEntryOutside:
+			wrong = at != 0 && at&(cs-1) == 0 && (at >= size || cs > size-at)
+		}
+		if wrong {
+			return 1
+		}
+		return word
+	})
+}
+
+// mendTable returns a fix that changes entries of the table of a bitmap.
+func mendTable(b *image.Bitmap, name, title string, change func(word, clusterSize, fileSize uint64) uint64) Fix {
+	was := *b
+	return Fix{Name: name, Title: title + " " + header.Quote(shorten(b.Name)), mend: func(m *mender) error {
+		now, err := findBitmap(m, &was)
+		if err != nil {
+			return err
+		}
+		im := m.image()
+		cs, size := im.ClusterSize(), uint64(im.Size())
+		buf := make([]byte, 64<<10)
+		end := now.TableOffset + header.HostOffset(now.TableSize)*8
+		for at := now.TableOffset; at < end; at += header.HostOffset(len(buf)) {
+			buf = buf[:min(uint64(len(buf)), uint64(end-at))]
+			if err := m.read(buf, at); err != nil {
+				return err
+			}
+			for i := 0; i < len(buf); i += 8 {
+				word := binary.BigEndian.Uint64(buf[i:])
+				changed := word
+				if word != 0 {
+					changed = change(word, cs, size)
+				}
+				if changed == word {
+					continue
+				}
+				if err := m.write(at+header.HostOffset(i), be64(changed)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}}
+}
+
+// walkDirectory reads entries of a bitmap directory that QEMU would take, up to
+// so many and not past the end, and returns how many there are and where the
+// next one would start.
+func walkDirectory(r io.ReaderAt, at, end header.HostOffset, most uint32, cs uint64) (n uint32, next header.HostOffset) {
+	var head [24]byte
+	for n < most && at < end && end-at >= header.HostOffset(len(head)) && readAll(r, head[:], at) {
+		be := binary.BigEndian
+		name := uint64(be.Uint16(head[18:]))
+		length := (24 + name + 7) &^ 7
+		table := be.Uint64(head[:])
+		if table == 0 || table&(cs-1) != 0 || be.Uint32(head[8:]) == 0 || be.Uint32(head[12:])&^3 != 0 || head[16] != image.BitmapDirty ||
+			head[17] < minGranularity || head[17] > maxGranularity || name == 0 || name > maxBitmapName ||
+			be.Uint32(head[20:]) != 0 || length > uint64(end-at) {
+			break
+		}
+		n++
+		at += header.HostOffset(length)
+	}
+	return n, at
+}
+
+// directoryEnd is how far a directory may go on: to the end of the cluster that
+// holds its last byte, in the file.
+func (c *run) directoryEnd(ext header.Bitmaps) header.HostOffset {
+	cs := header.HostOffset(c.im.ClusterSize())
+	end := ext.BitmapDirectoryOffset + header.HostOffset(max(ext.BitmapDirectorySize, 1))
+	return min((end+cs-1)&^(cs-1), header.HostOffset(c.size))
+}
+
+// directorySizeFix returns the fix that sets the size of the bitmap directory to
+// what its entries take, where they can be read.
+func (c *run) directorySizeFix() []Fix {
+	ext, i, ok := bitmapsExtension(c.area.Header)
+	if c.im == nil || !ok || uint64(ext.BitmapDirectoryOffset)&(c.im.ClusterSize()-1) != 0 || ext.BitmapDirectoryOffset >= header.HostOffset(max(c.size, 0)) {
+		return nil
+	}
+	end := header.HostOffset(c.size)
+	if limit := ext.BitmapDirectoryOffset + 1024*image.MaxBitmaps; limit < end {
+		end = limit
+	}
+	n, next := walkDirectory(c.r, ext.BitmapDirectoryOffset, end, ext.NbBitmaps, c.im.ClusterSize())
+	if n == 0 || n < ext.NbBitmaps {
+		return nil
+	}
+	size := uint64(next - ext.BitmapDirectoryOffset)
+	return []Fix{setFields("set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, n),
+		header.ExtensionPath(i)+".bitmap_directory_size", fmt.Sprint(size))}
+}
+
+// shortDirectoryFixes returns the fixes of a directory of which only the first
+// entries can be read.
+func (c *run) shortDirectoryFixes(path string, ext header.Bitmaps, read int) []Fix {
+	start := ext.BitmapDirectoryOffset
+	cs := c.im.ClusterSize()
+	n, next := walkDirectory(c.r, start, c.directoryEnd(ext), ext.NbBitmaps, cs)
+	size := uint64(next - start)
+	switch {
+	case n == ext.NbBitmaps: // it just goes on
+		return []Fix{setFields("set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, n),
+			path+".bitmap_directory_size", fmt.Sprint(size)), removeBitmaps("remove")}
+	case n > 0 && size == ext.BitmapDirectorySize: // there are no more
+		return []Fix{setFields("set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n),
+			path+".nb_bitmaps", fmt.Sprint(n)), removeBitmaps("remove")}
+	}
+	fixes := []Fix{removeBitmaps("remove")}
+	if all, err := c.im.Bitmaps(); read > 0 && err != nil && len(all) == read {
+		last := all[read-1]
+		size := uint64(last.Offset-start) + last.Length
+		keep := setFields("keep", fmt.Sprintf("keep the first %d bitmaps, which can be read", read),
+			path+".nb_bitmaps", fmt.Sprint(read), path+".bitmap_directory_size", fmt.Sprint(size))
+		fixes = append([]Fix{asked("the bitmaps that cannot be read", keep)}, fixes...)
+	}
+	return fixes
+}
+
+// longDirectoryFixes returns the fixes of a directory that goes on behind its
+// last entry.
+func (c *run) longDirectoryFixes(path string, ext header.Bitmaps, end header.HostOffset) []Fix {
+	start := ext.BitmapDirectoryOffset
+	stop := start + header.HostOffset(ext.BitmapDirectorySize)
+	if n, next := walkDirectory(c.r, start, stop, image.MaxBitmaps, c.im.ClusterSize()); n > ext.NbBitmaps && next == stop {
+		return []Fix{setFields("set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n), path+".nb_bitmaps", fmt.Sprint(n))}
+	}
+	size := uint64(end - start)
+	set := setFields("set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, ext.NbBitmaps),
+		path+".bitmap_directory_size", fmt.Sprint(size))
+	rest := make([]byte, stop-end) // less than 64 MiB
+	if !readAll(c.r, rest, end) || anySet(rest) {
+		set = asked("what follows in the directory, which cannot be read as bitmaps", set)
+	}
+	return []Fix{set, removeBitmaps("remove")}
+}

@@ -1,0 +1,265 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+const (
+	snapshotHead = 40 // bytes of an entry before its extra data
+	leastExtra   = 16 // bytes of extra data that version 3 asks for
+	knownExtra   = 24 // bytes of the extra data that is known
+)
+
+// snapshotTableLength returns the length of the snapshot table in bytes, as far
+// as it can be read; 0 where none can.
+func (c *run) snapshotTableLength() uint64 {
+	if c.im == nil {
+		return 0
+	}
+	all, _ := c.im.Snapshots() // what can be read is what counts
+	if len(all) == 0 {
+		return 0
+	}
+	last := &all[len(all)-1]
+	return uint64(last.Offset-c.area.Header.SnapshotsOffset) + last.Length
+}
+
+// snapshotTable finds what is wrong with the entries of the snapshot table.
+func (c *run) snapshotTable() {
+	h := c.area.Header
+	if h.NbSnapshots == 0 || c.brokenField("snapshots_offset") != "" || uint64(h.SnapshotsOffset) >= uint64(max(c.size, 0)) {
+		return // no table, or it is known to be elsewhere
+	}
+	all, err := c.im.Snapshots()
+	t := snapshotCheck{run: c, ids: make(map[string]int), firstID: make(map[string]int), firstName: make(map[string]int), left: maxProbed, end: h.SnapshotsOffset}
+	for i := range all {
+		t.ids[all[i].ID]++
+		t.end = all[i].Offset + header.HostOffset(all[i].Length)
+	}
+	for i := range all {
+		if c.ctx.Err() != nil {
+			return
+		}
+		s := &all[i]
+		t.id(i, s)
+		t.name(i, s)
+		t.extra(i, s)
+		t.l1(i, s)
+	}
+	t.unread(all, err)
+}
+
+// maxProbed bounds how much is read to see whether an L1 table is where it is
+// looked for, for all snapshots together, bytes.
+const maxProbed = 256 << 20
+
+// snapshotCheck looks at the entries of the snapshot table, in order.
+type snapshotCheck struct {
+	*run
+	ids                map[string]int // how often each is there, or given to one
+	firstID, firstName map[string]int // the first entry that has it
+	end                header.HostOffset
+	left               uint64 // of maxProbed
+}
+
+// tableAt reports whether the L1 table of a snapshot may be at an offset.
+func (c *snapshotCheck) tableAt(at header.HostOffset, entries uint64) bool {
+	if entries*8 > c.left {
+		return false
+	}
+	c.left -= entries * 8
+	return c.tableGoesOn(at, entries, l1Pointer)
+}
+
+// unread reports what ended the reading of the table.
+func (c *snapshotCheck) unread(all []image.Snapshot, err error) {
+	h := c.area.Header
+	var e *image.EntryError
+	if n := min(h.NbSnapshots, image.MaxSnapshots); uint32(len(all)) < n && errors.As(err, &e) {
+		k, i := kindSnapshotUnreadable, len(all)
+		found := e.Reason
+		if e.Entry != i {
+			found = "the entry reaches past the end of the file, or of the table"
+		}
+		at := h.SnapshotsOffset
+		if i > 0 {
+			at = all[i-1].Offset + header.HostOffset(all[i-1].Length)
+		}
+		if uint64(at-h.SnapshotsOffset)+snapshotHead > image.MaxSnapshotTable {
+			k = kindSnapshotTableBig
+		}
+		f := Finding{
+			Kind: k, Path: fmt.Sprintf("snapshot[%d]", i), At: at, Count: uint64(n) - uint64(i), Snapshot: image.Active,
+			Found: fmt.Sprintf("%s; %d of %d snapshots can be read", found, i, h.NbSnapshots),
+			Fixes: []Fix{dropSnapshotsFrom(uint32(i))},
+		}
+		c.add(f)
+	}
+}
+
+// snapshotFinding returns a finding about a part of an entry of the snapshot
+// table.
+func snapshotFinding(k *Kind, i int, s *image.Snapshot, field string, offset, length uint64, found, want string) Finding {
+	return Finding{
+		Kind: k, Path: fmt.Sprintf("snapshot[%d].%s", i, field), At: s.Offset + header.HostOffset(offset), Length: length, Count: 1, Snapshot: i,
+		Found: fmt.Sprintf("snapshot %s (%s): %s", header.Quote(shorten(s.ID)), header.Printable(shorten(s.Name)), found), Want: want,
+	}
+}
+
+// ifSnapshot leaves a fix that writes to an entry to a person where what is
+// there may be no snapshot at all: snapshots_offset may be wrong.
+func (c *run) ifSnapshot(s *image.Snapshot, f Fix) Fix {
+	at, cs := uint64(s.L1TableOffset), c.im.ClusterSize()
+	if s.ID != "" && utf8.ValidString(s.ID) && s.L1Size > 0 && s.L1Size <= image.MaxL1Entries && at >= cs && at&(cs-1) == 0 && at < uint64(c.size) {
+		return f
+	}
+	return asked("what else these bytes may be: snapshots_offset may be wrong", f)
+}
+
+// decimal reports whether a text is a number as QEMU writes it.
+func decimal(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// id looks at the id of an entry.
+func (c *snapshotCheck) id(i int, s *image.Snapshot) {
+	at := snapshotHead + uint64(s.ExtraDataSize)
+	finding := func(k *Kind, found, want string) Finding {
+		return snapshotFinding(k, i, s, "id", at, uint64(len(s.ID)), found, want)
+	}
+	switch {
+	case s.ID == "":
+		f := finding(kindSnapshotNoID, "no id", "an id")
+		f.Path = fmt.Sprintf("snapshot[%d].id_str_size", i)
+		f.At, f.Length = s.Offset+12, 2
+		c.add(f)
+		return
+	case !utf8.ValidString(s.ID):
+		c.add(finding(kindSnapshotText, "an id that is no UTF-8", ""))
+	case !decimal(s.ID):
+		c.add(finding(kindSnapshotIDNumber, "the id is no number", "a decimal number"))
+	}
+	j, twice := c.firstID[s.ID]
+	if !twice {
+		c.firstID[s.ID] = i
+		return
+	}
+	f := finding(kindSnapshotIDTwice, fmt.Sprintf("the id of snapshot[%d] too", j), "another id")
+	if id, ok := freeName(s.ID, func(id string) bool { return c.ids[id] > 0 }); ok {
+		c.ids[id]++ // no other one gets it
+		f.Fixes = []Fix{c.ifSnapshot(s, renumber(s, id))}
+	}
+	c.add(f)
+}
+
+func (c *snapshotCheck) name(i int, s *image.Snapshot) {
+	at := snapshotHead + uint64(s.ExtraDataSize) + uint64(len(s.ID))
+	if !utf8.ValidString(s.Name) {
+		c.add(snapshotFinding(kindSnapshotText, i, s, "name", at, uint64(len(s.Name)), "a name that is no UTF-8", ""))
+	}
+	if j, twice := c.firstName[s.Name]; twice {
+		c.add(snapshotFinding(kindSnapshotNameTwice, i, s, "name", at, uint64(len(s.Name)), fmt.Sprintf("the name of snapshot[%d] too", j), ""))
+		return
+	}
+	c.firstName[s.Name] = i
+}
+
+// extra looks at the extra data of an entry, and at what it and other fields say.
+func (c *snapshotCheck) extra(i int, s *image.Snapshot) {
+	h, n := c.area.Header, s.ExtraDataSize
+	size := func(k *Kind, want string) Finding {
+		return snapshotFinding(k, i, s, "extra_data_size", 36, 4, fmt.Sprintf("%d bytes of extra data", n), want)
+	}
+	switch {
+	case n > image.MaxSnapshotExtra:
+		f := size(kindSnapshotExtraLarge, fmt.Sprintf("at most %d", image.MaxSnapshotExtra))
+		f.Fixes = []Fix{trimExtra(s)}
+		c.add(f)
+	case n < leastExtra && h.Version >= header.Three:
+		f := size(kindSnapshotExtraShort, fmt.Sprintf("at least %d", leastExtra))
+		if c.roomForExtra() {
+			f.Fixes = []Fix{c.ifSnapshot(s, completeExtra(s))}
+		}
+		c.add(f)
+	case n < knownExtra && n%8 != 0:
+		c.add(size(kindSnapshotExtraOdd, "a multiple of 8"))
+	}
+	if n >= leastExtra && s.DiskSize != h.Size {
+		c.add(snapshotFinding(kindSnapshotDiskSize, i, s, "disk_size", 48, 8,
+			fmt.Sprintf("a disk of %s", header.FormatSize(s.DiskSize)), fmt.Sprintf("%s as now", header.FormatSize(h.Size))))
+	}
+	short, long := uint64(s.VMStateSize32), s.VMStateSize
+	if n >= 8 && short != long && !(short == 0 && long > 1<<32-1) {
+		f := snapshotFinding(kindSnapshotVMState, i, s, "vm_state_size", 32, 4,
+			fmt.Sprintf("%d bytes of machine state, and %d in the extra data", short, long), "one size")
+		stored := uint32(0) // for what does not fit
+		if long <= 1<<32-1 {
+			stored = uint32(long)
+		}
+		f.Fixes = []Fix{asked("the size in the short field",
+			patchSnapshot(s, "large", "take the size of the machine state from the extra data, as QEMU does, for", 32, be32(stored)))}
+		if short != 0 {
+			f.Fixes = append(f.Fixes, asked("the size in the extra data",
+				patchSnapshot(s, "short", "take the size of the machine state from the short field for", snapshotHead, be64(short))))
+		}
+		c.add(f)
+	}
+}
+
+// l1 looks at the pointer of an entry to its L1 table.
+func (c *snapshotCheck) l1(i int, s *image.Snapshot) {
+	h := c.area.Header
+	cs, size := c.im.ClusterSize(), uint64(max(c.size, 0))
+	at, length := uint64(s.L1TableOffset), uint64(s.L1Size)*8
+	need := header.L2TablesRequired(h.ClusterBits, h.ExtendedL2(), s.DiskSize)
+	known := s.ExtraDataSize >= leastExtra && need > 0 && need <= image.MaxL1Entries // the size of the disk
+	remove := removeSnapshot(s)
+	offset := func(k *Kind, want string, fixes ...Fix) {
+		f := snapshotFinding(k, i, s, "l1_table_offset", 0, 8, fmt.Sprintf("an L1 table of %d bytes at %v, and the file has 0x%x", length, s.L1TableOffset, size), want)
+		f.Host, f.HostLength = s.L1TableOffset, length
+		f.Guest, f.GuestLength = 0, s.DiskSize
+		f.Fixes = append(fixes, remove)
+		c.add(f)
+	}
+	entries := func(k *Kind, want string) {
+		f := snapshotFinding(k, i, s, "l1_size", 8, 4, fmt.Sprintf("%d entries for a disk of %s", s.L1Size, header.FormatSize(s.DiskSize)), want)
+		f.Host, f.HostLength = s.L1TableOffset, length
+		if known && c.tableAt(s.L1TableOffset, need) {
+			f.Fixes = append(f.Fixes, asked("", patchSnapshot(s, "set", fmt.Sprintf("set l1_size to %d, which the disk needs, of", need), 8, be32(uint32(need)))))
+		}
+		f.Fixes = append(f.Fixes, remove)
+		c.add(f)
+	}
+	switch {
+	case s.L1Size > image.MaxL1Entries:
+		entries(kindSnapshotL1Large, fmt.Sprintf("at most %d", image.MaxL1Entries))
+	case known && uint64(s.L1Size) < need:
+		entries(kindSnapshotL1Small, fmt.Sprintf("at least %d", need))
+	}
+	switch {
+	case s.L1Size == 0:
+	case at&(cs-1) != 0:
+		down := header.HostOffset(at &^ (cs - 1))
+		var fixes []Fix
+		if c.tableAt(down, uint64(s.L1Size)) {
+			fixes = []Fix{asked("", patchSnapshot(s, "round-down", fmt.Sprintf("set l1_table_offset to %v, where a table is, of", down), 0, be64(uint64(down))))}
+		}
+		offset(kindSnapshotL1Unaligned, "a multiple of the cluster size", fixes...)
+	case at < cs:
+		offset(kindSnapshotL1Header, "an offset behind the first cluster")
+	case at >= size:
+		offset(kindSnapshotL1Outside, "an offset in the file")
+	case length > size-at && s.L1Size <= image.MaxL1Entries:
+		offset(kindSnapshotL1Cut, "a table that ends in the file")
+	}
+}

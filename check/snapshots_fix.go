@@ -1,0 +1,204 @@
+package check
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+var errNoSnapshot = errors.New("the snapshot is not in the table any more")
+
+// findSnapshot returns a snapshot as the fixes before have left it, and how many
+// bytes the table has: they may have changed sizes, the id and the pointer, and
+// have removed others. When it was taken, the name and the clock stay.
+func findSnapshot(m *mender, s *image.Snapshot) (now image.Snapshot, end header.HostOffset, err error) {
+	im := m.image()
+	if im == nil {
+		return now, 0, errNoSnapshot
+	}
+	all, _ := im.Snapshots() // what can be read is enough
+	found := -1
+	for i := range all {
+		x := &all[i]
+		if x.Name != s.Name || len(x.ID) != len(s.ID) || x.DateSec != s.DateSec || x.DateNsec != s.DateNsec || x.VMClockNsec != s.VMClockNsec {
+			continue
+		}
+		// Of several the most alike.
+		if found < 0 || likeness(x, s) > likeness(&all[found], s) {
+			found = i
+		}
+	}
+	if found < 0 {
+		return now, 0, errNoSnapshot
+	}
+	last := &all[len(all)-1]
+	return all[found], last.Offset + header.HostOffset(last.Length), nil
+}
+
+func likeness(x, s *image.Snapshot) (n int) {
+	for _, same := range []bool{x.ID == s.ID, x.L1TableOffset == s.L1TableOffset, x.L1Size == s.L1Size, x.Offset == s.Offset} {
+		if same {
+			n++
+		}
+	}
+	return n
+}
+
+func snapshotTitle(title string, s *image.Snapshot) string {
+	return fmt.Sprintf("%s the snapshot %s (%s)", title, header.Quote(shorten(s.ID)), header.Printable(shorten(s.Name)))
+}
+
+// patchSnapshot returns the fix that puts bytes into the entry of a snapshot.
+func patchSnapshot(s *image.Snapshot, name, title string, offset uint64, data []byte) Fix {
+	was := *s
+	return Fix{Name: name, Title: snapshotTitle(title, s), mend: func(m *mender) error {
+		now, _, err := findSnapshot(m, &was)
+		if err != nil {
+			return err
+		}
+		return m.write(now.Offset+header.HostOffset(offset), data)
+	}}
+}
+
+// renumber returns the fix that gives a snapshot another id of the same length.
+func renumber(s *image.Snapshot, id string) Fix {
+	was := *s
+	return Fix{Name: "renumber", Title: snapshotTitle("give the id "+header.Quote(shorten(id))+" to", s), mend: func(m *mender) error {
+		now, _, err := findSnapshot(m, &was)
+		if err != nil {
+			return err
+		}
+		return m.write(now.Offset+header.HostOffset(snapshotHead+uint64(now.ExtraDataSize)), []byte(id))
+	}}
+}
+
+// dropSnapshotsFrom returns the fix that ends the snapshot table before a
+// snapshot. What only those behind it use stays as it is, and becomes leaks.
+func dropSnapshotsFrom(i uint32) Fix {
+	pairs := []string{"nb_snapshots", fmt.Sprint(i)}
+	if i == 0 {
+		pairs = append(pairs, "snapshots_offset", "0")
+	}
+	return asked(fmt.Sprintf("the snapshots from snapshot[%d] on", i), setFields("drop", fmt.Sprintf("end the snapshot table before snapshot[%d]", i), pairs...))
+}
+
+// removeSnapshot returns the fix that takes one snapshot out of the table. The
+// others move up; what only it uses stays as it is, and becomes leaks.
+func removeSnapshot(s *image.Snapshot) Fix {
+	was := *s
+	f := Fix{Name: "remove", Title: snapshotTitle("remove", s), mend: func(m *mender) error {
+		now, end, err := findSnapshot(m, &was)
+		if errors.Is(err, errNoSnapshot) {
+			return nil // an earlier fix removed it
+		}
+		if err != nil {
+			return err
+		}
+		n := m.area().Header.NbSnapshots
+		if n == 1 {
+			return m.draft(func(d *header.Draft) error { return setAll(d, "nb_snapshots", "0", "snapshots_offset", "0") })
+		}
+		if err := moveTable(m, now.Offset+header.HostOffset(now.Length), end, now.Offset); err != nil {
+			return err
+		}
+		return m.draft(func(d *header.Draft) error { return d.Set("nb_snapshots", fmt.Sprint(n-1)) })
+	}}
+	return asked("the snapshot", f)
+}
+
+// moveTable moves the bytes [from, end) of a table to an earlier place, and
+// zeroes what they leave behind.
+func moveTable(m *mender, from, end, to header.HostOffset) error {
+	rest := make([]byte, end-to) // no longer than a table, 64 MiB
+	if end > from {
+		if err := m.read(rest[:end-from], from); err != nil {
+			return err
+		}
+	}
+	return m.write(to, rest)
+}
+
+// trimExtra returns the fix that cuts the extra data of a snapshot down to what
+// QEMU takes. The entries behind it move up.
+func trimExtra(s *image.Snapshot) Fix {
+	was := *s
+	f := Fix{Name: "trim", Title: snapshotTitle("trim the extra data of", s), mend: func(m *mender) error {
+		now, end, err := findSnapshot(m, &was)
+		if err != nil || now.ExtraDataSize <= image.MaxSnapshotExtra {
+			return err
+		}
+		kept := header.HostOffset(snapshotHead + image.MaxSnapshotExtra)
+		text := make([]byte, len(now.ID)+len(now.Name))
+		if err := m.read(text, now.Offset+header.HostOffset(snapshotHead+uint64(now.ExtraDataSize))); err != nil {
+			return err
+		}
+		length := (kept + header.HostOffset(len(text)) + 7) &^ 7
+		if err := moveTable(m, now.Offset+header.HostOffset(now.Length), end, now.Offset+length); err != nil {
+			return err
+		}
+		padded := make([]byte, length-kept)
+		copy(padded, text)
+		if err := m.write(now.Offset+kept, padded); err != nil {
+			return err
+		}
+		return m.write(now.Offset+36, be32(image.MaxSnapshotExtra))
+	}}
+	return asked(fmt.Sprintf("%d bytes of extra data that is not known", s.ExtraDataSize-image.MaxSnapshotExtra), f)
+}
+
+// roomForExtra reports whether the clusters of the snapshot table have room for
+// the extra data that an entry may lack, so that all behind it can move down.
+func (c *snapshotCheck) roomForExtra() bool {
+	at := (uint64(c.end) + 7) &^ 7 // the padding of the last entry may be missing
+	need := uint64(leastExtra + 8)
+	cs, size := c.im.ClusterSize(), uint64(c.size)
+	end := min((at+cs-1)&^(cs-1), size)
+	if at&(cs-1) == 0 || at+need > end {
+		return false
+	}
+	buf := make([]byte, need)
+	return readAll(c.r, buf, header.HostOffset(at)) && !anySet(buf)
+}
+
+// completeExtra returns the fix that gives an entry the extra data of version 3:
+// the size of the machine state, and that of the disk as it is now. The entries
+// behind it move down.
+func completeExtra(s *image.Snapshot) Fix {
+	was := *s
+	return Fix{Name: "complete", Title: snapshotTitle("complete the extra data of", s), mend: func(m *mender) error {
+		now, end, err := findSnapshot(m, &was)
+		if err != nil || now.ExtraDataSize >= leastExtra {
+			return err
+		}
+		old := make([]byte, end-now.Offset)
+		if err := m.read(old, now.Offset); err != nil {
+			return err
+		}
+		text := snapshotHead + int(now.ExtraDataSize)
+		stop := text + len(now.ID) + len(now.Name)
+		entry := append([]byte(nil), old[:snapshotHead]...)
+		binary.BigEndian.PutUint32(entry[36:], leastExtra)
+		entry = binary.BigEndian.AppendUint64(entry, now.VMStateSize)
+		entry = binary.BigEndian.AppendUint64(entry, now.DiskSize)
+		entry = append(entry, old[text:stop]...)
+		behind := old[min(uint64(len(old)), now.Length):]
+		for len(entry)%8 != 0 && (len(behind) > 0 || uint64(now.Length)%8 == 0) {
+			entry = append(entry, 0)
+		}
+		grown := append(entry, behind...)
+		if more := len(grown) - len(old); more > 0 {
+			buf := make([]byte, more)
+			if err := m.read(buf, end); err != nil {
+				return err
+			}
+			im := m.image()
+			if cs := header.HostOffset(im.ClusterSize()); anySet(buf) || (end-1)/cs != (end-1+header.HostOffset(more))/cs {
+				return fmt.Errorf("the clusters of the snapshot table have no room for %d bytes more", more)
+			}
+		}
+		return m.write(now.Offset, grown)
+	}}
+}
