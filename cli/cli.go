@@ -6,6 +6,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,8 @@ const (
 	ExitOK     = 0
 	ExitFailed = 1 // something failed, or an image breaks rules
 	ExitUsage  = 2 // the words of the command line make no sense
+
+	ExitInterrupted = 130 // Ctrl-C ended it, as shells have it
 )
 
 // Env is what a run of the program has to do with the world.
@@ -84,6 +87,9 @@ func Main(args []string, env Env) int {
 		return ExitOK
 	case errors.As(err, &code):
 		return int(code)
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(env.Stderr, "qedit: interrupted")
+		return ExitInterrupted
 	case errors.As(err, &usage):
 		fmt.Fprintf(env.Stderr, "qedit: %s\n\n%s", header.Harmless(err.Error()), cmd.UsageString())
 		return ExitUsage
