@@ -126,7 +126,8 @@ func newRoot(env Env) *cobra.Command {
 		Long: `qedit opens a qcow2 image, however damaged, shows its bytes and what they mean,
 and lets you edit fields instead of bytes. Nothing is written before you save.
 
-Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
+Exit codes: 0 done; 1 failed, or the image breaks rules; 2 wrong usage; after a
+signal, 128 and its number. Some commands say more, see their help.`,
 		Version: version(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -142,9 +143,8 @@ Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runEditor(env, flags, args, demo, theme.value)
 		},
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.Flags().BoolVar(&demo, "demo", false, "open a copy of a built-in damaged image")
 	root.Flags().Var(&theme, "theme", "colours: "+strings.Join(theme.known, ", "))
@@ -152,6 +152,11 @@ Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
 	flags = addSessionFlags(root, env)
 	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
 	root.AddCommand(newMap(env, flags), newLocate(env, flags), newDump(env, flags))
+	root.AddCommand(newMan())
+	root.SetHelpCommand(newHelp(env))
+	root.InitDefaultHelpCmd()
+	addCompletions(root)
+	addCompletionCommand(root)
 	asUsage(root)
 	return root
 }
