@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"qedit/check"
-	"qedit/editor"
 	"qedit/header"
 	"qedit/image"
 )
@@ -23,53 +20,79 @@ const (
 )
 
 func newCheck(env Env, flags *sessionFlags) *cobra.Command {
-	var out *choice
+	c := &checkCommand{flags: flags}
+	var images *many
 	cmd := &cobra.Command{
-		Use:   "check FILE",
+		Use:   "check FILE...",
 		Short: "Find what is wrong with the metadata",
 		Long: `Read all metadata and list what is wrong: where, what was found, what was
-expected, what it means for the guest, and what fix would do about it. Findings
-that follow from another one are listed under it. Nothing is changed, and
-nothing that the image names is opened: it works without a backing file, a data
-file, a key, and while a virtual machine has the image (what that has not
-written yet is not seen).
+expected, what it means for the guest, and which fixes there are. What follows
+from a finding is listed under it. Nothing is changed, and nothing that the
+image names is opened: it works without a backing file, a data file or a key,
+and while a virtual machine has the image (what that has not written yet is not
+seen).
 
-The last lines are what qemu-img check would count, by its rules. json has them
-under its own names in the member "qemu", beside the array "findings".
+The last lines are what qemu-img check would count, by its rules; json has them
+under its own names in "qemu", beside "findings". With several files, or - for
+names on standard input, json is one object a line, in the order of the names.
 
-Exit codes: 0 nothing is wrong, but for warnings and notes; 1 it could not be
-checked; 2 errors, or wrong usage; 3 leaks and no errors.`,
-		Args: exactly(1, "FILE"),
+Exit codes, as those of qemu-img check: 0 nothing is wrong, but for warnings and
+notes; 1 it could not be checked; 2 errors, or wrong usage; 3 leaks and no
+errors; 130 interrupted. Of several files it is the worst: 1, 2, 3, 0.`,
+		Example: "  qedit check disk.qcow2\n  find . -name '*.qcow2' -print0 | qedit check -0 -o json -",
+		Args:    atLeast(1, "FILE, or - for names on standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := flags.look(args[0])
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			ctx, stop := interruptible(cmd)
 			defer stop()
-			res, err := runCheck(ctx, s)
-			if err != nil {
-				return err
+			if !several(args) {
+				return c.run(ctx, env, args[0])
 			}
-			if out.value == "json" {
-				err = encodeJSON(env.Stdout, checkJSON(args[0], s.Size(), res), "  ")
-			} else {
-				checkText(env.Stdout, args[0], res)
+			c.lines = c.out.value == "json"
+			if !c.lines {
+				images.between = "\n"
 			}
-			if err != nil {
-				return err
-			}
-			return checkExit(res)
+			return images.each(ctx, args, c.lines, c.run)
 		},
 	}
-	out = addOutput(cmd, "text", "json")
+	c.out = addOutput(cmd, "text", "json")
+	images = addMany(cmd, env)
+	images.severity = []int{ExitLeaks, ExitErrors, ExitFailed}
 	return cmd
 }
 
-// runCheck checks the edited view of a session.
-func runCheck(ctx context.Context, s *editor.Session) (*check.Result, error) {
-	return check.Run(ctx, s.View(), s.Size(), s.Area(), check.Options{})
+// checkCommand is a run of check.
+type checkCommand struct {
+	flags *sessionFlags
+	out   *choice
+	lines bool // each image is one line of JSON
+}
+
+// run checks an image and prints what was found.
+func (c *checkCommand) run(ctx context.Context, env Env, path string) error {
+	s, err := c.flags.with(env).look(path)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	m := newMeter(env, "checking")
+	res, err := check.Run(ctx, s.View(), s.Size(), s.Area(), check.Options{Progress: m.progress})
+	m.end()
+	if err != nil {
+		return err
+	}
+	if c.out.value == "json" {
+		indent := "  "
+		if c.lines {
+			indent = ""
+		}
+		err = encodeJSON(env.Stdout, checkJSON(path, s.Size(), res), indent)
+	} else {
+		checkText(env.Stdout, path, res)
+	}
+	if err != nil {
+		return err
+	}
+	return checkExit(res)
 }
 
 // checkExit returns the exit code of a check.

@@ -23,7 +23,9 @@ compression_type_set, extended_l2, lazy_refcounts, bitmaps_valid and
 raw_external_data, texts as backing_file, backing_format and data_file, and
 fields of extensions as extensions[0].length.
 
-Rules that the header breaks go to standard error, and the exit code is 1 then.`,
+Rules that the header breaks go to standard error.
+
+Exit codes: 0 no rule is broken; 1 failed, or rules are broken; 2 wrong usage.`,
 		Args: atLeast(2, "FILE and at least one FIELD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := flags.look(args[0])
@@ -104,8 +106,9 @@ it. Nothing is written when anything is refused: a value that does not fit, or
 one that breaks a rule that holds now. In texts \\ is a backslash, and \n,
 \x1b and the like are what get prints them for.
 
-Rules that are broken still go to standard error; the exit code is 0 where the
-change is done.`,
+Rules that are broken still go to standard error.
+
+Exit codes: 0 done, or nothing to do; 1 failed or refused; 2 wrong usage.`,
 		Example: "  qedit set disk.qcow2 corrupt=off\n  qedit set disk.qcow2 backing_file=base.qcow2 backing_format=qcow2",
 		Args:    atLeast(2, "FILE and at least one FIELD=VALUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {

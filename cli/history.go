@@ -18,7 +18,9 @@ func newHistory(env Env, flags *sessionFlags) *cobra.Command {
 		Short: "List the saves that can be taken back",
 		Long: `List the transactions of the saves that are kept beside the image, oldest
 first: number of the save, when, how many bytes, what. Those that were taken
-back since are marked.`,
+back since are marked.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 		Args: exactly(1, "FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := flags.look(args[0])
@@ -84,9 +86,11 @@ func newUndo(env Env, flags *sessionFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undo FILE",
 		Short: "Take back what was saved last",
-		Long: `Take back the transaction that was saved last, and save that. Where the image has
-changed there since, it is refused with the ranges, and nothing is written.
-Taken back once more it takes back the one before.`,
+		Long: `Take back the transaction that was saved last, and save that. Where the image
+has changed there since, it is refused with the ranges, and nothing is written.
+Taken back once more it takes back the one before.
+
+Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 		Args: exactly(1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if count < 1 {

@@ -80,6 +80,42 @@ func hidden(r rune) bool {
 	return r >= 0x7f && r != utf8.RuneError && header.Harmless(string(r)) != string(r)
 }
 
+// appendJSONString appends text as JSON has it.
+func appendJSONString(b []byte, text string) []byte {
+	var quoted bytes.Buffer
+	if err := encodeJSON(&quoted, text, ""); err != nil {
+		return append(b, `""`...) // memory takes everything, and text is always encoded
+	}
+	return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
+}
+
+// streamArray writes an object with one more member, an array of which each
+// item is a line of its own that is not kept.
+func streamArray(w io.Writer, head object, name string, each func(item func([]byte) error) error) error {
+	var b bytes.Buffer
+	if err := encodeJSON(&b, head, "  "); err != nil {
+		return err
+	}
+	start := bytes.TrimSuffix(b.Bytes(), []byte("\n}\n"))
+	if _, err := fmt.Fprintf(w, "%s,\n  %q: [", start, name); err != nil {
+		return err
+	}
+	lead := "\n    "
+	err := each(func(item []byte) error {
+		if _, err := io.WriteString(w, lead); err != nil {
+			return err
+		}
+		lead = ",\n    "
+		_, err := w.Write(item)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "\n  ]\n}\n")
+	return err
+}
+
 func (o *object) add(name string, value any) { *o = append(*o, member{name, value}) }
 
 // addText adds text from an image. Where it is not UTF-8, which JSON cannot

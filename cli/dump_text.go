@@ -1,0 +1,266 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// rowBytes is how many bytes a row of a dump has.
+const rowBytes = 16
+
+// text prints fields in columns, and bytes as hexadecimal rows.
+func (d *dumper) text(ctx context.Context) error {
+	fmt.Fprintf(d.w, "%s: %s, %d bytes at %v\n\n", header.Printable(d.expr), header.Harmless(d.what), d.length, d.place.Offset)
+	if d.table != nil {
+		return d.entriesText(ctx)
+	}
+	d.fieldsText()
+	return d.bytes(ctx, func(at header.HostOffset, p []byte) error {
+		var row []byte
+		for len(p) > 0 {
+			n := min(rowBytes, len(p))
+			row = appendHexRow(row[:0], at, p[:n], d.digits())
+			if _, err := d.w.Write(row); err != nil {
+				return err
+			}
+			at, p = at+header.HostOffset(n), p[n:]
+		}
+		return nil
+	})
+}
+
+// digits is how many digits the offsets of the range have.
+func (d *dumper) digits() int {
+	return max(8, len(fmt.Sprintf("%x", uint64(d.place.Offset)+d.length)))
+}
+
+// appendHexRow appends a row: offset, bytes, and the characters among them.
+func appendHexRow(b []byte, at header.HostOffset, p []byte, digits int) []byte {
+	const hexDigits = "0123456789abcdef"
+	b = fmt.Appendf(b, "%0*x ", digits, uint64(at))
+	for i := range rowBytes {
+		if i == rowBytes/2 {
+			b = append(b, ' ')
+		}
+		if i < len(p) {
+			b = append(b, ' ', hexDigits[p[i]>>4], hexDigits[p[i]&15])
+		} else {
+			b = append(b, "   "...)
+		}
+	}
+	b = append(b, "  |"...)
+	for _, c := range p {
+		if c < ' ' || c > '~' {
+			c = '.'
+		}
+		b = append(b, c)
+	}
+	return append(b, "|\n"...)
+}
+
+// where says where a field lies: 0x48, or 0x48 bit 3, or bits 3 to 8.
+func (f *dumpField) where() string {
+	at := f.offset.String()
+	switch {
+	case f.low < 0:
+		return at
+	case f.low == f.high:
+		return fmt.Sprintf("%s bit %d", at, f.low)
+	}
+	return fmt.Sprintf("%s bits %d-%d", at, f.low, f.high)
+}
+
+// holds is what a field holds, for people.
+func (f *dumpField) holds() string {
+	if f.broken != "" {
+		return f.broken
+	}
+	return f.text
+}
+
+// most columns of a name or value before what follows is pushed to the right.
+const mostColumns = 32
+
+func (d *dumper) fieldsText() {
+	if len(d.fields) == 0 {
+		return
+	}
+	at, name, value := 0, 0, 0
+	for i := range d.fields {
+		f := &d.fields[i]
+		at = max(at, len(f.where()))
+		name = max(name, min(2*f.depth+len(f.name), mostColumns))
+		value = max(value, min(len([]rune(f.holds())), mostColumns))
+	}
+	for i := range d.fields {
+		f := &d.fields[i]
+		line := fmt.Sprintf("%-*s  %-*s  %-*s  %s", at, f.where(), name, strings.Repeat("  ", f.depth)+f.name, value, f.holds(), f.meaning)
+		fmt.Fprintln(d.w, strings.TrimRight(header.Harmless(line), " "))
+		for _, v := range f.violations {
+			fmt.Fprintf(d.w, "%-*s  ! %s\n", at, "", header.Harmless(v.String()))
+		}
+	}
+	fmt.Fprintln(d.w)
+}
+
+func (d *dumper) entriesText(ctx context.Context) error {
+	index := max(len("entry"), len(fmt.Sprint(d.table.Entries)))
+	at := max(len("offset"), len((d.table.Offset + header.HostOffset(d.table.Length())).String()))
+	shown := uint64(0)
+	wide := int(max(d.table.Bits/4, 1))
+	fmt.Fprintf(d.w, "%*s  %-*s  %-*s  says\n", index, "entry", at, "offset", max(wide, len("word")), "word")
+	var line []byte
+	err := d.entries(ctx, func(e *image.Entry) error {
+		shown++
+		line = fmt.Appendf(line[:0], "%*d  %-*s  %-*s  %s\n", index, e.Index, at, e.Offset.String(), max(wide, len("word")), entryWord(e), d.scope.Image.Describe(e))
+		if _, err := d.w.Write(line); err != nil {
+			return err
+		}
+		for _, v := range d.scope.Image.Violations(e) {
+			fmt.Fprintf(d.w, "%*s  ! %s\n", index, "", header.Harmless(v.String()))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if d.all {
+		fmt.Fprintf(d.w, "%d of %d entries\n", shown, d.table.Entries)
+	} else {
+		fmt.Fprintf(d.w, "%d of %d entries are not zero\n", shown, d.table.Entries)
+	}
+	return nil
+}
+
+// entryWord is the number that an entry is, in hexadecimal.
+func entryWord(e *image.Entry) string {
+	wide := int(max(min(e.Table.Bits, 64)/4, 1))
+	word := fmt.Sprintf("%0*x", wide, e.Word)
+	if e.Table.Bits > 64 {
+		word += fmt.Sprintf("%016x", e.Bitmap)
+	}
+	return word
+}
+
+// linear prints one thing a line, in words.
+func (d *dumper) linear(ctx context.Context) error {
+	fmt.Fprintf(d.w, "%s is %s, %d bytes at %v.\n", header.Printable(d.expr), header.Harmless(d.what), d.length, d.place.Offset)
+	if d.table != nil {
+		return d.entries(ctx, func(e *image.Entry) error {
+			fmt.Fprintf(d.w, "Entry %d at %v: %s.\n", e.Index, e.Offset, d.scope.Image.Describe(e))
+			for _, v := range d.scope.Image.Violations(e) {
+				fmt.Fprintf(d.w, "Wrong: %s.\n", header.Harmless(v.String()))
+			}
+			return nil
+		})
+	}
+	for i := range d.fields {
+		f := &d.fields[i]
+		fmt.Fprintln(d.w, header.Harmless(strings.TrimRight(fmt.Sprintf("%s, at %s: %s. %s", f.name, f.where(), f.holds(), f.meaning), " ")))
+		for _, v := range f.violations {
+			fmt.Fprintf(d.w, "Wrong: %s.\n", header.Harmless(v.String()))
+		}
+	}
+	return d.bytes(ctx, func(at header.HostOffset, p []byte) error {
+		for len(p) > 0 {
+			n := min(rowBytes, len(p))
+			if _, err := fmt.Fprintf(d.w, "Bytes at %v: % x\n", at, p[:n]); err != nil {
+				return err
+			}
+			at, p = at+header.HostOffset(n), p[n:]
+		}
+		return nil
+	})
+}
+
+// json prints the place as one object; entries and bytes are not kept in
+// memory.
+func (d *dumper) json(ctx context.Context) error {
+	o := object{}
+	o.addText("file", d.path)
+	o.addText("expression", d.expr)
+	o.add("what", d.what)
+	o.add("offset", d.place.Offset)
+	o.add("length", d.length)
+	o.addOptional("guest", d.place.Guest, d.place.HasGuest)
+	fields := []any{}
+	for i := range d.fields {
+		fields = append(fields, d.fields[i].json())
+	}
+	o.add("fields", fields)
+	if d.table == nil {
+		return d.bytesJSON(ctx, o)
+	}
+	t := d.table
+	o.add("table", t.Name())
+	o.add("entry_count", t.Entries)
+	o.add("entry_bits", t.Bits)
+	o.addOptional("problem", t.Problem, t.Problem != "")
+	return streamArray(d.w, o, "entries", func(item func([]byte) error) error {
+		return d.entries(ctx, func(e *image.Entry) error {
+			line, err := d.entryJSON(e)
+			if err != nil {
+				return err
+			}
+			return item(line)
+		})
+	})
+}
+
+func (d *dumper) entryJSON(e *image.Entry) ([]byte, error) {
+	o := object{{"index", e.Index}, {"offset", e.Offset}, {"word", e.Word}}
+	if e.Table.Bits > 64 {
+		o.add("bitmap", e.Bitmap)
+	}
+	o.add("text", d.scope.Image.Describe(e))
+	vs := []any{}
+	for _, v := range d.scope.Image.Violations(e) {
+		vs = append(vs, violationJSON(v))
+	}
+	o.add("violations", vs)
+	var line bytes.Buffer
+	err := encodeJSON(&line, o, "")
+	return bytes.TrimSuffix(line.Bytes(), []byte("\n")), err
+}
+
+func (f *dumpField) json() object {
+	o := object{{"path", f.path}, {"name", f.name}, {"offset", f.offset}, {"length", f.length}}
+	o.addOptional("low_bit", f.low, f.low >= 0)
+	o.addOptional("high_bit", f.high, f.high >= 0)
+	o = append(o, f.value...)
+	o.add("text", f.text)
+	o.add("meaning", f.meaning)
+	o.addOptional("broken", f.broken, f.broken != "")
+	vs := []any{}
+	for _, v := range f.violations {
+		vs = append(vs, violationJSON(v))
+	}
+	o.add("violations", vs)
+	return o
+}
+
+// bytesJSON writes an object with one more member, the bytes in hexadecimal.
+func (d *dumper) bytesJSON(ctx context.Context, head object) error {
+	var b strings.Builder
+	if err := encodeJSON(&b, head, "  "); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.w, "%s,\n  \"bytes\": \"", strings.TrimSuffix(b.String(), "\n}\n"))
+	line := make([]byte, hex.EncodedLen(chunk))
+	err := d.bytes(ctx, func(_ header.HostOffset, p []byte) error {
+		n := hex.Encode(line, p)
+		_, err := d.w.Write(line[:n])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(d.w, "\"\n}\n")
+	return err
+}
