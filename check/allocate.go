@@ -75,13 +75,16 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 			return 0, false, err
 		}
 		_, conflict := kinds.Next(0, image.ClusterKind.Conflict)
-		m.search = &search{kinds: kinds, next: 1, none: conflict || c.astray > 0}
+		m.search = &search{kinds: kinds, next: 1, none: conflict || c.astray > 0 || m.before != nil && m.before.doubtful()}
 	}
 	s := m.search
 	if s.none {
 		return 0, false, nil
 	}
 	unused := func(cluster uint64) bool {
+		if m.before != nil && !m.before.free(cluster) {
+			return false
+		}
 		if s.kinds.Kind(cluster).Base() != image.ClusterUnreferenced || c.refs.get(cluster) != 0 {
 			return false
 		}

@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"qedit/header"
 	"qedit/image"
@@ -120,11 +122,42 @@ func (m *mender) setL1(g *geometry, was, now slot) error {
 	if old == 0 || !g.aligned(old) || old>>g.bits >= g.clusters {
 		return nil
 	}
-	// The reference is gone from the count: it is given back to be taken.
+	// The references are gone from the count: they are given back to be taken.
 	if err := m.use(old>>g.bits, 1); err != nil {
 		return err
 	}
-	return m.release(old>>g.bits, old>>g.bits+1, 1)
+	if err := m.release(old>>g.bits, old>>g.bits+1, 1); err != nil {
+		return err
+	}
+	if n, err := m.references(old >> g.bits); n == 0 || err != nil {
+		return err // what the table has is not known to be anybody else's
+	}
+	return m.releaseTable(g, old)
+}
+
+// releaseTable takes the references that an L2 table had through one L1 entry
+// more. They are out of the count already.
+func (m *mender) releaseTable(g *geometry, at uint64) error {
+	table := make([]byte, g.cs)
+	if err := m.read(table[:min(g.cs, uint64(m.end)-at)], header.HostOffset(at)); err != nil {
+		return err
+	}
+	gone := map[uint64]uint64{}
+	for i := uint64(0); i < g.cs; i += g.entry {
+		first, end, _ := g.has(be.Uint64(table[i:]))
+		for c := first; c < min(end, g.clusters); c++ {
+			gone[c]++
+		}
+	}
+	for _, c := range slices.Sorted(maps.Keys(gone)) {
+		if err := m.use(c, gone[c]); err != nil {
+			return err
+		}
+		if err := m.release(c, c+1, gone[c]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settle makes the COPIED flags right of what points at touched clusters. It is

@@ -158,7 +158,7 @@ func (c *run) readSnapshots() {
 			f.Refusal = "ERROR Snapshot table is too big"
 			break
 		}
-		c.snapshots = append(c.snapshots, snapshotL1{be.Uint64(head[:]), uint64(be.Uint32(head[8:]))})
+		c.snapshotL1s = append(c.snapshotL1s, snapshotL1{be.Uint64(head[:]), uint64(be.Uint32(head[8:]))})
 	}
 	c.read(c.snapshotBytes)
 }

@@ -59,6 +59,10 @@ type Finding struct {
 	GuestLength uint64 // bytes
 	Snapshot    int
 
+	// With is the path of the pointer that has the clusters too, of findings about
+	// clusters that two pointers have.
+	With string
+
 	Found string // what was found: "refcount is 0, there is 1 reference"
 	Want  string // what was expected: "a refcount of 1"
 
@@ -66,7 +70,7 @@ type Finding struct {
 	// causes. It goes away when that is mended.
 	Cause string
 
-	pointers []image.Reference // to a cluster with several owners
+	owners []owner // of clusters that two have: of Path and of With
 
 	// Fixes are the ways to mend it, the one that is taken by default first. Of
 	// none the kind says why.

@@ -42,7 +42,7 @@ func (e *MendError) Unwrap() error { return e.Err }
 // It fails with a *MendError for the first fix that cannot be done, and with a
 // *GrowthError where the file would have to grow and may not.
 func (r *Result) Mend(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending, o MendOptions) (editor.Transaction, error) {
-	t, failed, err := mendAll(ctx, image, size, area, fixes, o, true)
+	t, failed, err := r.mendAll(ctx, image, size, area, fixes, o, true)
 	if len(failed) > 0 {
 		err = &failed[0]
 	}
@@ -50,8 +50,9 @@ func (r *Result) Mend(ctx context.Context, image io.ReaderAt, size int64, area *
 }
 
 // mendAll does fixes, and leaves out those that fail, or stops at the first.
-func mendAll(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending, o MendOptions, stop bool) (editor.Transaction, []MendError, error) {
+func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending, o MendOptions, stop bool) (editor.Transaction, []MendError, error) {
 	m := newMender(ctx, image, size, area)
+	m.before = r
 	ordered := slices.Clone(fixes)
 	slices.SortStableFunc(ordered, func(a, b Mending) int { return cmp.Compare(a.Fix.stage, b.Fix.stage) })
 	var failed []MendError
@@ -196,7 +197,7 @@ func Repair(ctx context.Context, v View, o RepairOptions) (*Repaired, error) {
 		if len(fixes) == 0 {
 			return done, nil
 		}
-		t, failed, err := mendAll(ctx, v.View(), v.Size(), v.Area(), fixes, o.MendOptions, false)
+		t, failed, err := r.mendAll(ctx, v.View(), v.Size(), v.Area(), fixes, o.MendOptions, false)
 		done.Failed = append(done.Failed, failed...)
 		if err == nil && (len(t.Replacements) > 0 || t.Grow != nil) {
 			if err = v.Apply(t); err == nil {

@@ -14,7 +14,6 @@ import (
 	"qedit/editor"
 	"qedit/editor/store"
 	"qedit/header"
-	"qedit/image"
 )
 
 func must(t testing.TB, err error) {
@@ -256,58 +255,6 @@ func TestExtendTable(t *testing.T) {
 	}
 	if n := binary.BigEndian.Uint32(after[56:]); n < 1000*8/512 {
 		t.Errorf("the table has %d clusters", n)
-	}
-}
-
-// Two owners of a cluster: one gives it up, or both get one, and refcounts and
-// flags follow in the same transaction.
-func TestOverlap(t *testing.T) {
-	base := small(t)
-	for _, c := range []struct {
-		name, fix string
-		refcount  uint16 // of the cluster, which QEMU's repair would raise to 2
-		grows     int
-	}{
-		{"keeps", "keep:l1[0].l2[3]", 1, 0},
-		{"keeps, counted as two", "keep:l1[0].l2[3]", 2, 0},
-		{"the other keeps", "keep:l1[0].l2[5]", 1, 0},
-		{"copy", "copy", 1, 1},
-		{"copy, counted as two", "copy", 2, 1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			buf := bytes.Clone(base)
-			l2 := l2Of(buf, 0)
-			entry := u64(buf, l2+3*8)
-			cluster := int(entry&entryOffset) / (4 * k)
-			if c.refcount == 2 {
-				entry &^= entryCopied
-			}
-			put64(buf, l2+3*8, entry)
-			put64(buf, l2+5*8, entry)
-			put16(buf, blockOf(buf, 0)+2*cluster, c.refcount)
-			p := admit(t, buf)
-			im, err := image.New(p.session, p.session.Size(), p.session.Area())
-			must(t, err)
-			refs, err := im.References(t.Context(), uint64(cluster))
-			must(t, err)
-			f := &Finding{Path: "l1[0].l2[5]", At: header.HostOffset(l2 + 5*8), Length: 8}
-			g := newGeometry(im)
-			f.Fixes = g.overlapFixes(owners(refs), false)
-			fix := f.Fix(c.fix)
-			if fix == nil {
-				t.Fatalf("%+v", f.Fixes)
-			}
-			tx, err := p.mend(f, *fix, MendOptions{Grow: true})
-			must(t, err)
-			after := p.apply(tx)
-			out := qemuCheck(t, after)
-			if strings.Contains(out, "ERROR") || strings.Count(out, "Leaked") > 1 {
-				t.Error(out)
-			}
-			if n := (len(after) - len(buf)) / (4 * k); n != c.grows {
-				t.Errorf("grown by %d clusters", n)
-			}
-		})
 	}
 }
 

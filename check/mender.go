@@ -36,6 +36,7 @@ type mender struct {
 	search  *search      // for free clusters, nil: not begun
 	touched []span       // clusters whose COPIED flags may be wrong now
 	result  *Result      // of a check of what the fixes have left, nil: not made
+	before  *Result      // of the check whose findings are mended, nil: not known
 }
 
 const pageSize = 4096 // bytes of the image that are kept before and after

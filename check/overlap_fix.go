@@ -3,211 +3,193 @@ package check
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"qedit/header"
 	"qedit/image"
 )
 
-// owner is who has a cluster: pointers that share it as they may, such as those
-// of several snapshots at one guest offset. Owners of one cluster exclude each
-// other.
-type owner struct {
-	name     string // path of the first pointer
-	pointers []image.Reference
-}
-
-// owners tells apart who has a cluster by the pointers to it.
-func owners(all []image.Reference) []owner {
-	var result []owner
-	same := func(a, b *image.Reference) bool {
-		if a.From != b.From || a.From != image.FromL2 && a.From != image.FromL1 {
-			return a.At == b.At && a.From == b.From
-		}
-		return a.Guest == b.Guest
-	}
-	for _, r := range all {
-		i := slices.IndexFunc(result, func(o owner) bool { return same(&o.pointers[0], &r) })
-		if i < 0 {
-			result = append(result, owner{name: r.Path()})
-			i = len(result) - 1
-		}
-		if !slices.ContainsFunc(result[i].pointers, func(p image.Reference) bool { return p.At == r.At }) {
-			result[i].pointers = append(result[i].pointers, r)
-		}
-	}
-	return result
-}
+// Ways to mend clusters that two pointers have who exclude each other. A machine
+// cannot know whose the cluster is; what holds refcounts can be made anew.
 
 // canGive reports whether the owner can do without the cluster.
 func (o *owner) canGive() bool {
-	switch o.pointers[0].From {
-	case image.FromL1, image.FromL2, image.FromRefcountTable, image.FromBitmapTable:
-		return true
+	return o.from == image.FromL1 || o.from == image.FromL2 || o.kind == image.ClusterRefcountBlock || o.kind == image.ClusterBitmapData
+}
+
+// gives says what is lost when owners of a run of clusters go without them.
+func (o *owner) gives(g *geometry, count uint64) string {
+	text := func(length uint64) string {
+		at := uint64(g.guest(o.l1, o.index))
+		disk := "the virtual disk"
+		if o.snapshot != image.Active {
+			disk += fmt.Sprintf(" in snapshot[%d]", o.snapshot)
+		}
+		return fmt.Sprintf("bytes 0x%x to 0x%x of %s, which then read as the backing file has them, or as zeros", at, at+length-1, disk)
 	}
-	return false
-}
-
-// data reports whether the owner has the cluster for a guest's bytes as they
-// are.
-func (o *owner) data() bool {
-	return o.pointers[0].From == image.FromL2 && o.pointers[0].Word&l2Compressed == 0
-}
-
-// gives says what is lost when the owner goes without the cluster.
-func (o *owner) gives(g *geometry) string {
-	r := &o.pointers[0]
-	switch r.From {
-	case image.FromRefcountTable:
-		return "nothing of " + o.name + ", which is counted anew"
-	case image.FromBitmapTable:
-		return "what " + o.name + " says, all of which is taken for changed"
-	case image.FromL1:
-		return fmt.Sprintf("bytes 0x%x to 0x%x of the virtual disk, of %s", uint64(r.Guest), uint64(r.Guest)+g.cs<<g.l2Shift-1, o.name)
+	switch {
+	case o.from == image.FromL1:
+		return text(count * g.cs << g.l2Shift)
+	case o.from == image.FromL2:
+		return text(count * g.cs)
+	case o.kind == image.ClusterBitmapData:
+		return "what " + o.path() + " says: all that it is for is taken for changed"
 	}
-	return fmt.Sprintf("bytes 0x%x to 0x%x of the virtual disk, of %s", uint64(r.Guest), uint64(r.Guest)+g.cs-1, o.name)
+	return ""
 }
 
-// overlapFixes are the choices for a cluster that several owners have who
-// exclude each other: one keeps it, or of guests' data each gets a copy.
-func (g *geometry) overlapFixes(all []owner, encrypted bool) []Fix {
-	var fixes []Fix
-	copyable := len(all) > 1 && !encrypted // where it lies may be part of the key
-	for i := range all {
-		keep := &all[i]
-		copyable = copyable && keep.data()
-		loses, can := "", true
-		for j := range all {
-			if other := &all[j]; j != i {
-				can = can && other.canGive()
-				if loses != "" {
-					loses += "; "
+// overlapFixes are the choices for clusters that two owners have: one of them
+// gives them up, or of guest data each gets its own.
+func (c *run) overlapFixes(f *Finding) []Fix {
+	g, second, first := &c.geometry, f.owners[0], f.owners[1]
+	run := g.clustersOf(f)
+	giveUp := func(name string, o, keeps owner) Fix {
+		fix := Fix{Name: name, Choice: true, Loses: o.gives(g, f.Count), stage: stageOverlaps}
+		fix.Title = fmt.Sprintf("%s gives up the cluster, %s keeps it", o.path(), keeps.path())
+		if o.kind == image.ClusterRefcountBlock {
+			fix.Title = fmt.Sprintf("%s gets a new block, counted from the references; %s keeps the cluster", o.path(), keeps.path())
+			// Whether guest data or a bitmap is right here, only a person can tell.
+			fix.Choice = keeps.from == image.FromL2 || keeps.kind == image.ClusterBitmapData
+		}
+		fix.mend = func(m *mender) error {
+			for i := range run.end - run.first {
+				if err := m.withdraw(&o, i, run.first+i); err != nil {
+					return err
 				}
-				loses += other.gives(g)
 			}
+			return nil
 		}
-		if !can {
-			continue
-		}
+		return fix
+	}
+	var fixes []Fix
+	if second.canGive() {
+		fixes = append(fixes, giveUp("give-up", second, first))
+	}
+	if first.canGive() {
+		fixes = append(fixes, giveUp("take", first, second))
+	}
+	// Where a cluster lies may be part of the key of what is in it.
+	if c.area.Header.CryptMethod == header.CryptNone && second.from == image.FromL2 && first.from == image.FromL2 && !second.packed && !first.packed {
 		fixes = append(fixes, Fix{
-			Name: "keep:" + keep.name, Title: keep.name + " keeps the cluster, the others go without", Loses: loses, Choice: true,
+			Name: "copy", Title: fmt.Sprintf("%s gets a copy of the cluster, %s keeps it", second.path(), first.path()), Choice: true,
 			stage: stageOverlaps, mend: func(m *mender) error {
-				for j := range all {
-					if j == i {
-						continue
-					}
-					for _, p := range all[j].pointers {
-						if err := m.withdraw(&p); err != nil {
-							return err
-						}
+				for i := range run.end - run.first {
+					if err := m.copyFor(&second, i, run.first+i); err != nil {
+						return err
 					}
 				}
 				return nil
 			},
 		})
 	}
-	if !copyable {
-		return fixes
-	}
-	return append(fixes, Fix{
-		Name: "copy", Title: all[0].name + " keeps the cluster, the others get a copy of it each", Choice: true,
-		stage: stageOverlaps, mend: func(m *mender) error {
-			for _, other := range all[1:] {
-				if err := m.copyFor(&other); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	})
+	return fixes
 }
 
 var errPointerChanged = errors.New("the pointer is another by now: check again")
 
-// pointer reads the entry that a reference was found in.
-func (m *mender) pointer(r *image.Reference) (slot, error) {
-	e := slot{at: r.At, size: uint64(r.Width), l1: r.From == image.FromL1}
+// pointer reads the entry of an owner, the i-th of a run, that has a cluster.
+func (m *mender) pointer(g *geometry, o *owner, i, cluster uint64) (slot, error) {
+	e := slot{size: g.entry, l1: o.from == image.FromL1}
+	if e.l1 {
+		e.size = entrySize
+	}
+	e.at = header.HostOffset(o.at + i*e.size)
 	var err error
-	if e.word, err = m.word(r.At); err == nil && r.Width == 16 {
-		e.bitmap, err = m.word(r.At + 8)
+	if e.word, err = m.word(e.at); err == nil && e.size == 16 {
+		e.bitmap, err = m.word(e.at + 8)
 	}
-	if err == nil && (e.word^r.Word)&^entryCopied != 0 {
-		err = errPointerChanged
+	if err != nil {
+		return e, err
 	}
-	return e, err
+	first, end, _ := g.has(e.word)
+	if e.l1 {
+		first = e.word & entryOffset >> g.bits
+		end = first + 1
+	}
+	if cluster < first || cluster >= end {
+		return e, errPointerChanged
+	}
+	return e, nil
 }
 
-// withdraw makes a pointer lead nowhere.
-func (m *mender) withdraw(r *image.Reference) error {
-	was, err := m.pointer(r)
-	if err != nil {
-		return err
-	}
+// withdraw makes the i-th pointer of a run lead nowhere, or elsewhere.
+func (m *mender) withdraw(o *owner, i, cluster uint64) error {
 	g, err := m.geometry()
 	if err != nil {
 		return err
 	}
-	now := was
-	now.word, now.bitmap = 0, 0
-	switch r.From {
-	case image.FromL1, image.FromL2:
-		return m.setEntry(&g, was, now)
-	case image.FromRefcountTable:
-		if r.Index<<g.perBlock >= g.clusters {
-			return m.dropBlock(&g, r.At)
-		}
-		return m.newBlock(r.Index)
-	case image.FromBitmapTable:
-		// A bit too many in a bitmap costs a backup some time, one that is
-		// missing costs data.
-		if err := m.setWord(r.At, uint64(allOnes)); err != nil {
-			return err
-		}
-		c := uint64(r.To) >> g.bits
-		return m.release(c, c+1, 1)
-	}
-	return fmt.Errorf("%s cannot go without its cluster", r.Path())
-}
-
-const allOnes = 1 // of an entry of a bitmap's table, where nothing is stored
-
-// copyFor gives an owner of a data cluster a copy of it.
-func (m *mender) copyFor(o *owner) error {
-	g, err := m.geometry()
-	if err != nil {
-		return err
-	}
-	data := make([]byte, g.cs)
-	from := header.HostOffset(o.pointers[0].Word & entryOffset)
-	n := min(g.cs, uint64(m.end)-min(uint64(m.end), uint64(from)))
-	if err := m.read(data[:n], from); err != nil { // the file may end within it
-		return err
-	}
-	at, err := m.allocate(1)
-	if err != nil {
-		return err
-	}
-	if err := m.put(at, data); err != nil {
-		return err
-	}
-	cluster := uint64(at) >> g.bits
-	for _, p := range o.pointers {
-		was, err := m.pointer(&p)
+	switch {
+	case o.from == image.FromL1 || o.from == image.FromL2:
+		was, err := m.pointer(&g, o, i, cluster)
 		if err != nil {
 			return err
 		}
 		now := was
-		now.word = was.word&^entryOffset&^entryCopied | uint64(at)
-		if err := m.setEntry(&g, was, now); err != nil {
-			return err
-		}
+		now.word, now.bitmap = 0, 0
+		return m.setEntry(&g, was, now)
+	case o.kind == image.ClusterRefcountBlock:
+		return m.renewBlock(uint64(o.n) + i)
+	case o.kind == image.ClusterBitmapData:
+		return m.allOnes(&g, int(o.n), uint64(o.m)+i, cluster)
 	}
-	// One reference was counted when the cluster was allocated.
-	c, err := m.census()
+	return fmt.Errorf("%s cannot go without the cluster", o.path())
+}
+
+// allOnes says of a part of a bitmap that all of the disk has changed there: a
+// bit too many costs a backup some time, one that is missing costs data.
+func (m *mender) allOnes(g *geometry, bitmap int, index, cluster uint64) error {
+	t, err := m.image().BitmapTable(bitmap)
 	if err != nil {
 		return err
 	}
-	references := c.refs.get(cluster) - 1
-	c.refs.set(cluster, references)
-	return m.setRefcount(cluster, references)
+	e := m.image().Entry(t, index)
+	switch {
+	case e.Err != nil:
+		return e.Err
+	case e.Missing || uint64(image.BitmapTableEntry(e.Word).Offset())>>g.bits != cluster:
+		return errPointerChanged
+	}
+	if _, err := m.census(); err != nil { // before the pointer is gone
+		return err
+	}
+	const ones = 1 // of an entry that has no cluster
+	if err := m.setWord(e.Offset, ones); err != nil {
+		return err
+	}
+	return m.release(cluster, cluster+1, 1)
+}
+
+// copyFor gives the i-th entry of a run a copy of its data cluster.
+func (m *mender) copyFor(o *owner, i, cluster uint64) error {
+	g, err := m.geometry()
+	if err != nil {
+		return err
+	}
+	was, err := m.pointer(&g, o, i, cluster)
+	if err != nil {
+		return err
+	}
+	weight, err := m.weight(uint64(was.at))
+	if err != nil {
+		return err
+	}
+	data := make([]byte, g.cs)
+	from := cluster << g.bits
+	there := min(g.cs, uint64(m.end)-min(uint64(m.end), from)) // the file may end within it
+	if err := m.read(data[:there], header.HostOffset(from)); err != nil {
+		return err
+	}
+	own, err := m.take(1)
+	if err != nil {
+		return err
+	}
+	m.refs.refs.set(own, 0) // it is counted with the entry
+	if err := m.put(header.HostOffset(own<<g.bits), data); err != nil {
+		return err
+	}
+	now := was
+	now.word = was.word&^(entryOffset|entryCopied) | own<<g.bits
+	if err := m.setEntry(&g, was, now); err != nil {
+		return err
+	}
+	return m.setRefcount(own, weight)
 }

@@ -95,8 +95,8 @@ func (p *pass) structures() {
 	p.claim(image.ClusterHeader, 0, 0, 0, p.cs)
 	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
 	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, maxRefcountTable))
-	for i := range p.c.snapshots {
-		s := &p.c.snapshots[i]
+	for i := range p.c.snapshotL1s {
+		s := &p.c.snapshotL1s[i]
 		if !p.aligned(s.l1) || s.l1Size > image.MaxL1Entries {
 			p.figures.Corruptions++
 			p.odd = true
@@ -104,7 +104,7 @@ func (p *pass) structures() {
 		}
 		p.l1Table(image.ClusterSnapshotL1, i, s.l1, s.l1Size)
 	}
-	if h.ExternalData() && len(p.c.snapshots) > 0 {
+	if h.ExternalData() && len(p.c.snapshotL1s) > 0 {
 		p.figures.Corruptions++
 	}
 	p.claim(image.ClusterSnapshotTable, 0, 0, uint64(h.SnapshotsOffset), p.c.snapshotBytes)

@@ -95,12 +95,7 @@ func blockFix(f *Finding) Fix {
 				if i >= entries {
 					return errTableMoved
 				}
-				if i<<g.perBlock >= g.clusters {
-					err = m.dropBlock(&g, table+header.HostOffset(i*entrySize))
-				} else {
-					err = m.newBlock(i)
-				}
-				if err != nil {
+				if err := m.renewBlock(i); err != nil {
 					return err
 				}
 			}
@@ -109,8 +104,21 @@ func blockFix(f *Finding) Fix {
 	}
 }
 
-// dropBlock clears the entry of a block that is for no cluster of the file.
-func (m *mender) dropBlock(g *geometry, at header.HostOffset) error {
+// renewBlock puts a new refcount block in the place of one that is none; where
+// there are no clusters for it, nothing.
+func (m *mender) renewBlock(i uint64) error {
+	g, err := m.geometry()
+	if err != nil {
+		return err
+	}
+	if i<<g.perBlock < g.clusters {
+		return m.newBlock(i)
+	}
+	table, entries := m.refcountTable(&g)
+	if i >= entries {
+		return errTableMoved
+	}
+	at := table + header.HostOffset(i*entrySize)
 	word, err := m.word(at)
 	if err == nil {
 		err = m.setWord(at, 0)
@@ -118,7 +126,7 @@ func (m *mender) dropBlock(g *geometry, at header.HostOffset) error {
 	if err != nil {
 		return err
 	}
-	return m.replaced(g, uint64(image.RefcountTableEntry(word).Offset()))
+	return m.replaced(&g, uint64(image.RefcountTableEntry(word).Offset()))
 }
 
 var errTableMoved = errors.New("the refcount table is elsewhere by now: check again")

@@ -26,8 +26,11 @@ type Result struct {
 	More     map[string]uint64 // number of findings that are left out, by ID of their kind
 	QEMU     Figures
 
-	left  [Error + 1]uint64 // findings that are left out, by severity
-	tally *pass             // what was counted, nil where no tables can be found
+	left [Error + 1]uint64 // findings that are left out, by severity
+
+	// What was counted, following pointers as QEMU does, and as can be believed;
+	// the same where nothing is misread, nil where no tables can be found.
+	strict, believed *pass
 }
 
 // Count returns the number of findings of a severity, those left out included.

@@ -23,12 +23,10 @@ type run struct {
 
 	geometry      geometry
 	stored        stored
-	snapshots     []snapshotL1
+	snapshotL1s   []snapshotL1
 	snapshotBytes uint64 // of the snapshot table
 	incomplete    uint64 // snapshots of version 3 with less than the extra data that it asks for
 	directory     directory
-
-	believed *pass // nil until it is over
 
 	kept        map[string]int // findings so far, by ID of their kind
 	done, total uint64         // bytes of metadata read, and to read as far as is known
@@ -45,7 +43,7 @@ type run struct {
 func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) (*Result, error) {
 	c := newRun(ctx, r, size, area, o)
 	c.structural()
-	err := c.tables()
+	err := c.count()
 	c.sort()
 	return c.res, err
 }
@@ -94,8 +92,8 @@ func (c *run) read(n uint64) {
 	}
 }
 
-// tables checks what lies beyond the header.
-func (c *run) tables() error {
+// count checks what lies beyond the header.
+func (c *run) count() error {
 	if c.im == nil {
 		c.res.QEMU.Refusal = c.refusal()
 		return c.ctx.Err()
@@ -128,7 +126,6 @@ func (c *run) tables() error {
 			return err
 		}
 	}
-	c.believed = believed
-	c.res.tally = believed
-	return c.ctx.Err()
+	c.res.strict, c.res.believed = strict, believed
+	return c.locate(believed)
 }

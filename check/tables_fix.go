@@ -21,7 +21,7 @@ func (c *run) fixesOf(f *Finding) []Fix {
 	case kindL2Copied:
 		return []Fix{copiedFix(f, false)}
 	case kindOverlapTables, kindOverlapData, kindL2Twice, kindDataTwice:
-		return g.overlapFixes(owners(f.pointers), c.area.Header.CryptMethod != header.CryptNone)
+		return c.overlapFixes(f)
 	}
 	return c.entryFixes(f)
 }
@@ -78,9 +78,9 @@ func (c *run) wordAt(at header.HostOffset) (uint64, bool) {
 func (c *run) likely(f *Finding) bool {
 	word, ok := c.wordAt(f.At)
 	cluster := word & entryOffset >> c.geometry.bits
-	if !ok || cluster == 0 || cluster >= c.geometry.clusters || c.believed == nil {
+	if !ok || cluster == 0 || cluster >= c.geometry.clusters || c.res.believed == nil {
 		return false
 	}
-	v, ok := c.stored.exact(cluster)
-	return ok && v > 0 && c.believed.refs.get(cluster) == 0
+	v, ok := c.res.refcount(cluster)
+	return ok && v > 0 && c.res.references(cluster) == 0
 }

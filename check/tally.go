@@ -162,7 +162,7 @@ func (t *tally) single(g *l2Group, p *l2Table, i uint64, mark bool) {
 		wrong()
 	}
 	switch t.kind(word) {
-	case kindCompressed:
+	case entryPacked:
 		if word&entryCopied != 0 {
 			wrong()
 		}
@@ -180,7 +180,7 @@ func (t *tally) single(g *l2Group, p *l2Table, i uint64, mark bool) {
 		t.figures.AllocatedClusters += p.active
 		t.figures.CompressedClusters += p.active
 		t.figures.FragmentedClusters += p.active
-	case kindStored:
+	case entryStored:
 		if clash(bitmap) {
 			wrong()
 		}
@@ -206,7 +206,7 @@ func (t *tally) single(g *l2Group, p *l2Table, i uint64, mark bool) {
 		if first, end := t.region(offset, t.cs, p.weight); mark && end > first {
 			t.places.one(first, end-first)
 		}
-	case kindNone:
+	case entryUnallocated:
 		if uint32(bitmap) != 0 {
 			wrong()
 		}
@@ -224,22 +224,22 @@ func entryAt(buf []byte, i, size uint64) (word, bitmap uint64) {
 
 // What an L2 entry is to QEMU.
 const (
-	kindNone = iota
-	kindZero // reads as zeros, and nothing is stored
-	kindStored
-	kindCompressed
+	entryUnallocated = iota
+	entryZero        // reads as zeros, and nothing is stored
+	entryStored
+	entryPacked
 )
 
 func (g *geometry) kind(word uint64) int {
 	switch offset := word & entryOffset; {
 	case word&l2Compressed != 0:
-		return kindCompressed
+		return entryPacked
 	case word&l2Zero != 0 && !g.extended && offset == 0:
-		return kindZero
+		return entryZero
 	case offset == 0 && !(g.dataFile && word&entryCopied != 0):
-		return kindNone
+		return entryUnallocated
 	}
-	return kindStored
+	return entryStored
 }
 
 // suspect reports whether an L2 entry breaks a rule, COPIED aside.
@@ -253,7 +253,7 @@ func (g *geometry) suspect(word, bitmap uint64, guest image.GuestOffset) bool {
 	switch {
 	case word&l2Reserved != 0, word&l2Zero != 0 && (g.version2 || g.extended), clash(bitmap):
 		return true
-	case g.kind(word) != kindStored:
+	case g.kind(word) != entryStored:
 		return uint32(bitmap) != 0
 	case g.dataFile:
 		return offset != uint64(guest)
@@ -266,13 +266,13 @@ func (g *geometry) suspect(word, bitmap uint64, guest image.GuestOffset) bool {
 func (t *tally) target(word, bitmap uint64) (first, end uint64, packed bool) {
 	var at, length uint64
 	switch t.kind(word) {
-	case kindCompressed:
+	case entryPacked:
 		if t.dataFile || bitmap != 0 {
 			return 0, 0, false
 		}
 		o, n := image.L2Entry{Word: word}.CompressedData(t.bits)
 		at, length, packed = uint64(o), n, true
-	case kindStored:
+	case entryStored:
 		at, length = word&entryOffset, t.cs
 		if t.dataFile || !t.strict && !t.aligned(at) {
 			return 0, 0, false

@@ -1,0 +1,408 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// locator finds out where what a pass met is, and why.
+type locator struct {
+	*pass
+	owners    map[uint64][]owner // of clusters in conflict
+	overlaps  map[uint64]string  // ID of the finding, by cluster
+	wrong     []mismatch         // refcounts, by cluster
+	leaks     uint64             // clusters
+	lost      []lostPointer
+	blockIDs  map[uint64]string // ID of the finding about an entry of the refcount table, by its number
+	growing   map[*Kind]*growing
+	emptyL2s  []owner // active L2 tables that have no entries
+	l1Entries uint64  // of the active disk that are not zero
+}
+
+// mismatch is a run of clusters whose refcount is wrong alike.
+type mismatch struct {
+	first, n, stored, refs uint64
+}
+
+// lostPointer is a finding about a pointer that led somewhere once.
+type lostPointer struct {
+	id    string
+	level int    // how much hangs on it: 0 a tree, 1 an L2 table, 2 a cluster
+	at    uint64 // start of the cluster that it points into
+}
+
+// growing is a finding that entries that are wrong alike may still be added to.
+type growing struct {
+	f        Finding
+	must     string
+	snapshot int
+	next     uint64 // number of the entry that would go on, counted over the disk
+	host     uint64 // where it would point
+}
+
+// locate finds out what is behind the counts of a pass.
+func (c *run) locate(p *pass) error {
+	l := &locator{pass: p, owners: map[uint64][]owner{}, overlaps: map[uint64]string{}, blockIDs: map[uint64]string{}, growing: map[*Kind]*growing{}}
+	p.compare(func(first, n, stored, refs uint64, ok bool) {
+		if !ok {
+			return
+		}
+		if stored > refs {
+			l.leaks += n
+		}
+		if len(l.wrong) < 2*MaxFindings {
+			l.wrong = append(l.wrong, mismatch{first, n, stored, refs})
+		}
+	})
+	for _, lo := range slices.Concat(c.stored.lost, p.walker.lost) {
+		c.add(Finding{Kind: kindUnreadable, At: lo.at, Length: uint64(lo.length), Host: lo.at, HostLength: uint64(lo.length), Snapshot: image.Active,
+			Found: fmt.Sprintf("%d bytes of an %v cannot be read: %v", lo.length, lo.kind, lo.err)})
+	}
+	if p.odd || p.places.conflicts > 0 || len(l.wrong) > 0 {
+		l.known()
+		l.blocks()
+		l.overlapping()
+		l.entries()
+		l.flush()
+		l.erased()
+		l.refcounts()
+	}
+	l.tail()
+	return p.ctx.Err()
+}
+
+// known takes up what was found so far of pointers from which all else hangs.
+func (l *locator) known() {
+	for i := range l.c.res.Findings {
+		f := &l.c.res.Findings[i]
+		if f.Kind.Severity != Error || f.Cause != "" {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(f.Path, "header.l1_"), strings.HasPrefix(f.Path, "snapshot[") && strings.Contains(f.Path, "l1_"),
+			strings.HasPrefix(f.Path, "header.snapshots_"), strings.HasPrefix(f.Path, "header.nb_snapshots"),
+			strings.HasPrefix(f.Path, "bitmap["), strings.Contains(f.Path, "bitmap_directory"):
+			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
+		}
+	}
+}
+
+// ruleKinds are the kinds of the rules that entries break.
+var ruleKinds = map[image.EntryKind]map[string]*Kind{
+	image.EntryL1: {"reserved_0.reserved": kindL1Reserved, "reserved_56.reserved": kindL1Reserved,
+		"l2_table_offset.aligned": kindL1Unaligned, "l2_table_offset.inside": kindL1Outside},
+	image.EntryRefcountTable: {"reserved_0.reserved": kindBlockReserved,
+		"refcount_block_offset.aligned": kindBlockUnaligned, "refcount_block_offset.inside": kindBlockOutside},
+	image.EntryL2: l2RuleKinds, image.EntryL2Extended: l2RuleKinds,
+	image.EntryL2Compressed: compressedRuleKinds, image.EntryL2ExtendedCompressed: compressedRuleKinds,
+}
+
+var l2RuleKinds = map[string]*Kind{
+	"reserved_0.reserved": kindL2Reserved, "reserved_1.reserved": kindL2Reserved, "reserved_56.reserved": kindL2Reserved,
+	"zero.reserved": kindZeroV2, "cluster_offset.aligned": kindL2Unaligned, "cluster_offset.inside": kindL2Outside,
+	"l2.data_file": kindDataFileOffset, "l2.subclusters": kindSubclusters, "l2.no_cluster": kindSubclustersAlone,
+}
+
+var compressedRuleKinds = map[string]*Kind{
+	"reserved_56.reserved": kindCompressedReserved, "copied.reserved": kindCompressedCopied, "data_offset.inside": kindCompressedOutside,
+	"l2.compressed_end": kindCompressedEnd, "l2.compressed_data_file": kindCompressedDataFile, "subclusters.reserved": kindCompressedBitmap,
+}
+
+// levels says how much hangs on a pointer that is wrong in this way; others
+// still lead where they should.
+var levels = map[*Kind]int{
+	kindL1Unaligned: 1, kindL1Outside: 1, kindL1Flag: 1,
+	kindL2Unaligned: 2, kindL2Outside: 2, kindCompressedOutside: 2, kindCompressedReserved: 2,
+	kindCompressedBitmap: 2, kindCompressedEnd: 2, kindSubclustersAlone: 2,
+}
+
+// violations makes findings of the rules that an entry breaks. The number of the
+// entry counts over the disk, for runs of entries.
+func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
+	seen := map[*Kind]bool{}
+	for _, v := range l.im.Violations(e) {
+		k := ruleKinds[e.Kind][v.Rule]
+		if k == nil || seen[k] {
+			continue
+		}
+		seen[k] = true
+		f := base
+		name := v.Field[strings.LastIndexByte(v.Field, '.')+1:]
+		f.Kind, f.Found, f.Want = k, fmt.Sprintf("%s is %s, and must %s", name, v.Value, v.Must), v.Want
+		l.grow(f, v.Must, number)
+	}
+}
+
+// grow adds a finding about an entry to the one about the entry before it, if
+// they are wrong alike, or starts a new one.
+func (l *locator) grow(f Finding, must string, number uint64) {
+	g := l.growing[f.Kind]
+	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) && g.f.Cause == f.Cause {
+		g.f.Count++
+		g.f.Length += f.Length
+		g.f.HostLength += f.HostLength
+		g.f.GuestLength += f.GuestLength
+		g.next, g.host = number+1, uint64(f.Host)+f.HostLength
+		return
+	}
+	if g != nil {
+		l.c.add(g.f)
+	}
+	f.Count = 1
+	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + 1, uint64(f.Host) + f.HostLength}
+	if level, ok := levels[f.Kind]; ok && len(l.lost) < MaxFindings {
+		l.lost = append(l.lost, lostPointer{f.ID(), level, uint64(f.Host) &^ (l.cs - 1)})
+	}
+}
+
+// flush hands on the findings that nothing can be added to any more.
+func (l *locator) flush() {
+	var all []Finding
+	for _, g := range l.growing {
+		all = append(all, g.f)
+	}
+	slices.SortFunc(all, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Kind.ID, b.Kind.ID)) })
+	for _, f := range all {
+		l.c.add(f)
+	}
+	clear(l.growing)
+}
+
+// blocks looks at the entries of the refcount table.
+func (l *locator) blocks() {
+	t := l.im.RefcountTable()
+	for i, word := range l.stored.table {
+		at := uint64(image.RefcountTableEntry(word).Offset())
+		if word == 0 || image.RefcountTableEntry(word).Reserved() == 0 && l.aligned(at) && at < l.size {
+			continue
+		}
+		e := l.im.Entry(t, uint64(i))
+		base := Finding{Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		l.violations(&e, base, uint64(i))
+		for _, g := range l.growing {
+			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {
+				l.blockIDs[uint64(i)] = g.f.ID()
+			}
+		}
+		if l.ctx.Err() != nil {
+			return
+		}
+	}
+	l.flush()
+}
+
+// entries looks at all L1 and L2 entries.
+func (l *locator) entries() {
+	l.eachL1(func(l1 uint64, refs []l1Ref) {
+		for _, r := range refs {
+			l.l1Entry(l1, r)
+		}
+	})
+	l.flush()
+	l.eachL2(func(g *l2Group) {
+		for i := range g.tables {
+			l.l2Entries(g, &g.tables[i])
+		}
+	})
+}
+
+// l1Entry looks at an L1 entry.
+func (l *locator) l1Entry(l1 uint64, r l1Ref) {
+	if r.tree.active > 0 {
+		l.l1Entries++
+	}
+	e := image.L1Entry(r.word)
+	at := uint64(e.Offset())
+	base := Finding{
+		Path: (image.Reference{From: image.FromL1, Snapshot: r.tree.snapshot, L1: l1}).Path(), At: header.HostOffset(r.tree.at + l1*entrySize), Length: entrySize,
+		Guest: l.guest(l1, 0), GuestLength: l.cs << l.l2Shift, Snapshot: r.tree.snapshot,
+	}
+	if at != 0 {
+		base.Host, base.HostLength = header.HostOffset(at), l.cs
+	}
+	if e.Reserved() != 0 || !l.aligned(at) || at >= l.size {
+		entry := l.im.Entry(l.l1(r.tree.snapshot), l1)
+		l.violations(&entry, base, l1)
+	}
+	f := base
+	switch _, followed := l.follows(r.word); {
+	case at == 0 && e.Reserved() == 0:
+		f.Kind, f.Found, f.Want = kindL1Flag, "copied is on, and there is no offset", "0"
+		l.grow(f, "", l1)
+	case !followed:
+	default:
+		if at+l.cs > l.size {
+			f.Kind, f.Found = kindL1Cut, fmt.Sprintf("the file ends %d bytes before the table does", at+l.cs-l.size)
+			l.grow(f, "", l1)
+		}
+		l.flag(base, kindL1Copied, e.Copied(), at>>l.bits, r.tree.snapshot, l1)
+	}
+}
+
+// l1 returns the L1 table of a snapshot, or the active one.
+func (l *locator) l1(snapshot int) image.Table {
+	t, err := l.im.L1(snapshot)
+	if err != nil {
+		return image.Table{}
+	}
+	return t
+}
+
+// flag compares a copied flag with the number of references.
+func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot int, number uint64) {
+	refs := l.refs.get(cluster)
+	if copied == (refs == 1) {
+		return
+	}
+	on := "off"
+	if copied {
+		on = "on"
+	}
+	f.Kind, f.Found = k, fmt.Sprintf("copied is %s, and there are %s", on, references(refs))
+	if snapshot != image.Active {
+		if !copied || k == kindL1Copied {
+			return // QEMU leaves them as they were when the snapshot was taken
+		}
+		f.Kind = kindSnapshotCopied
+		f.Found += " to the cluster"
+	}
+	f.Cause = l.overlaps[cluster]
+	if f.Cause == "" && snapshot == image.Active {
+		f.Cause = l.refcountID(cluster)
+	}
+	l.grow(f, on, number)
+}
+
+func references(n uint64) string {
+	if n == 1 {
+		return "1 reference"
+	}
+	return fmt.Sprintf("%d references", n)
+}
+
+// l2Entries looks at a part of an L2 table.
+func (l *locator) l2Entries(g *l2Group, p *l2Table) {
+	size := int(l.entry)
+	empty := true
+	for i := 0; i < len(p.buf); {
+		word, bitmap := entryAt(p.buf[i:], 0, l.entry)
+		if word == 0 && bitmap == 0 {
+			i += size
+			continue
+		}
+		empty = false
+		index := g.first + uint64(i)/l.entry
+		if l.suspect(word, bitmap, l.guest(g.l1, index)) {
+			l.l2Entry(g.l1, index, p, word, bitmap)
+		}
+		if l.kind(word) != entryStored || l.dataFile || !l.aligned(word&entryOffset) || word&entryOffset>>l.bits >= l.clusters {
+			if l.kind(word) == entryStored && l.dataFile && word&entryCopied == 0 {
+				f := l.l2Base(g.l1, index, p, word)
+				f.Kind, f.Found, f.Want = kindL2Copied, "copied is off", "on, as the cluster lies in the data file"
+				l.grow(f, "off", g.l1<<l.l2Shift+index)
+			}
+			i += size
+			continue
+		}
+		// Entries that follow one another are looked at together.
+		c, n, want := word&entryOffset>>l.bits, uint64(1), word
+		if size == 8 && word&entryCopied != 0 {
+			for j := i + 8; j < len(p.buf) && be.Uint64(p.buf[j:]) == want+l.cs && c+n < l.clusters-1; j += 8 {
+				want += l.cs
+				n++
+			}
+		}
+		if !(n > 1 && l.refs.all(c, n, 1)) {
+			n = 1
+			if copied := word&entryCopied != 0; copied != (l.refs.get(c) == 1) {
+				l.flag(l.l2Base(g.l1, index, p, word), kindL2Copied, copied, c, p.snapshot, g.l1<<l.l2Shift+index)
+			}
+		}
+		i += int(n) * size
+	}
+	if empty && p.active > 0 && g.first == 0 && uint64(len(p.buf)) == l.cs && len(l.emptyL2s) < MaxFindings {
+		l.emptyL2s = append(l.emptyL2s, owner{from: image.FromL1, kind: image.ClusterL2, snapshot: p.snapshot, l1: g.l1, at: p.at})
+	}
+}
+
+// l2Base is a finding about an L2 entry that says where it is.
+func (l *locator) l2Base(l1, index uint64, p *l2Table, word uint64) Finding {
+	f := Finding{
+		Path: (image.Reference{From: image.FromL2, Snapshot: p.snapshot, L1: l1, Index: index}).Path(),
+		At:   header.HostOffset(p.at + index*l.entry), Length: l.entry,
+		Guest: l.guest(l1, index), GuestLength: l.cs, Snapshot: p.snapshot,
+	}
+	if word&l2Compressed != 0 {
+		f.Host, f.HostLength = image.L2Entry{Word: word}.CompressedData(l.bits)
+	} else if word&entryOffset != 0 {
+		f.Host, f.HostLength = header.HostOffset(word&entryOffset), l.cs
+	}
+	return f
+}
+
+// l2Entry looks at an L2 entry that breaks a rule.
+func (l *locator) l2Entry(l1, index uint64, p *l2Table, word, bitmap uint64) {
+	base := l.l2Base(l1, index, p, word)
+	e := l.im.Entry(l.l1(p.snapshot), l1)
+	t, ok := l.im.Target(&e)
+	if !ok {
+		return
+	}
+	entry := l.im.Entry(t, index)
+	number := l1<<l.l2Shift + index
+	l.violations(&entry, base, number)
+	offset := word & entryOffset
+	if l.kind(word) == entryStored && !l.dataFile && l.aligned(offset) && offset < l.size && offset+l.cs > l.size && l.cutsData(word, bitmap) {
+		f := base
+		f.Kind, f.Found = kindL2Cut, fmt.Sprintf("the file ends %d bytes before the cluster does", offset+l.cs-l.size)
+		lost := offset + l.cs - l.size
+		f.Guest, f.GuestLength = f.Guest+image.GuestOffset(l.cs-lost), lost
+		l.grow(f, "", number)
+	}
+}
+
+// cutsData reports whether an entry of the last cluster, which the file has not
+// whole, says that there is data in what is missing.
+func (l *locator) cutsData(word, bitmap uint64) bool {
+	if !l.extended {
+		return word&l2Zero == 0
+	}
+	have := (l.size & (l.cs - 1)) / (l.cs / 32) // subclusters that the file has whole
+	return uint32(bitmap)>>have != 0
+}
+
+// erased tells of tables that are empty while clusters are leaked that nothing
+// else explains.
+func (l *locator) erased() {
+	if l.leaks == 0 || slices.ContainsFunc(l.lost, func(p lostPointer) bool { return p.level < 2 }) {
+		return
+	}
+	h := l.im.Area().Header
+	if l.l1Entries == 0 && h.L1Size > 0 && l.followsActive() {
+		f := Finding{Kind: kindL1Erased, Path: "header.l1_table_offset", Host: h.L1TableOffset, HostLength: uint64(h.L1Size) * entrySize,
+			Guest: 0, GuestLength: h.Size, Snapshot: image.Active, Found: fmt.Sprintf("the L1 table has no entry, and %d clusters are leaked", l.leaks)}
+		if n := l.im.Area().Lookup("l1_table_offset"); n != nil {
+			f.At, f.Length = n.Offset, uint64(n.Length)
+		}
+		l.lost = append(l.lost, lostPointer{id: f.ID()})
+		l.c.add(f)
+		return
+	}
+	for _, o := range l.emptyL2s {
+		f := Finding{Kind: kindL2Erased, Path: o.path(), At: header.HostOffset(o.at), Length: l.cs, Host: header.HostOffset(o.at), HostLength: l.cs,
+			Guest: l.guest(o.l1, 0), GuestLength: l.cs << l.l2Shift, Snapshot: o.snapshot,
+			Found: fmt.Sprintf("the L2 table at 0x%x has no entry, and %d clusters are leaked", o.at, l.leaks)}
+		l.lost = append(l.lost, lostPointer{id: f.ID(), level: 1})
+		l.c.add(f)
+	}
+}
+
+// followsActive reports whether the active L1 table was read.
+func (l *locator) followsActive() bool {
+	return slices.ContainsFunc(l.trees, func(t tree) bool { return t.active > 0 })
+}

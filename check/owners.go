@@ -1,0 +1,228 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"qedit/header"
+	"qedit/image"
+)
+
+// owner is a pointer to a cluster in conflict.
+type owner struct {
+	from      image.Origin
+	kind      image.ClusterKind // what the cluster is by it
+	snapshot  int
+	l1, index uint64
+	at        uint64 // host offset of the pointer, 0 where that is a field
+	n, m      uint32 // of a claim
+	packed    bool
+}
+
+// maxOwned is the number of clusters in conflict whose owners are found, and
+// maxOwners how many of each.
+const (
+	maxOwned  = 1 << 15
+	maxOwners = 8
+)
+
+// path returns what expressions call the pointer.
+func (o *owner) path() string {
+	r := image.Reference{From: o.from, Snapshot: o.snapshot, L1: o.l1, Index: o.index}
+	switch o.kind {
+	case image.ClusterHeader:
+		return "header"
+	case image.ClusterL1:
+		return "header.l1_table_offset"
+	case image.ClusterRefcountTable:
+		return "header.refcount_table_offset"
+	case image.ClusterSnapshotTable:
+		return "header.snapshots_offset"
+	case image.ClusterLUKS:
+		return header.ExtensionPath(int(o.n)) + ".luks_header_offset"
+	case image.ClusterBitmapDirectory:
+		return "bitmap_directory_offset"
+	case image.ClusterSnapshotL1:
+		r.From, r.Snapshot = image.FromSnapshot, int(o.n)
+	case image.ClusterRefcountBlock:
+		r.From, r.Index = image.FromRefcountTable, uint64(o.n)
+	case image.ClusterBitmapTable:
+		r.From, r.Bitmap = image.FromBitmapDirectory, int(o.n)
+	case image.ClusterBitmapData:
+		r.From, r.Bitmap, r.Index = image.FromBitmapTable, int(o.n), uint64(o.m)
+	}
+	return r.Path()
+}
+
+// inHeader reports whether a field of the header area says where the structure
+// is: overlaps among these are found without counting.
+func inHeader(k image.ClusterKind) bool {
+	switch k {
+	case image.ClusterHeader, image.ClusterL1, image.ClusterRefcountTable, image.ClusterSnapshotTable, image.ClusterBitmapDirectory, image.ClusterLUKS:
+		return true
+	}
+	return false
+}
+
+// own notes an owner of a cluster.
+func (l *locator) own(c uint64, o owner) {
+	all := l.owners[c]
+	if len(all) >= maxOwners || len(all) == 0 && len(l.owners) >= maxOwned {
+		return
+	}
+	for _, have := range all {
+		if (o.from == image.FromL2 || o.from == image.FromL1) && have.from == o.from && have.l1 == o.l1 && have.index == o.index && have.packed == o.packed {
+			return // what trees share at one place
+		}
+		if have == o {
+			return
+		}
+	}
+	l.owners[c] = append(all, o)
+}
+
+// overlapping finds the owners of the clusters in conflict.
+func (l *locator) overlapping() {
+	if l.places.conflicts == 0 {
+		return
+	}
+	for _, cl := range l.claims {
+		for c := cl.first; c < cl.end && len(l.owners) < maxOwned; c++ {
+			if l.places.get(c) == placeConflict {
+				l.own(c, owner{kind: cl.kind, snapshot: image.Active, n: cl.n, m: cl.m})
+			}
+		}
+		if l.ctx.Err() != nil {
+			return
+		}
+	}
+	l.eachL1(func(l1 uint64, refs []l1Ref) {
+		for _, r := range refs {
+			at := r.word & entryOffset
+			if at != 0 && l.aligned(at) && at < l.size && l.places.get(at>>l.bits) == placeConflict {
+				l.own(at>>l.bits, owner{from: image.FromL1, kind: image.ClusterL2, snapshot: r.tree.snapshot, l1: l1, at: r.tree.at + l1*entrySize})
+			}
+		}
+	})
+	l.eachL2(func(g *l2Group) {
+		for i := range g.tables {
+			l.dataOwners(g, &g.tables[i])
+		}
+	})
+	l.tellOverlaps()
+}
+
+// dataOwners notes the entries of a part of an L2 table that point at clusters
+// in conflict.
+func (l *locator) dataOwners(g *l2Group, p *l2Table) {
+	for i := range uint64(len(p.buf)) / l.entry {
+		word, bitmap := entryAt(p.buf, i, l.entry)
+		if word == 0 {
+			continue
+		}
+		first, end, packed := l.target(word, bitmap)
+		for c := first; c < end; c++ {
+			if l.places.get(c) == placeConflict {
+				k := image.ClusterData
+				if packed {
+					k = image.ClusterCompressed
+				}
+				l.own(c, owner{from: image.FromL2, kind: k, snapshot: p.snapshot, l1: g.l1, index: g.first + i, at: p.at + (g.first+i)*l.entry, packed: packed})
+			}
+		}
+	}
+}
+
+// tellOverlaps makes findings of the clusters that have several owners.
+func (l *locator) tellOverlaps() {
+	clusters := make([]uint64, 0, len(l.owners))
+	for c := range l.owners {
+		clusters = append(clusters, c)
+	}
+	slices.Sort(clusters)
+	for _, c := range clusters {
+		all := l.owners[c]
+		slices.SortStableFunc(all, func(a, b owner) int { return cmp.Compare(rank(&a), rank(&b)) })
+		keeps := &all[0]
+		for i := range all[1:] {
+			o := &all[i+1]
+			if keeps.packed && o.packed || inHeader(keeps.kind) && inHeader(o.kind) {
+				continue
+			}
+			l.tellOverlap(c, keeps, o)
+		}
+	}
+	l.flush()
+}
+
+// rank orders owners: who is believed first.
+func rank(o *owner) int {
+	switch {
+	case o.from == image.FromL2:
+		return 2
+	case o.from == image.FromL1:
+		return 1
+	}
+	return 0
+}
+
+// tellOverlap makes a finding of two owners of a cluster.
+func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
+	f := Finding{Kind: kindOverlapTables, Path: o.path(), At: header.HostOffset(o.at), Host: header.HostOffset(c << l.bits), HostLength: l.cs,
+		Snapshot: o.snapshot, With: keeps.path(), owners: []owner{*o, *keeps}}
+	number := uint64(o.m)
+	switch {
+	case o.from == image.FromL2:
+		f.Kind, f.Length = kindOverlapData, l.entry
+		if keeps.from == image.FromL2 {
+			f.Kind = kindDataTwice
+		}
+		f.Guest, f.GuestLength = l.guest(o.l1, o.index), l.cs
+		number = o.l1<<l.l2Shift + o.index
+	case o.from == image.FromL1:
+		f.Length = entrySize
+		if keeps.from == image.FromL1 {
+			f.Kind = kindL2Twice
+		}
+		f.Guest, f.GuestLength = l.guest(o.l1, 0), l.cs<<l.l2Shift
+		number = o.l1
+	case o.kind == image.ClusterRefcountBlock:
+		f.At, f.Length = l.im.Area().Header.RefcountTableOffset+header.HostOffset(o.n)*entrySize, entrySize
+		number = uint64(o.n)
+		if len(l.blockIDs) < MaxFindings {
+			l.blockIDs[number] = f.Kind.ID + "@" + f.Path
+		}
+	}
+	f.Found = fmt.Sprintf("the cluster at 0x%x is %s of %s too", c<<l.bits, role(keeps.kind), f.With)
+	f.Want = "a cluster of its own"
+	if o.from == image.FromL1 && keeps.from != image.FromL1 || o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
+		l.lost = append(l.lost, lostPointer{id: f.Kind.ID + "@" + f.Path, level: o.level(), at: c << l.bits})
+	} else if o.from != image.FromFormat && len(l.lost) < MaxFindings {
+		l.lost = append(l.lost, lostPointer{id: f.Kind.ID + "@" + f.Path, level: 2, at: c << l.bits})
+	}
+	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.l1, keeps.index-number), number)
+	l.overlaps[c] = l.growing[f.Kind].f.ID()
+}
+
+func (o *owner) level() int {
+	if o.from == image.FromL1 {
+		return 1
+	}
+	return 0
+}
+
+// role says what a cluster is by a pointer.
+func role(k image.ClusterKind) string {
+	switch k {
+	case image.ClusterHeader:
+		return "the header cluster"
+	case image.ClusterData:
+		return "the data cluster"
+	case image.ClusterCompressed:
+		return "a cluster of the compressed data"
+	case image.ClusterBitmapData:
+		return "a cluster of the bitmap"
+	}
+	return "the " + k.String()
+}

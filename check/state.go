@@ -1,0 +1,35 @@
+package check
+
+// references returns how many references there are to a cluster, by what can be
+// believed.
+func (r *Result) references(cluster uint64) uint64 {
+	if r.believed == nil {
+		return 0
+	}
+	return r.believed.refs.get(cluster)
+}
+
+// refcount returns the refcount of a cluster as it was stored when the check
+// ran; false where it cannot be read.
+func (r *Result) refcount(cluster uint64) (uint64, bool) {
+	if r.believed == nil {
+		return 0, false
+	}
+	return r.believed.stored.exact(cluster)
+}
+
+// free reports whether nothing has a cluster of the file, neither by its refcount
+// nor by any way to read the tables.
+func (r *Result) free(cluster uint64) bool {
+	if r.believed == nil || cluster >= r.believed.clusters || len(r.believed.stored.bad) > 0 {
+		return false
+	}
+	return r.believed.refs.pairs.get(cluster) == 0 && r.strict.refs.pairs.get(cluster) == 0 && r.believed.stored.get(cluster) == 0 &&
+		r.believed.places.get(cluster) == placeNone
+}
+
+// doubtful reports whether there are tables that could not be read where they
+// should be, so that what is not referenced may be in use all the same.
+func (r *Result) doubtful() bool {
+	return r.believed == nil || r.strict.astray || len(r.believed.lost)+len(r.believed.stored.lost) > 0
+}
