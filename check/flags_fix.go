@@ -1,30 +1,30 @@
 package check
 
-import "strings"
+import "errors"
 
 // Ways to clear the flags of the header that keep writers away.
 
 // clearDirty returns the fix that clears the dirty flag of an image whose
-// refcounts are right. Clearing it alone would have the next writer take
-// clusters that are in use.
+// refcounts are right: the next writer would take clusters that are in use
+// otherwise. Leaks are no hindrance.
 func clearDirty() Fix {
 	f := setFields("clear", "clear the dirty flag", "dirty", "off")
 	clear := f.mend
 	f.stage = stageFlags
 	f.mend = func(m *mender) error {
-		if err := m.without((*Finding).spoilsRefcounts); err != nil {
+		r, err := m.check()
+		switch {
+		case err != nil:
 			return err
+		case !r.refcountsVerified():
+			return errRefcountsFirst
 		}
 		return clear(m)
 	}
 	return f
 }
 
-// spoilsRefcounts reports whether a finding keeps refcounts from being right and
-// known. A leak does not: a cluster that counts as used is not overwritten.
-func (f *Finding) spoilsRefcounts() bool {
-	return f.Kind.Severity == Error && (strings.HasPrefix(f.Kind.ID, "refcount") || f.Kind == kindUnreadable)
-}
+var errRefcountsFirst = errors.New("the dirty flag is cleared only when the refcounts are verified: mend those first")
 
 // clearCorrupt returns the fixes that clear the corrupt flag: when no error is
 // left, and by a person's word.

@@ -255,7 +255,7 @@ func (p *pass) l1s() {
 			p.l2Place(t)
 		}
 	})
-	if len(p.special) == 0 || p.ctx.Err() != nil {
+	if len(p.special) == 0 || !p.strict || p.ctx.Err() != nil {
 		return
 	}
 	p.eachL1(func(l1 uint64, refs []l1Ref) {
@@ -313,11 +313,9 @@ func (p *pass) l2Place(t l2Table) {
 				p.special[t.at] = s
 			}
 		}
-		p.odd = true
-		if s.other {
-			p.astray = true
-			return
-		}
+		// Of two places of one table the first is believed.
+		p.odd, p.astray = true, true
+		return
 	}
 	if !p.strict {
 		p.refs.add(c, 1, t.weight)

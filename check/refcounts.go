@@ -40,7 +40,7 @@ func (l *locator) refcountID(c uint64) string {
 func (l *locator) mismatchFinding(m *mismatch) Finding {
 	at := header.HostOffset(m.first << l.bits)
 	return Finding{Kind: m.kind(l.refMax), At: at, Length: m.n << l.bits, Host: at, HostLength: m.n << l.bits, Count: m.n, Snapshot: image.Active,
-		Found: fmt.Sprintf("refcount is %d, there are %s", m.stored, references(m.refs)), Want: fmt.Sprintf("a refcount of %d", m.refs)}
+		Found: fmt.Sprintf("refcount is %d, %s", m.stored, references(m.refs)), Want: fmt.Sprintf("a refcount of %d", m.refs)}
 }
 
 // refcounts makes findings of the refcounts that are wrong.

@@ -26,7 +26,8 @@ type Result struct {
 	More     map[string]uint64 // number of findings that are left out, by ID of their kind
 	QEMU     Figures
 
-	left [Error + 1]uint64 // findings that are left out, by severity
+	left     [Error + 1]uint64 // findings that are left out, by severity
+	verified bool              // refcounts were counted, and none is too low
 
 	// What was counted, following pointers as QEMU does, and as can be believed;
 	// the same where nothing is misread, nil where no tables can be found.

@@ -33,3 +33,7 @@ func (r *Result) free(cluster uint64) bool {
 func (r *Result) doubtful() bool {
 	return r.believed == nil || r.strict.astray || len(r.believed.lost)+len(r.believed.stored.lost) > 0
 }
+
+// refcountsVerified reports whether the refcounts were counted and none is too
+// low, or cannot be read.
+func (r *Result) refcountsVerified() bool { return r.verified }

@@ -203,11 +203,14 @@ func (f *filler) add(l1 uint64, refs []l1Ref) {
 	f.all = f.tables(refs, f.all[:0])
 	tables := f.all[:0]
 	for _, t := range f.all {
-		if s := f.special[t.at]; s != nil && s.weight > 0 {
+		if s := f.special[t.at]; s != nil {
 			if s.done {
 				continue
 			}
-			s.done, t.weight, t.active = true, s.weight, s.active
+			s.done = true
+			if f.strict {
+				t.weight, t.active = s.weight, s.active
+			}
 		}
 		tables = append(tables, t)
 	}
