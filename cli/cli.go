@@ -157,6 +157,7 @@ signal, 128 and its number. Some commands say more, see their help.`,
 	root.SetHelpCommand(newHelp(env))
 	root.InitDefaultHelpCmd()
 	addCompletions(root)
+	root.SetOut(env.Stdout) // before the completion command asks where that is
 	addCompletionCommand(root)
 	asUsage(root)
 	return root

@@ -79,7 +79,7 @@ func TestManPages(t *testing.T) {
 		if _, err := exec.LookPath("groff"); err != nil {
 			continue
 		}
-		if out, err := exec.Command("groff", "-man", "-ww", "-Tutf8", "-z", filepath.Join(dir, name)).CombinedOutput(); err != nil || len(out) > 0 {
+		if out, err := exec.Command("groff", "-man", "-Tutf8", "-z", filepath.Join(dir, name)).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v %s", name, err, out)
 		}
 	}

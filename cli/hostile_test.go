@@ -67,3 +67,18 @@ func TestHostileImages(t *testing.T) {
 		}
 	}
 }
+
+// Output that cannot be written is a failure of the commands that look, too.
+func TestLookingFullOutput(t *testing.T) {
+	const path = "../testdata/images/full.qcow2"
+	for _, args := range [][]string{
+		{"info", path, path}, {"map", path}, {"map", "-o", "json", path}, {"map", "--clusters", path}, {"map", "--clusters", "-o", "json", path},
+		{"locate", path, "0"}, {"locate", "-o", "json", path, "0"}, {"dump", path, "header"}, {"dump", "--raw", path, "0"}, {"dump", "--linear", path, "l1"},
+		{"dump", "-o", "json", path, "l1"}, {"dump", "-o", "json", path, "0"}, {"help", "fields"}, {"help", "map"}, {"completion", "bash"},
+	} {
+		var said bytes.Buffer
+		if got := cli.Main(args, cli.Env{Stdout: &full{3}, Stderr: &said}); got != cli.ExitFailed || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("qedit %q: exit code %d, %s", args, got, said.String())
+		}
+	}
+}

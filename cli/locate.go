@@ -129,7 +129,7 @@ func (l *locator) locate(ctx context.Context, expr string) (*located, error) {
 	x.to = l.references[cluster]
 	if x.to == nil {
 		x.to = &references{}
-		x.to.all, x.to.err = im.References(ctx, cluster)
+		x.to.all, x.to.err = im.FindReferences(ctx, cluster, meter.progress)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
