@@ -121,16 +121,28 @@ Taken back once more it takes back the one before.`,
 // the plan.
 func saveAndPrint(env Env, flags *sessionFlags, out *choice, path string, s *editor.Session, dryRun bool) error {
 	plan := s.Plan()
+	nameChanges(s, &plan)
+	saved := !dryRun && len(plan.Writes) > 0
 	if !dryRun {
 		if err := s.Save(); err != nil {
 			return err
 		}
 	}
 	flags.notices(path, s)
+	var err error
 	if out.value == "json" {
-		return encodeJSON(env.Stdout, planJSON(path, plan, !dryRun && len(plan.Writes) > 0), "  ")
+		err = encodeJSON(env.Stdout, planJSON(path, plan, saved), "  ")
+	} else {
+		_, err = fmt.Fprint(env.Stdout, plan)
 	}
-	fmt.Fprint(env.Stdout, plan)
-	_ = violations(env, path, s.Area()) // they do not make the change a failure
+	if err != nil {
+		if saved {
+			flags.say(path, "the edits WERE saved; only what was done could not be written out")
+		}
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	if out.value != "json" {
+		_ = violations(env, path, s.Area()) // they do not make the change a failure
+	}
 	return nil
 }

@@ -58,7 +58,7 @@ type Conflict struct {
 func (e *ConflictError) Error() string {
 	msg := "not saved: the image was changed by another program since it was read; nothing was written, your edits are kept"
 	for _, c := range e.Conflicts {
-		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, hexBytes(c.Found), hexBytes(c.Old))
+		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, HexBytes(c.Found), HexBytes(c.Old))
 	}
 	return msg
 }
