@@ -145,7 +145,7 @@ Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
 	root.SetVersionTemplate("qedit {{.Version}}\n")
 	flags = addSessionFlags(root, env)
 	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
-	root.AddCommand(newExtension(env, flags), newDiff(env, flags), newApply(env, flags))
+	root.AddCommand(newExtension(env, flags), newDiff(env, flags), newApply(env, flags), newHeader(env, flags))
 	asUsage(root)
 	return root
 }
