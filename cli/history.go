@@ -13,19 +13,43 @@ import (
 
 func newHistory(env Env, flags *sessionFlags) *cobra.Command {
 	var out *choice
+	var commands bool
 	cmd := &cobra.Command{
 		Use:   "history FILE",
 		Short: "List the saves that can be taken back",
 		Long: `List the transactions of the saves that are kept beside the image, oldest
 first: number of the save, when, how many bytes, what. Those that were taken
-back since are marked.`,
-		Args: exactly(1, "FILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+back since are marked.
+
+--commands prints lines for a shell that do the same again, a line for each
+transaction, on a copy of the image as it was before: of all saves, of the one
+with a NUMBER, or with the word unsaved of the edits that a session has left and
+not saved. Fields come by name, other bytes by their offset, and what is too much
+for a line as a patch.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 2 && commands {
+				return nil
+			}
+			return exactly(1, "FILE")(nil, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := flags.look(args[0])
 			if err != nil {
 				return err
 			}
 			defer s.Close()
+			if commands {
+				if cmd.Flags().Changed("output") {
+					return &usageError{errors.New("--commands are lines for a shell; leave -o out"), cmd}
+				}
+				which := ""
+				if len(args) > 1 {
+					which = args[1]
+				}
+				return printCommands(env, flags, cmd, args[0], which, s)
+			}
 			saves, err := s.History()
 			if err != nil {
 				return err
@@ -52,6 +76,7 @@ back since are marked.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&commands, "commands", false, "print the commands that do it again; behind FILE the NUMBER of a save, or unsaved")
 	out = addOutput(cmd, "text", "json")
 	return cmd
 }

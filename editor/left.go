@@ -57,6 +57,7 @@ func (s *Session) Left() ([]Left, error) {
 type Overlaid struct {
 	io.ReaderAt // safe for several goroutines at once
 	Area        *header.Area
+	session     *Session
 	edits       overlay
 }
 
@@ -83,11 +84,33 @@ func (s *Session) Overlay(all []Transaction) (*Overlaid, error) {
 	if len(conflicts) > 0 {
 		return nil, &StaleError{"edits that are not saved", conflicts}
 	}
+	return s.overlaid(o)
+}
+
+func (s *Session) overlaid(o overlay) (*Overlaid, error) {
 	area, err := s.readArea(o)
 	if err != nil {
 		return nil, err
 	}
-	return &Overlaid{view{s.image, o}, area, o}, nil
+	return &Overlaid{view{s.image, o}, area, s, o}, nil
+}
+
+// Then returns what one more transaction makes of it. It fails with a
+// *StaleError where that replaces bytes that are not there.
+func (o *Overlaid) Then(t Transaction) (*Overlaid, error) {
+	if err := t.check(o.session.size); err != nil {
+		return nil, err
+	}
+	for _, r := range t.Replacements {
+		found := make([]byte, len(r.Old))
+		if _, err := o.ReadAt(found, int64(r.Offset)); err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if !bytes.Equal(found, r.Old) {
+			return nil, &StaleError{t.Title, []Conflict{{r, found}}}
+		}
+	}
+	return o.session.overlaid(o.edits.with(t.Replacements))
 }
 
 // Writes returns the runs of bytes that differ from what is on disk.
