@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"qedit/header"
 )
@@ -100,6 +101,7 @@ func (d *differ) cluster(guest GuestOffset, x, y *Entry) error {
 	same := x.Word == y.Word && x.Bitmap == y.Bitmap
 	a, b := x.L2(), y.L2()
 	stored := a.Compressed() || a.Offset() != 0
+	packed := false // other bytes are compressed, at the same place
 	switch {
 	case d.a.externalData() || d.b.externalData():
 		return nil // the entries tell
@@ -115,11 +117,12 @@ func (d *differ) cluster(guest GuestOffset, x, y *Entry) error {
 		if equal, err := d.equal(d.bufA[:n], d.bufB[:n], at, at); equal || err != nil {
 			return err
 		}
+		packed = true
 	}
 	if err := d.flush(); err != nil { // so that runs come in order
 		return err
 	}
-	return d.asRead(guest, d.a.ClusterSize())
+	return d.asRead(guest, d.a.ClusterSize(), packed)
 }
 
 // add has a cluster compared that both store as it is.
@@ -156,7 +159,7 @@ func (d *differ) flush() error {
 			}
 			if guest := r.guest + GuestOffset((at+i)&^(cs-1)); d.a.extended() {
 				// Subclusters that are not allocated may differ.
-				if err := d.asRead(guest, cs); err != nil {
+				if err := d.asRead(guest, cs, false); err != nil {
 					return err
 				}
 				return d.again(r.guest, guest, r.a, r.b, r.clusters)
@@ -181,15 +184,16 @@ func (d *differ) again(start, done GuestOffset, a, b header.HostOffset, clusters
 	return d.flush()
 }
 
-// asRead compares a run of the guest as it is read.
-func (d *differ) asRead(guest GuestOffset, length uint64) error {
+// asRead compares a run of the guest as it is read; where other bytes are packed
+// that cannot be read, they count.
+func (d *differ) asRead(guest GuestOffset, length uint64, packed bool) error {
 	for at := uint64(0); at < length; {
 		n := min(uint64(len(d.bufA)), length-at)
-		same, err := d.sameRead(guest+GuestOffset(at), n)
+		same, unread, err := d.sameRead(guest+GuestOffset(at), n)
 		if err != nil {
 			return err
 		}
-		if !same {
+		if !same || packed && unread {
 			d.differs(guest+GuestOffset(at), n)
 		}
 		at += n
@@ -199,17 +203,18 @@ func (d *differ) asRead(guest GuestOffset, length uint64) error {
 
 // sameRead reports whether guests read the same bytes in a run no longer than
 // the buffers. What is in other files, or cannot be read, is the same only where
-// both say that.
-func (d *differ) sameRead(guest GuestOffset, length uint64) (bool, error) {
+// both say that; unread says that there is something of it.
+func (d *differ) sameRead(guest GuestOffset, length uint64) (same, unread bool, err error) {
 	x, y := d.bufA[:length], d.bufB[:length]
 	n, runsA, errA := d.a.ReadGuest(x, guest, d.snapshot)
 	m, runsB, errB := d.b.ReadGuest(y, guest, d.snapshot)
 	if errA != nil || errB != nil {
-		return false, fmt.Errorf("guest offset %v: %w", guest, firstError(errA, errB))
+		return false, false, fmt.Errorf("guest offset %v: %w", guest, firstError(errA, errB))
 	}
 	clear(x[n:])
 	clear(y[m:])
-	return bytes.Equal(x, y) && sameUnread(runsA, runsB), nil
+	lost, also := unknown(runsA), unknown(runsB)
+	return bytes.Equal(x, y) && slices.Equal(lost, also), len(lost) > 0, nil
 }
 
 func firstError(a, b error) error {
@@ -219,35 +224,22 @@ func firstError(a, b error) error {
 	return b
 }
 
-// sameUnread reports whether the parts of two runs that are not known lie at the
-// same places for the same reasons.
-func sameUnread(a, b []GuestRun) bool {
-	list := func(runs []GuestRun) []GuestRun {
-		var all []GuestRun
-		for _, r := range runs {
-			if !r.Unread && r.Problem == "" {
-				continue
-			}
-			r.Host, r.HasHost = 0, false
-			if n := len(all); n > 0 && all[n-1].Kind == r.Kind && all[n-1].Start+GuestOffset(all[n-1].Length) == r.Start {
-				all[n-1].Length += r.Length
-				continue
-			}
-			r.Problem = ""
-			all = append(all, r)
+// unknown returns the parts of runs that are not known, and why: where these lie
+// in the files does not count.
+func unknown(runs []GuestRun) []GuestRun {
+	var all []GuestRun
+	for _, r := range runs {
+		if !r.Unread && r.Problem == "" {
+			continue
 		}
-		return all
-	}
-	x, y := list(a), list(b)
-	if len(x) != len(y) {
-		return false
-	}
-	for i := range x {
-		if x[i] != y[i] {
-			return false
+		r.Host, r.HasHost, r.Problem = 0, false, ""
+		if n := len(all); n > 0 && all[n-1].Kind == r.Kind && all[n-1].Start+GuestOffset(all[n-1].Length) == r.Start {
+			all[n-1].Length += r.Length
+			continue
 		}
+		all = append(all, r)
 	}
-	return true
+	return all
 }
 
 // differs notes a run of the guest that differs.
@@ -290,7 +282,7 @@ func (d *differ) disks() error {
 			continue
 		}
 		n = min(n, uint64(len(d.bufA)))
-		same, err := d.sameRead(GuestOffset(at), n)
+		same, _, err := d.sameRead(GuestOffset(at), n)
 		if err != nil {
 			return err
 		}
