@@ -255,6 +255,9 @@ type diffRuns struct {
 // compare compares two images and prints what differs.
 func (r *diffRuns) compare(ctx context.Context) error {
 	p := r.pair
+	if p.edits != nil && len(p.edits.Writes()) == 0 {
+		return nil // nothing is to be looked for
+	}
 	if p.a.size != p.b.size {
 		r.found++
 		r.d.change(editor.Change{Path: "file_size", Old: fmt.Sprint(p.a.size), New: fmt.Sprint(p.b.size)})

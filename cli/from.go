@@ -259,7 +259,7 @@ func (w *workbench) setHeader(want object) error {
 		}
 	}
 	if differs(now, want, header.PathUnclaimed) {
-		return fmt.Errorf("%s: bytes behind the extensions are not set by name; give them as OFFSET=hex:", header.PathUnclaimed)
+		return fmt.Errorf("%s: bytes behind the extensions are not set by name but by their offset, as bytes", header.PathUnclaimed)
 	}
 	for _, m := range want {
 		if slices.Contains(done, m.name) || strings.HasSuffix(m.name, "_hex") {

@@ -126,9 +126,7 @@ func (w *workbench) edit(change func(*header.Draft) error) error {
 		return err
 	}
 	titles, title := len(w.titles), d.Title()
-	for _, r := range editor.Difference("", 0, w.area.Bytes, d.Bytes()).Replacements {
-		w.writes = append(w.writes, r)
-	}
+	w.writes = append(w.writes, editor.Difference("", 0, w.area.Bytes, d.Bytes()).Replacements...)
 	if w.titles = w.titles[:titles]; title != "" {
 		w.titles = append(w.titles, title)
 	}
