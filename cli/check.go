@@ -209,13 +209,6 @@ func verdict(res *check.Result) string {
 	return strings.Join(parts, ", ")
 }
 
-func counted(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // figuresText says in a line what qemu-img check would count.
 func figuresText(q *check.Figures) string {
 	if q.Refusal != "" {

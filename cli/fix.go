@@ -233,9 +233,9 @@ func (o *outcome) print(w io.Writer) {
 	} else {
 		fmt.Fprintln(w, "\nplan")
 		for i, t := range o.done.Transactions {
-			fmt.Fprintf(w, "  %d  %s (%s)\n", i+1, header.Harmless(t.Title), counted(uint64(t.Bytes()), "byte"))
+			fmt.Fprintf(w, "  %d  %s (%s)\n", i+1, header.Harmless(t.Title), counted(t.Bytes(), "byte"))
 		}
-		fmt.Fprintf(w, "\n%s\nmends %s; left: %s\n", o.plan, counted(uint64(o.mended()), "finding"), verdict(o.done.Left))
+		fmt.Fprintf(w, "\n%s\nmends %s; left: %s\n", o.plan, counted(o.mended(), "finding"), verdict(o.done.Left))
 	}
 	for _, e := range o.done.Failed {
 		fmt.Fprintf(w, "  could not be done: %s\n", header.Harmless(e.Error()))

@@ -13,6 +13,7 @@ import (
 
 func newHistory(env Env, flags *sessionFlags) *cobra.Command {
 	var out *choice
+	var commands bool
 	cmd := &cobra.Command{
 		Use:   "history FILE",
 		Short: "List the saves that can be taken back",
@@ -20,14 +21,35 @@ func newHistory(env Env, flags *sessionFlags) *cobra.Command {
 first: number of the save, when, how many bytes, what. Those that were taken
 back since are marked.
 
+--commands prints lines for a shell that do the same again, a line for each
+transaction, on a copy of the image as it was before: of all saves, of the one
+with a NUMBER, or with the word unsaved of the edits that a session has left and
+not saved. Fields come by name, other bytes by their offset, and what is too much
+for a line as a patch.
+
 Exit codes: 0 done; 1 failed; 2 wrong usage.`,
-		Args: exactly(1, "FILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 2 && commands {
+				return nil
+			}
+			return exactly(1, "FILE")(nil, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := flags.look(args[0])
 			if err != nil {
 				return err
 			}
 			defer s.Close()
+			if commands {
+				if cmd.Flags().Changed("output") {
+					return &usageError{errors.New("--commands are lines for a shell; leave -o out"), cmd}
+				}
+				which := ""
+				if len(args) > 1 {
+					which = args[1]
+				}
+				return printCommands(env, flags, cmd, args[0], which, s)
+			}
 			saves, err := s.History()
 			if err != nil {
 				return err
@@ -54,6 +76,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&commands, "commands", false, "print the commands that do it again; behind FILE the NUMBER of a save, or unsaved")
 	out = addOutput(cmd, "text", "json")
 	return cmd
 }
@@ -125,16 +148,28 @@ Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 // the plan.
 func saveAndPrint(env Env, flags *sessionFlags, out *choice, path string, s *editor.Session, dryRun bool) error {
 	plan := s.Plan()
+	nameChanges(s, &plan)
+	saved := !dryRun && len(plan.Writes) > 0
 	if !dryRun {
 		if err := s.Save(); err != nil {
 			return err
 		}
 	}
 	flags.notices(path, s)
+	var err error
 	if out.value == "json" {
-		return encodeJSON(env.Stdout, planJSON(path, plan, !dryRun && len(plan.Writes) > 0), "  ")
+		err = encodeJSON(env.Stdout, planJSON(path, plan, saved), "  ")
+	} else {
+		_, err = fmt.Fprint(env.Stdout, plan)
 	}
-	fmt.Fprint(env.Stdout, plan)
-	_ = violations(env, path, s.Area()) // they do not make the change a failure
+	if err != nil {
+		if saved {
+			flags.say(path, "the edits WERE saved; only what was done could not be written out")
+		}
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	if out.value != "json" {
+		_ = violations(env, path, s.Area()) // they do not make the change a failure
+	}
 	return nil
 }
