@@ -49,7 +49,7 @@ func (d *diffText) record(path, text string, b bool) {
 func (d *diffText) entry(e entryPair) {
 	old, new := e.old, e.new
 	if old == new {
-		old, new = entryWord(&e.a), entryWord(&e.b)
+		old, new = wholeEntry(&e.a), wholeEntry(&e.b)
 	}
 	d.line(placeOf(&e).String(), e.path, old+" → "+new)
 }
@@ -62,8 +62,8 @@ func placeOf(e *entryPair) header.HostOffset {
 	return e.a.Offset
 }
 
-// entryWord is an entry as a number.
-func entryWord(e *image.Entry) string {
+// wholeEntry is an entry as a number.
+func wholeEntry(e *image.Entry) string {
 	s := fmt.Sprintf("0x%016x", e.Word)
 	if e.Length() == 16 {
 		s += fmt.Sprintf("%016x", e.Bitmap)
@@ -151,8 +151,8 @@ func (d *diffJSON) record(path, text string, b bool) {
 func (d *diffJSON) entry(e entryPair) {
 	o := object{{"kind", "entry"}, {"field", e.path}, {"offset", placeOf(&e)}}
 	if e.b.Length() == 16 {
-		o.add("old", entryWord(&e.a))
-		o.add("new", entryWord(&e.b))
+		o.add("old", wholeEntry(&e.a))
+		o.add("new", wholeEntry(&e.b))
 	} else {
 		o.add("old", e.a.Word)
 		o.add("new", e.b.Word)
