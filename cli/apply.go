@@ -19,9 +19,9 @@ func newApply(env Env, flags *sessionFlags) *cobra.Command {
 		Short: "Apply a patch that qedit diff wrote, and save",
 		Long: `Apply a patch that qedit diff -o patch wrote, - for standard input, as one
 transaction, and save it. It is refused where the image has another size, or
-other bytes than the patch replaces, with the ranges, what was found and what was
-expected; and where it breaks a rule of the header that holds now, unless --raw
-allows that.
+other bytes than the patch replaces, with the ranges, what was found and what
+was expected; and where it breaks a rule of the header that holds now, unless
+--raw allows that.
 
 Exit codes: 0 done; 1 failed or refused, nothing was written; 2 wrong usage.`,
 		Args: exactly(2, "FILE and PATCH"),

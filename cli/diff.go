@@ -28,17 +28,17 @@ func newDiff(env Env, flags *sessionFlags) *cobra.Command {
 		Short: "Compare two images, or an image with its unsaved edits",
 		Long: `Compare two images by structure and field: the header and its extensions,
 snapshots and bitmaps, the entries of L1, L2, refcount and bitmap tables, and as
-ranges what guests read and clusters that nothing points at. With one image it is
-compared with the edits of the screen that are not saved yet, of a session that
-runs or has ended. Backing files and external data files are not opened.
+ranges what guests read and clusters that nothing points at. With one image it
+is compared with the edits of the screen that are not saved yet, of a session
+that runs or has ended. Backing files and external data files are not opened.
 
 Of entries in a row that differ the first eight are listed, with --all each one.
 Guest data is given as offset and length on the virtual disk. Images with
 clusters of another size are compared as the guest reads them.
 
 -o patch writes the bytes that differ, old and new, for qedit apply, wherever
-they lie: docs/patch.md. The images have the same size then, and differ in 32 MiB
-at most.
+they lie: docs/patch.md. The images have the same size then, and differ in 32
+MiB at most.
 
 Exit codes: 0 no difference; 1 failed; 2 they differ, or wrong usage.`,
 		Example: `  qedit diff before.qcow2 after.qcow2

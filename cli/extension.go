@@ -106,7 +106,7 @@ func newExtensionAdd(env Env, flags *sessionFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add FILE TYPE DATA",
 		Short: "Add an extension behind the others",
-		Long:  "Add an extension behind the others. See qedit extension for TYPE and DATA.",
+		Long:  "Add an extension behind the others. See qedit extension for TYPE and DATA.\n\n" + editExitCodes,
 		Args:  e.dataArgs(2, "FILE, TYPE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			x, err := e.extension(env, args[1], args[2:])
@@ -120,7 +120,11 @@ func newExtensionAdd(env Env, flags *sessionFlags) *cobra.Command {
 	return cmd
 }
 
-const whichMeaning = "WHICH is the number of the extension, counted from 0, or its type where there is one of it."
+const whichMeaning = `WHICH is the number of the extension, counted from 0, or its type where there is
+one extension of it.
+`
+
+const editExitCodes = "Exit codes: 0 done; 1 failed or refused, nothing was written; 2 wrong usage."
 
 func newExtensionReplace(env Env, flags *sessionFlags) *cobra.Command {
 	var e extensionEdit
@@ -128,7 +132,7 @@ func newExtensionReplace(env Env, flags *sessionFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replace FILE WHICH DATA",
 		Short: "Replace the data of an extension",
-		Long:  "Replace the data of an extension, and with --type its type. " + whichMeaning + "\nSee qedit extension for DATA.",
+		Long:  "Replace the data of an extension, and with --type its type.\n" + whichMeaning + "See qedit extension for DATA.\n\n" + editExitCodes,
 		Args:  e.dataArgs(2, "FILE, WHICH"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var given []byte
@@ -172,7 +176,7 @@ func newExtensionDelete(env Env, flags *sessionFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete FILE WHICH...",
 		Short: "Delete extensions",
-		Long:  "Delete extensions. " + whichMeaning,
+		Long:  "Delete extensions.\n" + whichMeaning + "\n" + editExitCodes,
 		Args:  atLeast(2, "FILE and at least one WHICH"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return e.run(env, flags, args[0], func(d *header.Draft) error {

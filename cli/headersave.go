@@ -24,10 +24,12 @@ func newHeader(env Env, flags *sessionFlags) *cobra.Command {
 		Use:   "header save|restore FILE ...",
 		Short: "Save the header and what leads to the tables, or restore it",
 		Long: `Save what leads to all tables of an image in a small file, or restore it: the
-header's cluster, the active L1 table, the refcount table, the snapshot table and
-the L1 tables of snapshots, the bitmap directory and the tables of bitmaps. Guest
-data, L2 tables, refcount blocks and the key material of LUKS are not in it. The
-file is JSON with a checksum: docs/patch.md.`,
+header's cluster, the active L1 table, the refcount table, the snapshot table
+and the L1 tables of snapshots, the bitmap directory and the tables of bitmaps.
+Guest data, L2 tables, refcount blocks and the key material of LUKS are not in
+it. The file is JSON with a checksum: docs/patch.md.
+
+Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("save or restore is expected")
@@ -45,8 +47,8 @@ func newHeaderSave(env Env, flags *sessionFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "save FILE OUT",
 		Short: "Save the header and what leads to the tables",
-		Long: `Save the header's cluster and the tables that lead to all others in the file OUT,
-- for standard output. An existing file is replaced only with --force.
+		Long: `Save the header's cluster and the tables that lead to all others in the file
+OUT, - for standard output. An existing file is replaced only with --force.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 		Args: exactly(2, "FILE and OUT"),
@@ -148,14 +150,14 @@ func newHeaderRestore(env Env, flags *sessionFlags) *cobra.Command {
 		Use:   "restore FILE SAVED",
 		Short: "Restore what header save has saved",
 		Long: `Make the structures of an image those that header save has saved, - for standard
-input, as one transaction, and save that. Only bytes that differ are written, and
-shown. What was written to the image since is no more found where its L1 table is
-restored: --only header restores the header's cluster alone, see header save for
-the other names.
+input, as one transaction, and save that. Only bytes that differ are written,
+and shown. What was written to the image since is no more found where its L1
+table is restored: --only header restores the header's cluster alone, see header
+save for the other names.
 
-It is refused where the file is of another image: of another length, or where the
-header is whole with another cluster size or disk; --force insists. It is refused
-where it breaks rules that hold now; --raw allows that.
+It is refused where the file is of another image: of another length, or where
+the header is whole with another cluster size or disk; --force insists. It is
+refused where it breaks rules that hold now; --raw allows that.
 
 Exit codes: 0 done; 1 failed or refused, nothing was written; 2 wrong usage.`,
 		Args: exactly(2, "FILE and SAVED"),

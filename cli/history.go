@@ -24,8 +24,8 @@ back since are marked.
 --commands prints lines for a shell that do the same again, a line for each
 transaction, on a copy of the image as it was before: of all saves, of the one
 with a NUMBER, or with the word unsaved of the edits that a session has left and
-not saved. Fields come by name, other bytes by their offset, and what is too much
-for a line as a patch.
+not saved. Fields come by name, other bytes by their offset, and what is too
+much for a line as a patch.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 		Args: func(_ *cobra.Command, args []string) error {
