@@ -31,10 +31,10 @@ func bitmapsExtension(h *header.Header) (header.Bitmaps, int, bool) {
 	return header.Bitmaps{}, 0, false
 }
 
-// bitmaps finds what is wrong with the bitmap directory and the tables of the
+// validBitmaps finds what is wrong with the bitmap directory and the tables of the
 // bitmaps. While the autoclear bit is off nothing of it counts, and QEMU drops
 // it all: then nothing is said of it.
-func (c *run) bitmaps() {
+func (c *run) validBitmaps() {
 	if h := c.area.Header; h.Version >= header.Three && h.AutoclearFeatures&header.AutoclearBitmaps != 0 {
 		b := bitmapCheck{run: c, add: c.add}
 		b.directory()
@@ -82,6 +82,10 @@ func (c *bitmapCheck) directory() bool {
 			return false
 		}
 		b := &all[i]
+		if !c.isBitmap(b) {
+			c.none(ext, all[:i], b)
+			return true
+		}
 		c.bitmap(i, b, names)
 		c.bitmapTable(i, b, &left)
 	}
@@ -93,6 +97,28 @@ func (c *bitmapCheck) directory() bool {
 	return true
 }
 
+// isBitmap reports whether an entry may be a bitmap, though something of it be
+// wrong.
+func (c *bitmapCheck) isBitmap(b *image.Bitmap) bool {
+	return b.Type == image.BitmapDirty ||
+		b.GranularityBits >= minGranularity && b.GranularityBits <= maxGranularity && c.clusterInFile(uint64(b.TableOffset)) && b.Name != "" && utf8.ValidString(b.Name)
+}
+
+// none reports an entry that is no bitmap, behind some that are, and says
+// nothing of those behind it.
+func (c *bitmapCheck) none(ext header.Bitmaps, before []image.Bitmap, b *image.Bitmap) {
+	n := len(before)
+	f := Finding{
+		Kind: kindNoBitmap, Path: fmt.Sprintf("bitmap[%d]", n), At: b.Offset, Length: b.Length, Count: uint64(ext.NbBitmaps) - uint64(n), Snapshot: image.Active,
+		Found: fmt.Sprintf("type %d, granularity_bits %d, a table at %v; the header says that there are %d bitmaps", b.Type, b.GranularityBits, b.TableOffset, ext.NbBitmaps),
+		Fixes: []Fix{removeBitmaps("remove")},
+	}
+	if n > 0 {
+		f.Fixes = append([]Fix{keepBitmaps(ext, before)}, f.Fixes...)
+	}
+	c.add(f)
+}
+
 // unread reports what ended the reading of the directory.
 func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, err error) {
 	var e *image.EntryError
@@ -102,17 +128,18 @@ func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, err erro
 	if read < int(ext.NbBitmaps) {
 		f := Finding{
 			Kind: kindBitmapDirectory, Path: fmt.Sprintf("bitmap[%d]", e.Entry), At: e.At, Count: uint64(ext.NbBitmaps) - uint64(read), Snapshot: image.Active,
-			Found: e.Reason, Host: ext.BitmapDirectoryOffset, HostLength: ext.BitmapDirectorySize, Fixes: c.shortDirectoryFixes(path, ext, read),
+			Found: e.Reason, Host: ext.BitmapDirectoryOffset, HostLength: ext.BitmapDirectorySize, Fixes: c.shortDirectoryFixes(ext, read),
 		}
 		if uint64(ext.BitmapDirectoryOffset)+ext.BitmapDirectorySize > uint64(c.size) {
 			f.Cause = kindTableCut.ID + "@" + path + ".bitmap_directory_offset"
+			f.leaveToCause()
 		}
 		c.add(f)
 		return
 	}
 	f := c.fieldFinding(kindBitmapsMore, path+".nb_bitmaps", fmt.Sprintf("%d, and %s", ext.NbBitmaps, e.Reason), "")
 	f.Host, f.HostLength = ext.BitmapDirectoryOffset, ext.BitmapDirectorySize
-	f.Fixes = c.longDirectoryFixes(path, ext, e.At)
+	f.Fixes = c.longDirectoryFixes(ext, e.At)
 	c.add(f)
 }
 
@@ -198,9 +225,8 @@ func bitmapName(b *image.Bitmap) (at, length uint64) {
 // ifBitmap leaves a fix that writes to an entry to a person where what is there
 // may be no bitmap at all: the offset of the directory may be wrong.
 func (c *bitmapCheck) ifBitmap(b *image.Bitmap, f Fix) Fix {
-	at, cs := uint64(b.TableOffset), c.im.ClusterSize()
 	if b.Type == image.BitmapDirty && b.GranularityBits >= minGranularity && b.GranularityBits <= maxGranularity && b.ExtraDataSize == 0 &&
-		b.Name != "" && utf8.ValidString(b.Name) && b.TableSize > 0 && at >= cs && at&(cs-1) == 0 && at < uint64(c.size) {
+		b.Name != "" && utf8.ValidString(b.Name) && b.TableSize > 0 && c.clusterInFile(uint64(b.TableOffset)) {
 		return f
 	}
 	return asked("what else these bytes may be: the offset of the directory may be wrong", f)

@@ -219,6 +219,20 @@ func mendTable(b *image.Bitmap, name, title string, change func(word, clusterSiz
 	}}
 }
 
+// setDirectory returns the fix that sets the number of bitmaps and the size of
+// the directory in bytes, as long as the fixes before have left them as they were.
+func setDirectory(was header.Bitmaps, n uint32, size uint64, name, title string) Fix {
+	return Fix{Name: name, Title: title, mend: func(m *mender) error {
+		return m.draft(func(d *header.Draft) error {
+			now, i, ok := bitmapsExtension(d.Area().Header)
+			if now.Reserved = was.Reserved; !ok || now != was {
+				return errNoExtension
+			}
+			return setAll(d, under(header.ExtensionPath(i), []string{"nb_bitmaps", fmt.Sprint(n), "bitmap_directory_size", fmt.Sprint(size)})...)
+		})
+	}}
+}
+
 // walkDirectory reads entries of a bitmap directory that QEMU would take, up to
 // so many and not past the end, and returns how many there are and where the
 // next one would start.
@@ -251,7 +265,7 @@ func (c *run) directoryEnd(ext header.Bitmaps) header.HostOffset {
 // directorySizeFix returns the fix that sets the size of the bitmap directory to
 // what its entries take, where they can be read.
 func (c *run) directorySizeFix() []Fix {
-	ext, i, ok := bitmapsExtension(c.area.Header)
+	ext, _, ok := bitmapsExtension(c.area.Header)
 	if c.im == nil || !ok || uint64(ext.BitmapDirectoryOffset)&(c.im.ClusterSize()-1) != 0 || ext.BitmapDirectoryOffset >= header.HostOffset(max(c.size, 0)) {
 		return nil
 	}
@@ -264,47 +278,65 @@ func (c *run) directorySizeFix() []Fix {
 		return nil
 	}
 	size := uint64(next - ext.BitmapDirectoryOffset)
-	return []Fix{setFields("set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, n),
-		header.ExtensionPath(i)+".bitmap_directory_size", fmt.Sprint(size))}
+	return []Fix{setDirectory(ext, n, size, "set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, n))}
+}
+
+// countFixes returns the fixes of an extension that has no bitmaps: those that
+// the directory has after all are counted.
+func (c *run) countFixes() []Fix {
+	remove := removeBitmaps("remove")
+	ext, _, ok := bitmapsExtension(c.area.Header)
+	if ok && ext.BitmapDirectorySize == 0 {
+		remove.Choice, remove.Loses = false, "" // there is no directory
+		return []Fix{remove}
+	}
+	if cs, valid := c.area.Header.ClusterSize(); ok && valid && ext.BitmapDirectorySize <= 1024*image.MaxBitmaps && uint64(ext.BitmapDirectoryOffset) < uint64(max(c.size, 0)) {
+		stop := ext.BitmapDirectoryOffset + header.HostOffset(ext.BitmapDirectorySize)
+		if n, next := walkDirectory(c.r, ext.BitmapDirectoryOffset, stop, image.MaxBitmaps, cs); n > 0 && next == stop {
+			return []Fix{setDirectory(ext, n, ext.BitmapDirectorySize, "set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n)), remove}
+		}
+	}
+	return []Fix{remove}
 }
 
 // shortDirectoryFixes returns the fixes of a directory of which only the first
 // entries can be read.
-func (c *run) shortDirectoryFixes(path string, ext header.Bitmaps, read int) []Fix {
+func (c *run) shortDirectoryFixes(ext header.Bitmaps, read int) []Fix {
 	start := ext.BitmapDirectoryOffset
 	cs := c.im.ClusterSize()
 	n, next := walkDirectory(c.r, start, c.directoryEnd(ext), ext.NbBitmaps, cs)
 	size := uint64(next - start)
 	switch {
 	case n == ext.NbBitmaps: // it just goes on
-		return []Fix{setFields("set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, n),
-			path+".bitmap_directory_size", fmt.Sprint(size)), removeBitmaps("remove")}
+		return []Fix{setDirectory(ext, n, size, "set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, n)), removeBitmaps("remove")}
 	case n > 0 && size == ext.BitmapDirectorySize: // there are no more
-		return []Fix{setFields("set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n),
-			path+".nb_bitmaps", fmt.Sprint(n)), removeBitmaps("remove")}
+		return []Fix{setDirectory(ext, n, size, "set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n)), removeBitmaps("remove")}
 	}
 	fixes := []Fix{removeBitmaps("remove")}
 	if all, err := c.im.Bitmaps(); read > 0 && err != nil && len(all) == read {
-		last := all[read-1]
-		size := uint64(last.Offset-start) + last.Length
-		keep := setFields("keep", fmt.Sprintf("keep the first %d bitmaps, which can be read", read),
-			path+".nb_bitmaps", fmt.Sprint(read), path+".bitmap_directory_size", fmt.Sprint(size))
-		fixes = append([]Fix{asked("the bitmaps that cannot be read", keep)}, fixes...)
+		fixes = append([]Fix{keepBitmaps(ext, all)}, fixes...)
 	}
 	return fixes
 }
 
+// keepBitmaps returns the fix that ends the directory behind its first bitmaps.
+func keepBitmaps(ext header.Bitmaps, first []image.Bitmap) Fix {
+	last := &first[len(first)-1]
+	size := uint64(last.Offset-ext.BitmapDirectoryOffset) + last.Length
+	return asked("the bitmaps that cannot be read",
+		setDirectory(ext, uint32(len(first)), size, "keep", fmt.Sprintf("keep the first %d bitmaps, which can be read", len(first))))
+}
+
 // longDirectoryFixes returns the fixes of a directory that goes on behind its
 // last entry.
-func (c *run) longDirectoryFixes(path string, ext header.Bitmaps, end header.HostOffset) []Fix {
+func (c *run) longDirectoryFixes(ext header.Bitmaps, end header.HostOffset) []Fix {
 	start := ext.BitmapDirectoryOffset
 	stop := start + header.HostOffset(ext.BitmapDirectorySize)
 	if n, next := walkDirectory(c.r, start, stop, image.MaxBitmaps, c.im.ClusterSize()); n > ext.NbBitmaps && next == stop {
-		return []Fix{setFields("set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n), path+".nb_bitmaps", fmt.Sprint(n))}
+		return []Fix{setDirectory(ext, n, ext.BitmapDirectorySize, "set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n))}
 	}
 	size := uint64(end - start)
-	set := setFields("set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, ext.NbBitmaps),
-		path+".bitmap_directory_size", fmt.Sprint(size))
+	set := setDirectory(ext, ext.NbBitmaps, size, "set", fmt.Sprintf("set bitmap_directory_size to the %d bytes of its %d entries", size, ext.NbBitmaps))
 	rest := make([]byte, stop-end) // less than 64 MiB
 	if !readAll(c.r, rest, end) || anySet(rest) {
 		set = asked("what follows in the directory, which cannot be read as bitmaps", set)

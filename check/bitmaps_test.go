@@ -99,13 +99,18 @@ func TestBitmapFindings(t *testing.T) {
 		{name: "smaller directory", damage: set(fullExtension+8, uint64(40)), found: []string{"bitmap-unreadable@bitmap[1]"}, fix: "set", same: true},
 		{name: "broken directory", damage: set(fullDirectory+32+18, uint16(2000)), found: []string{"bitmap-unreadable@bitmap[1]"}, fix: "keep"},
 		{name: "broken directory, all removed", damage: set(fullDirectory+32+18, uint16(2000)), found: []string{"bitmap-unreadable@bitmap[1]"}, fix: "remove"},
+		{name: "no bitmap", damage: set(fullDirectory+32+16, uint16(0)), found: []string{"bitmap-none@bitmap[1]"}, fix: "keep"},
+		{name: "no directory", damage: set(fullExtension+16, uint64(0x10000)), found: []string{"bitmap-unreadable@bitmap[0]"}, fix: "remove"},
 		{name: "no directory size", damage: set(fullExtension+8, uint64(0)), found: []string{"extension-bitmaps-directory-min@extensions[1].bitmap_directory_size"}, fix: "set", same: true},
 		{name: "large directory", damage: set(fullExtension+8, uint64(1<<40)), found: []string{
 			"extension-bitmaps-directory-max@extensions[1].bitmap_directory_size", "table-cut@extensions[1].bitmap_directory_offset"}, fix: "set", same: true},
 		{name: "directory outside", damage: set(fullExtension+16, uint64(1<<40)), found: []string{"table-outside@extensions[1].bitmap_directory_offset"}},
 		{name: "directory unaligned", damage: set(fullExtension+16, uint64(fullDirectory+8)), found: []string{
 			"extension-bitmaps-directory-aligned@extensions[1].bitmap_directory_offset"}, fix: "remove"},
-		{name: "no bitmaps", damage: set(fullExtension, uint32(0)), found: []string{"extension-bitmaps-min@extensions[1].nb_bitmaps"}, fix: "remove"},
+		{name: "no bitmaps", damage: set(fullExtension, uint32(0)), found: []string{"extension-bitmaps-min@extensions[1].nb_bitmaps"}, fix: "set", same: true},
+		{name: "no bitmaps, no directory", damage: all(set(fullExtension, uint32(0)), set(fullExtension+8, uint64(0))), found: []string{
+			"extension-bitmaps-min@extensions[1].nb_bitmaps", "extension-bitmaps-directory-min@extensions[1].bitmap_directory_size",
+		}, fix: "remove"},
 		{name: "reserved", damage: set(fullExtension+4, uint32(9)), found: []string{"extension-bitmaps-reserved@extensions[1].reserved"}, fix: "zero", same: true},
 		{name: "not valid", damage: set(95, uint8(0)), found: []string{"bitmaps-not-valid@extensions[1]"}, fix: "trust", same: true},
 		{name: "not valid, removed", damage: set(95, uint8(0)), found: []string{"bitmaps-not-valid@extensions[1]"}, fix: "remove"},
@@ -145,14 +150,14 @@ func TestWrongPointersAreNotFollowed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken := d(bytes.Clone(raw))
-			fs := structuralOf(t, bytes.Clone(broken))
+			fs := structuralOf(t, broken)
 			if !slices.ContainsFunc(fs, func(f Finding) bool { return f.Kind.Severity == Error }) {
 				t.Errorf("no error is found:%s", full(fs))
 			}
 			for _, f := range fs {
 				for _, x := range f.Fixes {
-					m := menderOf(bytes.Clone(broken))
-					if err := x.mend(m); err == nil && !x.Choice && !bytes.Equal(bytesOf(m)[8192:], broken[8192:]) {
+					m := menderOf(broken)
+					if err := x.mend(m); err == nil && !x.Choice && !bytes.Equal(mended(t, m)[8192:], broken[8192:]) {
 						t.Errorf("%s: %s writes there", f.ID(), x.Name)
 					}
 				}
@@ -167,15 +172,15 @@ func TestBitmapsRemoved(t *testing.T) {
 	raw := bitmaps(bad("a"), bit("good", nil), bad("b"), bad("c"))(sample(t, "full"))
 	want := bitmaps(bit("good", nil))(sample(t, "full"))
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 1, 2, 0}} {
-		fs := structuralOf(t, bytes.Clone(raw))
-		m := menderOf(bytes.Clone(raw))
+		fs := structuralOf(t, raw)
+		m := menderOf(raw)
 		for _, i := range order {
 			remove := fs[i].Fixes[len(fs[i].Fixes)-1]
 			if err := remove.mend(m); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if !bytes.Equal(bytesOf(m), want) {
+		if !bytes.Equal(mended(t, m), want) {
 			t.Errorf("%v: another directory", order)
 		}
 	}
@@ -184,8 +189,7 @@ func TestBitmapsRemoved(t *testing.T) {
 // Tables of many bitmaps that share their bytes are not read again and again.
 func TestBitmapTablesBounded(t *testing.T) {
 	raw := bitmaps(bit("one", nil), bit("two", nil))(sample(t, "full"))
-	m := menderOf(raw)
-	c := &bitmapCheck{run: newRun(t.Context(), m, m.size, m.area(), Options{})}
+	c := &bitmapCheck{run: structuralRun(raw)}
 	all, err := c.im.Bitmaps()
 	if err != nil {
 		t.Fatal(err)
@@ -249,7 +253,7 @@ func TestBitmapFixesQEMU(t *testing.T) {
 			if err := fs[0].Fixes[i].mend(m); err != nil {
 				t.Fatal(err)
 			}
-			out, err := info(bytesOf(m))
+			out, err := info(mended(t, m))
 			if err != nil {
 				t.Fatalf("QEMU does not open it: %s", out)
 			}

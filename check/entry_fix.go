@@ -158,7 +158,7 @@ func version2ZeroFixes(f *Finding) []Fix {
 			if m.area().Header.Version >= header.Three {
 				return nil // done with another finding
 			}
-			return m.draft(func(d *header.Draft) error { return d.Set("version", "3") })
+			return upgradeToV3(m)
 		},
 	}
 	unallocate := slotFix(f, false, "unallocate", "unallocate "+f.subject(), func(g *geometry, e *slot) error {

@@ -24,7 +24,7 @@ func (c *run) extensions() {
 		if len(e.Padding) > 0 {
 			path := header.ExtensionPath(i)
 			f := c.fieldFinding(kindExtensionPadding, path+".padding", fmt.Sprintf("% x", e.Padding), "zeros")
-			f.Fixes = []Fix{setFields("zero", "zero the padding of "+path, path+".padding", fmt.Sprintf("%0*d", 2*len(e.Padding), 0))}
+			f.Fixes = []Fix{c.setExtension(i, "zero", "zero the padding of "+path, "padding", fmt.Sprintf("%0*d", 2*len(e.Padding), 0))}
 			c.add(f)
 		}
 	}

@@ -117,6 +117,8 @@ type snapshotL1 struct {
 	l1, l1Size uint64
 }
 
+const snapshotHead = 40 // bytes of an entry of the snapshot table, without what is of any length
+
 // readSnapshots reads the snapshot table as qemu-img check does: what is past
 // the end of the file is zeros.
 func (c *run) readSnapshots() {

@@ -13,7 +13,7 @@ import (
 func (c *run) headerArea() {
 	causes := c.headerCauses()
 	for _, v := range c.area.Violations {
-		k := kindOfRule[v.Rule]
+		k := kindOf(v)
 		want := v.Want
 		if near, ok := strings.CutPrefix(want, "nearest: "); ok {
 			want = strings.ReplaceAll(near, ", ", " or ")
@@ -23,6 +23,7 @@ func (c *run) headerArea() {
 			Found: v.Value + " must " + v.Must, Want: want, Fixes: c.ruleFixes(v),
 		}
 		f.Cause = causes.of(v, f.ID())
+		f.leaveToCause()
 		c.add(f)
 	}
 	if c.area.Header.Magic != header.Magic {
@@ -31,6 +32,14 @@ func (c *run) headerArea() {
 	c.flags()
 	c.unknownBits()
 	c.unusedBytes()
+}
+
+// leaveToCause leaves the fixes of a finding that follows from another one to a
+// person: when that is mended, there may be nothing to mend here.
+func (f *Finding) leaveToCause() {
+	for i := range f.Fixes {
+		f.Fixes[i].Choice = f.Fixes[i].Choice || f.Cause != ""
+	}
 }
 
 // headerCauses are the IDs of findings that others in the header area follow
@@ -43,7 +52,7 @@ type headerCauses struct {
 func (c *run) headerCauses() headerCauses {
 	var causes headerCauses
 	for _, v := range c.area.Violations {
-		id := kindOfRule[v.Rule].ID + "@" + headerPath(v.Field)
+		id := kindOf(v).ID + "@" + headerPath(v.Field)
 		switch v.Rule {
 		case "magic.value", "version.known":
 			if causes.all == "" {

@@ -1,7 +1,9 @@
 package check
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"qedit/header"
 	"qedit/image"
@@ -22,6 +24,64 @@ func setAll(d *header.Draft, pairs ...string) error {
 		}
 	}
 	return nil
+}
+
+var errNoExtension = errors.New("the header extension is not as it was any more: check again")
+
+// extensionNow returns the number of extension i, which was e, after the fixes
+// before: these may have removed others, and changed its data.
+func extensionNow(d *header.Draft, e header.Extension, i int) (int, error) {
+	all := d.Area().Header.Extensions
+	if i < len(all) && same(all[i], e) {
+		return i, nil
+	}
+	found, n := -1, 0
+	for j, x := range all {
+		if same(x, e) {
+			return j, nil
+		}
+		if x.Type == e.Type {
+			found = j
+			n++
+		}
+	}
+	if n != 1 {
+		return 0, errNoExtension
+	}
+	return found, nil
+}
+
+// setExtension returns the fix that sets fields of extension i, given as pairs of
+// the name and text.
+func (c *run) setExtension(i int, name, title string, pairs ...string) Fix {
+	e := c.area.Header.Extensions[i]
+	return Fix{Name: name, Title: title, mend: func(m *mender) error {
+		return m.draft(func(d *header.Draft) error {
+			now, err := extensionNow(d, e, i)
+			if err != nil {
+				return err
+			}
+			return setAll(d, under(header.ExtensionPath(now), pairs)...)
+		})
+	}}
+}
+
+// setEnd returns the fix that sets fields of what follows the last extension.
+func setEnd(name, title string, pairs ...string) Fix {
+	return Fix{Name: name, Title: title, mend: func(m *mender) error {
+		return m.draft(func(d *header.Draft) error {
+			return setAll(d, under(header.ExtensionPath(len(d.Area().Header.Extensions)), pairs)...)
+		})
+	}}
+}
+
+// under puts the path of a structure before the names of its fields.
+func under(path string, pairs []string) []string {
+	all := slices.Clone(pairs)
+	for i := 0; i < len(all); i += 2 {
+		all[i] = path + "." + all[i]
+	}
+	return all
 }
 
 // asked makes a fix one that is only taken where a person asks for it.
@@ -68,7 +128,7 @@ func (c *run) ruleFixes(v header.Violation) []Fix {
 	case "refcount_table_clusters.min", "refcount_table_clusters.max":
 		return c.refcountTableFixes()
 	case "nb_snapshots.max":
-		return []Fix{dropSnapshotsFrom(image.MaxSnapshots)}
+		return []Fix{c.dropSnapshotsFrom(image.MaxSnapshots)}
 	case "snapshots_offset.aligned", "snapshots_offset.range":
 		if h.NbSnapshots == 0 {
 			return []Fix{setFields("zero", "set snapshots_offset to 0, as there are no snapshots", "snapshots_offset", "0")}
@@ -106,13 +166,12 @@ func (c *run) extensionFixes(v header.Violation) []Fix {
 	if !ok {
 		return nil
 	}
-	path := header.ExtensionPath(i)
 	switch v.Rule {
 	case "extensions.end_length":
-		return []Fix{setFields("zero", "set the length of the end marker to 0", path+".length", "0")}
+		return []Fix{setEnd("zero", "set the length of the end marker to 0", "length", "0")}
 	case "extensions.end":
 		return []Fix{asked("the extension, and those that may follow it: backing format, bitmaps, encryption header, data file",
-			setFields("end", "end the extensions at "+path, path+".type", "0", path+".length", "0"))}
+			setEnd("end", "end the extensions at "+header.ExtensionPath(i), "type", "0", "length", "0"))}
 	case "extension.duplicate":
 		return c.duplicateFixes(i)
 	case "backing_format.max":
@@ -120,11 +179,9 @@ func (c *run) extensionFixes(v header.Violation) []Fix {
 	case "feature_names.type", "feature_names.bit", "feature_names.length":
 		return []Fix{{Name: "drop", Title: "drop the feature names that name no bit", mend: func(m *mender) error { return m.draft(dropFeatureNames) }}}
 	case "bitmaps.min":
-		f := removeBitmaps("remove")
-		f.Choice, f.Loses = false, ""
-		return []Fix{f}
+		return c.countFixes()
 	case "bitmaps.reserved":
-		return []Fix{setFields("zero", "zero the reserved field", v.Field, "0")}
+		return []Fix{c.setExtension(i, "zero", "zero the reserved field", "reserved", "0")}
 	case "bitmaps.directory_min", "bitmaps.directory_max":
 		return append(c.directorySizeFix(), removeBitmaps("remove"))
 	case "bitmaps.max", "bitmaps.directory_aligned", "bitmaps.directory_range", "bitmaps.length", "bitmaps.version":

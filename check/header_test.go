@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,6 +85,7 @@ func TestHeaderFindings(t *testing.T) {
 		{name: "raw data file alone", damage: set(95, uint8(2)), found: []string{"header-autoclear-features-raw-external@header.autoclear_features"}, fix: "clear", same: true},
 		{name: "data file without a name", damage: set(79, uint8(4)), found: []string{"header-incompatible-features-data-file@header.incompatible_features"}},
 		{name: "end marker with a length", damage: set(508, uint32(8)), found: []string{"extensions-end-length@extensions[1]"}, fix: "zero", same: true},
+		{name: "end marker with a large length", damage: set(508, uint32(1<<20)), found: []string{"extensions-end-length-large@extensions[1]"}, fix: "zero", same: true},
 		{name: "extension too long", damage: set(116, uint32(1<<20)), found: []string{"extensions-end@extensions[0]"}, fix: "end", left: []string{"header-rest@0x7a"}},
 		{name: "feature name of no mask", damage: set(120, uint8(9)), found: []string{"extension-feature-names-type@extensions[0]"}, fix: "drop"},
 		{name: "feature name of no bit", damage: set(121, uint8(99)), found: []string{"extension-feature-names-bit@extensions[0]"}, fix: "drop"},
@@ -163,6 +163,59 @@ func TestExtensionFindings(t *testing.T) {
 	})
 }
 
+// Sizes that follow from others are set where the table bears that out.
+func TestTableSizes(t *testing.T) {
+	testDamage(t, sample(t, "full"), []damaged{
+		{name: "l1_size too small for the disk", damage: set(24, uint64(12<<20)), found: []string{
+			"header-l1-size-min@header.l1_size", "snapshot-disk-size@snapshot[0].disk_size"},
+			fix: "set", left: []string{"snapshot-disk-size@snapshot[0].disk_size"}},
+		{name: "l1_size lost", damage: set(36, uint32(0)), found: []string{"header-l1-size-min@header.l1_size"}, fix: "set", same: true},
+		{name: "too many snapshots", damage: set(60, uint32(65537)), found: []string{"header-nb-snapshots-max@header.nb_snapshots", "snapshot-none@snapshot[1]"}, fix: "drop",
+			left: []string{"snapshot-none@snapshot[1]"}},
+	})
+	// Where the entries cannot be those of an L1 table, no larger one is offered.
+	raw := sample(t, "full")
+	put(raw, 24, uint64(12<<20))
+	put(raw, 0x6008, uint64(0x1234567))
+	for _, f := range structuralOf(t, raw) {
+		for _, x := range f.Fixes {
+			if f.Kind == kindOfRule["l1_size.min"] && x.Name == "set" {
+				t.Error("the L1 table would go on over something else")
+			}
+		}
+	}
+}
+
+func TestUnusedBytes(t *testing.T) {
+	testDamage(t, sample(t, "plain"), []damaged{
+		{name: "fields of a later version", damage: all(set(100, uint32(128)), set(120, uint64(7))), found: []string{"header-unknown-fields@header.unknown_fields"}},
+		{name: "no room for an end marker", damage: all(set(100, uint32(4096))), found: []string{"header-unknown-fields@header.unknown_fields"}},
+	})
+	testDamage(t, sample(t, "overlay"), []damaged{
+		// The name moves back, and leaves a gap.
+		{name: "gap", damage: all(set(8, uint64(560)), text(560, "base.qcow2"), text(528, "remainders")), found: []string{"header-unclaimed@header.unclaimed"}, fix: "zero"},
+	})
+}
+
+// Very many extensions are read up to a limit.
+func TestManyExtensions(t *testing.T) {
+	raw := make([]byte, 1<<16)
+	copy(raw, sample(t, "plain"))
+	clear(raw[112:])
+	put(raw, 20, uint32(16))
+	for i := range 2000 {
+		put(raw, 112+i*8, uint32(1000+i))
+	}
+	put(raw, 112+2000*8-8, uint32(0))
+	found := structuralOf(t, raw)
+	if !slices.Contains(describe(found), "extensions-max@extensions[1024]") {
+		t.Error(full(found))
+	}
+	if slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == kindHeaderRest }) {
+		t.Error("extensions that were not read are called unused")
+	}
+}
+
 // The pointers of a LUKS header are followed as far as the first bytes.
 func TestLUKSFindings(t *testing.T) {
 	raw := append(sample(t, "luks"), make([]byte, 0x1fd000)...)
@@ -205,6 +258,11 @@ func TestHeaderCauses(t *testing.T) {
 					if n++; f.Cause != d.cause {
 						t.Errorf("%s is caused by %q", f.ID(), f.Cause)
 					}
+					for _, x := range f.Fixes {
+						if !x.Choice {
+							t.Errorf("%s of %s is done unasked", x.Name, f.ID())
+						}
+					}
 				}
 			}
 			if n == 0 {
@@ -216,17 +274,17 @@ func TestHeaderCauses(t *testing.T) {
 
 func TestUpgradeToV3(t *testing.T) {
 	raw := sample(t, "v2")
-	m := menderOf(bytes.Clone(raw))
+	m := menderOf(raw)
 	if err := upgradeToV3(m); err != nil {
 		t.Fatal(err)
 	}
 	if h := m.area().Header; h.Version != header.Three || h.HeaderLength != 112 {
 		t.Errorf("%+v", h)
 	}
-	if fs := structuralOf(t, bytesOf(m)); len(fs) > 0 {
+	if fs := structuralOf(t, mended(t, m)); len(fs) > 0 {
 		t.Error(full(fs))
 	}
-	if cs := 4096; !slices.Equal(bytesOf(m)[cs:], raw[cs:]) {
+	if cs := 4096; !slices.Equal(mended(t, m)[cs:], raw[cs:]) {
 		t.Error("more than the header changed")
 	}
 }

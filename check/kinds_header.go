@@ -81,7 +81,7 @@ var ruleRows = []ruleRow{
 	{"compression_type.known", Error, "unknown compression type", nothingOpens, "", `refuses to open: "qcow2: unknown compression type: %u"`},
 	{"padding.zero", Note, "padding of the header not zero", "Nothing, unless a later version of the format has a field there.", "", ""},
 
-	{"extensions.end_length", Warning, "end of the extensions with a length", "Nothing, unless QEMU refuses the length.", "", `opens; refuses a length past the first cluster: "Header extension too large"`},
+	{"extensions.end_length", Warning, "end of the extensions with a length", "Nothing; what the length may stand for is not known.", "", ""},
 	{"extensions.end", Error, "extension past the end of the extensions", "What follows in the header cannot be read.", "", `refuses to open: "Header extension too large"`},
 	{"extensions.max", Note, "very many extensions", "No more are read here.", "Whether they are meant is not known.", "has no such limit"},
 	{"extensions.padding", Warning, "extension without its padding", "Nothing as long as no extension follows.", "The area would have to be laid out anew.", "opens and takes no notice"},
@@ -119,6 +119,14 @@ var kindOfRule = func() map[string]*Kind {
 	return m
 }()
 
+// kindOf returns the kind of a violation.
+func kindOf(v header.Violation) *Kind {
+	if v.Rule == "extensions.end_length" && strings.HasPrefix(v.QEMU, "refuses") {
+		return kindEndTooLong
+	}
+	return kindOfRule[v.Rule]
+}
+
 func kindsOfRules() []*Kind {
 	says := map[string]string{}
 	note := func(rules []header.Rule) {
@@ -135,6 +143,7 @@ func kindsOfRules() []*Kind {
 			note(f.Rules)
 		}
 	}
+	says["extensions.end_length"] = "opens and takes no notice"
 	says["extension.duplicate"] = "opens; of two backing formats or feature tables the last one counts"
 	kinds := make([]*Kind, len(ruleRows))
 	for i, row := range ruleRows {

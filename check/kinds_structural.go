@@ -5,12 +5,12 @@ package check
 var structuralKinds = append([]*Kind{
 	kindDirty, kindCorrupt, kindUnknownCompatible, kindUnknownAutoclear, kindUnknownFields,
 	kindUnclaimed, kindHeaderRest, kindTableOutside, kindTableCut, kindTablesOverlap,
-	kindExtensionPadding, kindBitmapsNotValid, kindNoBackingFormat, kindFormatAlone,
-	kindSnapshotUnreadable, kindSnapshotTableBig, kindSnapshotExtraLarge, kindSnapshotExtraShort, kindSnapshotExtraOdd,
+	kindEndTooLong, kindExtensionPadding, kindBitmapsNotValid, kindNoBackingFormat, kindFormatAlone,
+	kindSnapshotUnreadable, kindNoSnapshot, kindSnapshotTableBig, kindSnapshotExtraLarge, kindSnapshotExtraShort, kindSnapshotExtraOdd,
 	kindSnapshotNoID, kindSnapshotIDTwice, kindSnapshotIDNumber, kindSnapshotNameTwice, kindSnapshotText,
 	kindSnapshotL1Unaligned, kindSnapshotL1Outside, kindSnapshotL1Cut, kindSnapshotL1Header, kindSnapshotL1Large, kindSnapshotL1Small,
 	kindSnapshotDiskSize, kindSnapshotVMState,
-	kindBitmapDirectory, kindBitmapsMore, kindBitmapFlags, kindBitmapType, kindBitmapGranularity, kindBitmapExtra, kindBitmapName,
+	kindBitmapDirectory, kindNoBitmap, kindBitmapsMore, kindBitmapFlags, kindBitmapType, kindBitmapGranularity, kindBitmapExtra, kindBitmapName,
 	kindBitmapNameTwice, kindBitmapText, kindBitmapPadding, kindBitmapInUse,
 	kindBitmapTableSize, kindBitmapTableOffset, kindBitmapTableOutside,
 	kindBitmapEntryReserved, kindBitmapEntryUnaligned, kindBitmapEntryOutside, kindBitmapTableUnread,
@@ -80,6 +80,11 @@ var (
 
 // The header extensions.
 var (
+	kindEndTooLong = &Kind{
+		ID: "extensions-end-length-large", Severity: Error, Title: "end of the extensions with a length past the first cluster",
+		Means: nothingOpens,
+		QEMU:  `refuses to open: "Header extension too large"`,
+	}
 	kindExtensionPadding = &Kind{
 		ID: "extension-padding", Severity: Note, Title: "padding of an extension not zero",
 		Means: "Nothing is read there.",
@@ -108,6 +113,11 @@ var (
 		ID: "snapshot-unreadable", Severity: Error, Title: "snapshot cannot be read",
 		Means: "This snapshot and those behind it in the table are lost, though what they use is still in the file. The active disk is not touched.",
 		QEMU:  `refuses to open: "Failed to read snapshot table"; past the end of the file it reads zeros, and takes them for snapshots without a name`,
+	}
+	kindNoSnapshot = &Kind{
+		ID: "snapshot-none", Severity: Error, Title: "no snapshot where the table says",
+		Means: "Either nb_snapshots is too large, or snapshots_offset is wrong, and the table is still somewhere in the file. What only the snapshots use looks leaked, and a repair by QEMU erases it.",
+		QEMU:  "opens, and lists what it reads there as snapshots",
 	}
 	kindSnapshotTableBig = &Kind{
 		ID: "snapshot-table-large", Severity: Error, Title: "snapshot table too large",
@@ -211,6 +221,11 @@ var (
 		ID: "bitmap-unreadable", Severity: Error, Title: "bitmap directory cannot be read",
 		Means: "Nothing can use the image until this is right. Bitmaps say what to back up; guest data is not touched.",
 		QEMU:  `refuses to open, even to check: "Broken bitmap directory", "Less bitmaps found than specified in header extension"`,
+	}
+	kindNoBitmap = &Kind{
+		ID: "bitmap-none", Severity: Error, Title: "no bitmap where the directory says",
+		Means: "Either nb_bitmaps is too large, or the offset of the directory is wrong. Nothing can use the image until this is right.",
+		QEMU:  constraints,
 	}
 	kindBitmapsMore = &Kind{
 		ID: "bitmaps-more", Severity: Error, Title: "more bitmaps than the header says",

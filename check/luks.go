@@ -22,8 +22,8 @@ const (
 	luksStripes   = 44         // within a slot: how many times the key is stored
 )
 
-// luks looks at the LUKS header that the image points at.
-func (c *run) luks() {
+// luksPointer looks at the LUKS header that the image points at.
+func (c *run) luksPointer() {
 	h := c.area.Header
 	if h.CryptMethod != header.CryptLuks {
 		return // the pointer alone breaks a rule

@@ -2,7 +2,6 @@ package check
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -85,20 +84,6 @@ func admit(t testing.TB, buf []byte) *patient {
 	s, err := editor.New(m, editor.Options{})
 	must(t, err)
 	return &patient{t, s, m, buf}
-}
-
-// menderOf returns a mender of an image in memory.
-func menderOf(raw []byte) *mender {
-	return newMender(context.Background(), bytes.NewReader(raw), int64(len(raw)), nil)
-}
-
-// bytesOf returns the image as the fixes have left it.
-func bytesOf(m *mender) []byte {
-	buf := make([]byte, m.end)
-	if _, err := m.ReadAt(buf, 0); err != nil {
-		panic(err)
-	}
-	return buf
 }
 
 func (p *patient) seen() []byte {

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	snapshotHead = 40 // bytes of an entry before its extra data
-	leastExtra   = 16 // bytes of extra data that version 3 asks for
-	knownExtra   = 24 // bytes of the extra data that is known
+	snapshotFixed = 40 // bytes of an entry before its extra data
+	leastExtra    = 16 // bytes of extra data that version 3 asks for
+	knownExtra    = 24 // bytes of the extra data that is known
 )
 
 // snapshotTableLength returns the length of the snapshot table in bytes, as far
@@ -46,12 +46,50 @@ func (c *run) snapshotTable() {
 			return
 		}
 		s := &all[i]
+		if !c.isSnapshot(s) {
+			t.none(i, s)
+			return
+		}
 		t.id(i, s)
 		t.name(i, s)
 		t.extra(i, s)
 		t.l1(i, s)
 	}
 	t.unread(all, err)
+}
+
+// isSnapshot reports whether an entry may be a snapshot, though something of it
+// be wrong: it has an id, or an L1 table that is in the file.
+func (c *run) isSnapshot(s *image.Snapshot) bool {
+	return s.ID != "" && utf8.ValidString(s.ID) || c.clusterInFile(uint64(s.L1TableOffset))
+}
+
+// clusterInFile reports whether a cluster of the file behind the header's starts
+// at an offset.
+func (c *run) clusterInFile(at uint64) bool {
+	cs := c.im.ClusterSize()
+	return at >= cs && at&(cs-1) == 0 && at < uint64(max(c.size, 0))
+}
+
+// none reports an entry that is no snapshot, and says nothing of those behind
+// it.
+func (c *snapshotCheck) none(i int, s *image.Snapshot) {
+	n := uint64(c.area.Header.NbSnapshots)
+	f := Finding{
+		Kind: kindNoSnapshot, Path: fmt.Sprintf("snapshot[%d]", i), At: s.Offset, Length: s.Length, Count: n - uint64(i), Snapshot: image.Active,
+		Found: fmt.Sprintf("no id, and no L1 table in the file; the header says that there are %d snapshots", n),
+	}
+	drop := c.dropSnapshotsFrom(uint32(i))
+	if blank := (image.Snapshot{Offset: s.Offset, Length: s.Length, DiskSize: s.DiskSize, Icount: s.Icount}); i > 0 && sameSnapshot(s, &blank) {
+		drop.Choice, drop.Loses = false, "" // nothing but zeros follows the snapshots
+	}
+	f.Fixes = []Fix{drop}
+	c.add(f)
+}
+
+func sameSnapshot(a, b *image.Snapshot) bool {
+	return a.L1TableOffset == b.L1TableOffset && a.L1Size == b.L1Size && a.ID == b.ID && a.Name == b.Name && a.DateSec == b.DateSec &&
+		a.DateNsec == b.DateNsec && a.VMClockNsec == b.VMClockNsec && a.VMStateSize32 == b.VMStateSize32 && a.ExtraDataSize == b.ExtraDataSize
 }
 
 // maxProbed bounds how much is read to see whether an L1 table is where it is
@@ -90,13 +128,13 @@ func (c *snapshotCheck) unread(all []image.Snapshot, err error) {
 		if i > 0 {
 			at = all[i-1].Offset + header.HostOffset(all[i-1].Length)
 		}
-		if uint64(at-h.SnapshotsOffset)+snapshotHead > image.MaxSnapshotTable {
+		if uint64(at-h.SnapshotsOffset)+snapshotFixed > image.MaxSnapshotTable {
 			k = kindSnapshotTableBig
 		}
 		f := Finding{
 			Kind: k, Path: fmt.Sprintf("snapshot[%d]", i), At: at, Count: uint64(n) - uint64(i), Snapshot: image.Active,
 			Found: fmt.Sprintf("%s; %d of %d snapshots can be read", found, i, h.NbSnapshots),
-			Fixes: []Fix{dropSnapshotsFrom(uint32(i))},
+			Fixes: []Fix{c.dropSnapshotsFrom(uint32(i))},
 		}
 		c.add(f)
 	}
@@ -114,8 +152,7 @@ func snapshotFinding(k *Kind, i int, s *image.Snapshot, field string, offset, le
 // ifSnapshot leaves a fix that writes to an entry to a person where what is
 // there may be no snapshot at all: snapshots_offset may be wrong.
 func (c *run) ifSnapshot(s *image.Snapshot, f Fix) Fix {
-	at, cs := uint64(s.L1TableOffset), c.im.ClusterSize()
-	if s.ID != "" && utf8.ValidString(s.ID) && s.L1Size > 0 && s.L1Size <= image.MaxL1Entries && at >= cs && at&(cs-1) == 0 && at < uint64(c.size) {
+	if s.ID != "" && utf8.ValidString(s.ID) && s.L1Size > 0 && s.L1Size <= image.MaxL1Entries && c.clusterInFile(uint64(s.L1TableOffset)) {
 		return f
 	}
 	return asked("what else these bytes may be: snapshots_offset may be wrong", f)
@@ -133,7 +170,7 @@ func decimal(s string) bool {
 
 // id looks at the id of an entry.
 func (c *snapshotCheck) id(i int, s *image.Snapshot) {
-	at := snapshotHead + uint64(s.ExtraDataSize)
+	at := snapshotFixed + uint64(s.ExtraDataSize)
 	finding := func(k *Kind, found, want string) Finding {
 		return snapshotFinding(k, i, s, "id", at, uint64(len(s.ID)), found, want)
 	}
@@ -163,9 +200,12 @@ func (c *snapshotCheck) id(i int, s *image.Snapshot) {
 }
 
 func (c *snapshotCheck) name(i int, s *image.Snapshot) {
-	at := snapshotHead + uint64(s.ExtraDataSize) + uint64(len(s.ID))
+	at := snapshotFixed + uint64(s.ExtraDataSize) + uint64(len(s.ID))
 	if !utf8.ValidString(s.Name) {
 		c.add(snapshotFinding(kindSnapshotText, i, s, "name", at, uint64(len(s.Name)), "a name that is no UTF-8", ""))
+	}
+	if s.Name == "" {
+		return // it is found by its id
 	}
 	if j, twice := c.firstName[s.Name]; twice {
 		c.add(snapshotFinding(kindSnapshotNameTwice, i, s, "name", at, uint64(len(s.Name)), fmt.Sprintf("the name of snapshot[%d] too", j), ""))
@@ -210,7 +250,7 @@ func (c *snapshotCheck) extra(i int, s *image.Snapshot) {
 			patchSnapshot(s, "large", "take the size of the machine state from the extra data, as QEMU does, for", 32, be32(stored)))}
 		if short != 0 {
 			f.Fixes = append(f.Fixes, asked("the size in the extra data",
-				patchSnapshot(s, "short", "take the size of the machine state from the short field for", snapshotHead, be64(short))))
+				patchSnapshot(s, "short", "take the size of the machine state from the short field for", snapshotFixed, be64(short))))
 		}
 		c.add(f)
 	}

@@ -38,6 +38,16 @@ func findSnapshot(m *mender, s *image.Snapshot) (now image.Snapshot, end header.
 	return all[found], last.Offset + header.HostOffset(last.Length), nil
 }
 
+// wholeSnapshots fails where the end of the snapshot table cannot be read: then
+// no entry can move, as what lies behind it would be lost.
+func (m *mender) wholeSnapshots() error {
+	all, err := m.image().Snapshots()
+	if n := m.area().Header.NbSnapshots; uint64(len(all)) < uint64(n) {
+		return fmt.Errorf("only %d of %d snapshots can be read, mend that first: %w", len(all), n, err)
+	}
+	return nil
+}
+
 func likeness(x, s *image.Snapshot) (n int) {
 	for _, same := range []bool{x.ID == s.ID, x.L1TableOffset == s.L1TableOffset, x.L1Size == s.L1Size, x.Offset == s.Offset} {
 		if same {
@@ -71,18 +81,25 @@ func renumber(s *image.Snapshot, id string) Fix {
 		if err != nil {
 			return err
 		}
-		return m.write(now.Offset+header.HostOffset(snapshotHead+uint64(now.ExtraDataSize)), []byte(id))
+		return m.write(now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize)), []byte(id))
 	}}
 }
 
 // dropSnapshotsFrom returns the fix that ends the snapshot table before a
 // snapshot. What only those behind it use stays as it is, and becomes leaks.
-func dropSnapshotsFrom(i uint32) Fix {
-	pairs := []string{"nb_snapshots", fmt.Sprint(i)}
-	if i == 0 {
-		pairs = append(pairs, "snapshots_offset", "0")
-	}
-	return asked(fmt.Sprintf("the snapshots from snapshot[%d] on", i), setFields("drop", fmt.Sprintf("end the snapshot table before snapshot[%d]", i), pairs...))
+func (c *run) dropSnapshotsFrom(i uint32) Fix {
+	was := c.area.Header.NbSnapshots
+	f := Fix{Name: "drop", Title: fmt.Sprintf("end the snapshot table before snapshot[%d]", i), mend: func(m *mender) error {
+		return m.draft(func(d *header.Draft) error {
+			// The fixes before may have removed some of those that are kept.
+			n := i - min(i, was-min(was, d.Area().Header.NbSnapshots))
+			if err := d.Set("nb_snapshots", fmt.Sprint(n)); err != nil || n > 0 {
+				return err
+			}
+			return d.Set("snapshots_offset", "0")
+		})
+	}}
+	return asked(fmt.Sprintf("the snapshots from snapshot[%d] on", i), f)
 }
 
 // removeSnapshot returns the fix that takes one snapshot out of the table. The
@@ -95,6 +112,9 @@ func removeSnapshot(s *image.Snapshot) Fix {
 			return nil // an earlier fix removed it
 		}
 		if err != nil {
+			return err
+		}
+		if err := m.wholeSnapshots(); err != nil {
 			return err
 		}
 		n := m.area().Header.NbSnapshots
@@ -130,9 +150,12 @@ func trimExtra(s *image.Snapshot) Fix {
 		if err != nil || now.ExtraDataSize <= image.MaxSnapshotExtra {
 			return err
 		}
-		kept := header.HostOffset(snapshotHead + image.MaxSnapshotExtra)
+		if err := m.wholeSnapshots(); err != nil {
+			return err
+		}
+		kept := header.HostOffset(snapshotFixed + image.MaxSnapshotExtra)
 		text := make([]byte, len(now.ID)+len(now.Name))
-		if err := m.read(text, now.Offset+header.HostOffset(snapshotHead+uint64(now.ExtraDataSize))); err != nil {
+		if err := m.read(text, now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize))); err != nil {
 			return err
 		}
 		length := (kept + header.HostOffset(len(text)) + 7) &^ 7
@@ -173,13 +196,16 @@ func completeExtra(s *image.Snapshot) Fix {
 		if err != nil || now.ExtraDataSize >= leastExtra {
 			return err
 		}
+		if err := m.wholeSnapshots(); err != nil {
+			return err
+		}
 		old := make([]byte, end-now.Offset)
 		if err := m.read(old, now.Offset); err != nil {
 			return err
 		}
-		text := snapshotHead + int(now.ExtraDataSize)
+		text := snapshotFixed + int(now.ExtraDataSize)
 		stop := text + len(now.ID) + len(now.Name)
-		entry := append([]byte(nil), old[:snapshotHead]...)
+		entry := append([]byte(nil), old[:snapshotFixed]...)
 		binary.BigEndian.PutUint32(entry[36:], leastExtra)
 		entry = binary.BigEndian.AppendUint64(entry, now.VMStateSize)
 		entry = binary.BigEndian.AppendUint64(entry, now.DiskSize)

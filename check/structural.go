@@ -14,13 +14,13 @@ import (
 func (c *run) structural() {
 	c.headerArea()
 	c.extensions()
-	c.structures()
+	c.headerTables()
 	if c.im == nil {
 		return // nothing else can be found without a cluster size
 	}
 	c.snapshotTable()
-	c.bitmaps()
-	c.luks()
+	c.validBitmaps()
+	c.luksPointer()
 }
 
 // headerPath returns what expressions call a field or bit of the header area.
@@ -40,8 +40,8 @@ func (c *run) fieldFinding(k *Kind, path, found, want string) Finding {
 	return f
 }
 
-// structures finds tables that the file does not have whole, and tables that overlap.
-func (c *run) structures() {
+// headerTables finds tables that the file does not have whole, and tables that overlap.
+func (c *run) headerTables() {
 	all := image.Structures(c.area)
 	broken := make([]string, len(all)) // what is wrong with the pointers, as IDs
 	causes := c.headerCauses()
@@ -117,7 +117,7 @@ func clusterEnd(s image.Structure, cs uint64) uint64 {
 func (c *run) brokenField(field string) string {
 	for _, v := range c.area.Violations {
 		if v.Field == field {
-			return kindOfRule[v.Rule].ID + "@" + headerPath(field)
+			return kindOf(v).ID + "@" + headerPath(field)
 		}
 	}
 	return ""
