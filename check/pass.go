@@ -24,7 +24,8 @@ type pass struct {
 	claims []claim // in the order in which they are believed
 	sorted []claim // those that are followed, by cluster
 
-	sortedFrom int // number of claims that sorted was made from
+	sortedFrom int      // number of claims that sorted was made from
+	l2s        []uint32 // clusters that are L2 tables, each once
 }
 
 // newPass prepares a pass over what is loaded.
@@ -317,6 +318,7 @@ func (p *pass) l2Place(t l2Table) {
 		p.odd, p.astray = true, true
 		return
 	}
+	p.l2s = append(p.l2s, uint32(c))
 	if !p.strict {
 		p.refs.add(c, 1, t.weight)
 	}

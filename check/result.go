@@ -1,6 +1,8 @@
 package check
 
 import (
+	"sync"
+
 	"qedit/header"
 	"qedit/image"
 )
@@ -32,6 +34,9 @@ type Result struct {
 	// What was counted, following pointers as QEMU does, and as can be believed;
 	// the same where nothing is misread, nil where no tables can be found.
 	strict, believed *pass
+
+	once sync.Once
+	read []extent // of metadata, for Unaffected
 }
 
 // Count returns the number of findings of a severity, those left out included.

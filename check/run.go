@@ -58,6 +58,9 @@ func newRun(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o
 // add keeps a finding and hands it on, as long as there are not too many of its
 // kind.
 func (c *run) add(f Finding) {
+	if c.kept == nil {
+		c.kept, c.res.More = map[string]int{}, map[string]uint64{}
+	}
 	if c.kept[f.Kind.ID]++; c.kept[f.Kind.ID] > MaxFindings {
 		c.res.More[f.Kind.ID]++
 		c.res.left[f.Kind.Severity]++
