@@ -3,10 +3,23 @@ package check
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 
 	"qedit/header"
 )
+
+// named are findings whose fixes can be compared: functions never are equal.
+func named(all []Finding) []Finding {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Fixes = slices.Clone(all[i].Fixes)
+		for j := range all[i].Fixes {
+			all[i].Fixes[j].mend = nil
+		}
+	}
+	return all
+}
 
 // Changing any byte that Unaffected lets pass changes nothing in the result;
 // data clusters and those that nothing points at are among them.
@@ -28,7 +41,7 @@ func TestUnaffected(t *testing.T) {
 			changed := bytes.Clone(image)
 			changed[at] ^= 0x55
 			now := runOn(t, changed)
-			if now.QEMU != r.QEMU || !reflect.DeepEqual(now.Findings, r.Findings) {
+			if now.QEMU != r.QEMU || !reflect.DeepEqual(named(now.Findings), named(r.Findings)) {
 				t.Errorf("byte 0x%x matters", at)
 			}
 		}
