@@ -74,6 +74,7 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 	type step struct {
 		save          editor.Saved
 		t             editor.Transaction
+		from, to      int64            // length of the file before and after, bytes
 		before, after *editor.Overlaid // nil where they are not known
 	}
 	var steps []step
@@ -82,10 +83,18 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 			steps = append(steps, step{save: save, t: t})
 		}
 	}
+	size := s.Size()
 	for i := range steps {
 		x := &steps[i]
 		if !forward {
 			x = &steps[len(steps)-1-i]
+		}
+		x.from, x.to = size, size
+		if g := x.t.Grow; g != nil {
+			x.from, x.to = g.From, g.To
+		}
+		if size = x.to; !forward {
+			size = x.from
 		}
 		if now == nil {
 			continue // the image was changed by others since
@@ -101,16 +110,26 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 		x.before = now
 	}
 	var lines []string
+	listed := map[string]bool{} // by ID
 	for _, x := range steps {
-		if number != 0 && x.save.Number != number || len(x.t.Replacements) == 0 {
+		if number != 0 && x.save.Number != number || len(x.t.Replacements) == 0 && x.t.Grow == nil {
 			continue
 		}
+		listed[x.t.ID] = true
 		of := "not saved"
 		if x.save.Number != 0 {
 			of = fmt.Sprintf("save %d", x.save.Number)
 		}
 		line := fmt.Sprintf("# %s, %s: %s\n", of, x.save.Time.Local().Format(time.DateTime), header.Printable(x.t.Title))
-		c, err := commandOf(path, s.Size(), x.t, x.before, x.after)
+		c := ""
+		switch {
+		case x.to >= x.from:
+			c, err = commandOf(path, x.from, x.t, x.before, x.after)
+		case listed[x.t.Undoes] && x.t.Undoes != "":
+			c = "qedit undo " + shellQuote(fileWord(path)) + "\n" // a file is cut in no other way
+		default:
+			err = fmt.Errorf("%s cuts off what a save had added, which nothing but qedit undo does", header.Quote(x.t.Title))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -119,9 +138,26 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 	return lines, nil
 }
 
-// commandOf returns the command that does a transaction again. What it does is
-// tried: fields by name where that gives the same bytes, else bytes.
+// fileWord is a path as a command takes it.
+func fileWord(path string) string {
+	if strings.HasPrefix(path, "-") {
+		return "./" + path
+	}
+	return path
+}
+
+// commandOf returns the command that does a transaction again, on an image of so
+// many bytes. What it does is tried: fields by name where that gives the same
+// bytes, else bytes. Where the file grows it is a patch.
 func commandOf(path string, size int64, t editor.Transaction, before, after *editor.Overlaid) (string, error) {
+	file := fileWord(path)
+	if t.Grow != nil {
+		flag := "--grow "
+		if t.Raw || before != nil && after != nil && len(header.Brought(before.Area, after.Area)) > 0 {
+			flag += "--raw "
+		}
+		return patchCommand(flag, file, size, t)
+	}
 	raw := t.Raw
 	settings := bytesOf(t.Replacements)
 	if len(settings) > maxNamed {
@@ -138,10 +174,6 @@ func commandOf(path string, size int64, t editor.Transaction, before, after *edi
 	if raw {
 		flag = "--raw "
 	}
-	file := path
-	if strings.HasPrefix(file, "-") {
-		file = "./" + file
-	}
 	line := "qedit set " + flag + shellQuote(file)
 	for _, x := range settings {
 		line += " " + shellQuote(x.path+"="+x.text)
@@ -156,6 +188,9 @@ func commandOf(path string, size int64, t editor.Transaction, before, after *edi
 func patchCommand(flag, file string, size int64, t editor.Transaction) (string, error) {
 	var b bytes.Buffer
 	p := editor.Patch{Title: t.Title, Size: size, Writes: t.Replacements}
+	if t.Grow != nil {
+		p.NewSize = t.Grow.To
+	}
 	if err := p.Write(&b); err != nil {
 		return "", err
 	}
@@ -175,7 +210,7 @@ func bytesOf(runs []editor.Replacement) []setting {
 // fields have one.
 func settingsOf(size int64, t editor.Transaction, before, after *editor.Overlaid) []setting {
 	all := headerSettings(before.Area, after.Area)
-	n, err := newNamer(before, after, size, before.Area, after.Area)
+	n, err := newNamer(before, after, size, size, before.Area, after.Area)
 	end := max(before.Area.End(), after.Area.End())
 	seen := map[string]bool{}
 	for _, r := range t.Replacements {

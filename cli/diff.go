@@ -137,7 +137,7 @@ func openPair(flags *sessionFlags, args []string) (*pair, error) {
 		p.close()
 		return nil, err
 	}
-	p.b = side{args[0], p.edits, s.Size(), p.edits.Area}
+	p.b = side{args[0], p.edits, p.edits.Size(), p.edits.Area}
 	return p, nil
 }
 
@@ -190,11 +190,14 @@ func (p *pair) same() func(at, end header.HostOffset) bool {
 
 // patch writes the bytes that differ.
 func (p *pair) patch(ctx context.Context, env Env) error {
-	if p.a.size != p.b.size {
-		return fmt.Errorf("a patch does not change the size of an image: %s has %d bytes, %s %d",
+	if p.a.size != p.b.size && p.edits == nil {
+		return fmt.Errorf("a patch is of images of one length: %s has %d bytes, %s %d",
 			header.Quote(p.a.path), p.a.size, header.Quote(p.b.path), p.b.size)
 	}
 	patch := editor.Patch{Title: p.title, Size: p.a.size}
+	if p.b.size != p.a.size {
+		patch.NewSize = p.b.size
+	}
 	var err error
 	if p.edits != nil {
 		patch.Writes = p.edits.Writes()
@@ -207,7 +210,7 @@ func (p *pair) patch(ctx context.Context, env Env) error {
 	if err := patch.Write(env.Stdout); err != nil {
 		return err
 	}
-	if len(patch.Writes) > 0 {
+	if len(patch.Writes) > 0 || patch.Grows() {
 		return exitError(ExitFindings)
 	}
 	return nil

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"qedit/check"
-	"qedit/editor"
 	"qedit/header"
 )
 
@@ -23,18 +22,20 @@ func newFix(env Env, flags *sessionFlags) *cobra.Command {
 		Short: "Mend what check finds, as one reviewed save",
 		Long: `Check the image, mend what was found, check again until nothing is left that
 can be mended, show the plan and save it. Without a FINDING that is everything
-whose fix loses nothing and needs no choice; FINDING is the id of a finding or of
-a kind of findings, as check prints it, and FIX the name of one of its fixes,
-without which its first one is taken if it needs no choice.
+whose fix loses nothing and needs no choice. FINDING is the id of a finding, or
+of a kind of findings, as check prints it; FIX is the name of one of its fixes.
+Without FIX it is the only one that there is, or the first where that needs no
+choice; else it is refused with the names to choose from.
 
 On a terminal the plan is shown and you are asked. Elsewhere nothing is written
-without --yes; --plan shows the plan and writes nothing. A save can be taken back
-with undo. Leaks are freed only where they are named, and nothing else is wrong.
-Fixes never zero or punch a cluster.
+without --yes; --plan shows the plan and writes nothing. A save can be taken
+back with undo. Leaks are freed only where they are named, and nothing else is wrong.
+Fixes never zero or punch a cluster. The file becomes longer only with --grow,
+where a fix needs clusters and none are free; undo cuts that off again.
 
-Exit codes: those of check, for what is left, or would be left; 1 also when
-something failed. Nothing is written when a fix that was asked for by name cannot
-be done.`,
+Exit codes: those of check, for what is left: 0 nothing, or warnings and notes;
+1 failed or refused, nothing was written unless it says so; 2 errors are left,
+or wrong usage; 3 leaks are left; 130 interrupted.`,
 		Example: `  qedit fix disk.qcow2 --plan
   qedit fix disk.qcow2 refcount-low
   qedit fix disk.qcow2 'l2-unaligned@l1[0].l2[3]=unallocate' --yes`,
@@ -88,49 +89,79 @@ func (f *fixCommand) run(ctx context.Context, path string, wanted []string) erro
 	})
 	m.end()
 	if grow := (*check.GrowthError)(nil); errors.As(err, &grow) {
-		return fmt.Errorf("%w; --grow allows that", err)
+		return nothingWritten(fmt.Errorf("the file would have to grow by %s for that; --grow allows it", counted(uint64(grow.Bytes), "byte")))
 	}
 	if err != nil {
 		return err
 	}
 	if len(wanted) > 0 && len(done.Failed) > 0 {
-		return fmt.Errorf("nothing was written: %w", &done.Failed[0])
+		return nothingWritten(&done.Failed[0])
 	}
 	o := outcome{path: path, plan: s.Plan(), before: before, done: done}
+	nameChanges(s, &o.plan)
 	if f.out.value != "json" {
 		o.print(f.env.Stdout)
 	}
-	if o.saved, err = f.save(s, o.plan); err != nil {
-		return err
+	if !f.plan && !f.yes && !o.plan.Empty() {
+		switch yes, err := ask(ctx, f.env, "Save this?"); {
+		case err != nil:
+			return err
+		case !yes:
+			fmt.Fprintln(f.env.Stdout, "nothing was written")
+			return checkExit(before)
+		}
+	}
+	if !f.plan && !o.plan.Empty() {
+		if err := s.Save(); err != nil {
+			return err
+		}
+		o.saved = true
 	}
 	f.flags.notices(path, s)
 	if f.out.value == "json" {
-		if err := encodeJSON(f.env.Stdout, o.json(), "  "); err != nil {
-			return err
-		}
+		err = encodeJSON(f.env.Stdout, o.json(), "  ")
 	} else if o.saved {
-		fmt.Fprintf(f.env.Stdout, "saved; qedit undo --count %d takes it back\n", len(o.plan.Transactions))
+		text := "saved\n"
+		if n := len(o.plan.Transactions); f.flags.history.value != "off" {
+			text = fmt.Sprintf("saved; qedit undo --count %d takes it back\n", n)
+		}
+		_, err = fmt.Fprint(f.env.Stdout, text)
+	}
+	if err != nil {
+		if o.saved {
+			f.flags.say(path, "the edits WERE saved; only what was done could not be written out")
+		}
+		return fmt.Errorf("writing the output: %w", err)
 	}
 	return checkExit(done.Left)
 }
 
-// save saves the edits, where that is wanted.
-func (f *fixCommand) save(s *editor.Session, plan editor.Plan) (bool, error) {
-	if f.plan || plan.Empty() {
-		return false, nil
+// ask asks a question on the terminal; anything but y or yes is no. The end of
+// the context ends it.
+func ask(ctx context.Context, env Env, question string) (bool, error) {
+	if _, err := fmt.Fprint(env.Stdout, question+" [y/N] "); err != nil {
+		return false, err
 	}
-	if !f.yes {
-		fmt.Fprint(f.env.Stdout, "Save this? [y/N] ")
-		answer, err := bufio.NewReader(f.env.Stdin).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return false, err
-		}
-		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-			fmt.Fprintln(f.env.Stdout, "nothing was written")
-			return false, nil
-		}
+	type reply struct {
+		text string
+		err  error
 	}
-	return true, s.Save()
+	replies := make(chan reply, 1)
+	go func() { // it reads on where the context ends, until the program does
+		text, err := bufio.NewReader(env.Stdin).ReadString('\n')
+		replies <- reply{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(env.Stdout)
+		return false, ctx.Err()
+	case r := <-replies:
+		if r.err != nil && !errors.Is(r.err, io.EOF) {
+			return false, r.err
+		}
+		text := strings.ToLower(strings.TrimSpace(r.text))
+		return text == "y" || text == "yes", nil
+	}
 }
 
 // wanted are the fixes that are asked for, by ID of findings and of kinds; none
@@ -159,24 +190,31 @@ func parseWanted(words []string, res *check.Result) (wanted, error) {
 
 // known reports why a word names nothing that can be mended.
 func (w wanted) known(id string, res *check.Result) error {
+	var names []string
+	var found *check.Finding
 	for i := range res.Findings {
 		f := &res.Findings[i]
 		if f.Kind.ID != id && f.ID() != id {
 			continue
 		}
-		switch {
-		case w.choose(f) != nil:
+		if w.choose(f) != nil {
 			return nil
-		case len(f.Fixes) == 0:
-			return fmt.Errorf("%s has no fix: %s", header.Printable(id), f.Kind.NoFix)
 		}
-		var names []string
+		found = f
 		for _, x := range f.Fixes {
-			names = append(names, id+"="+x.Name)
+			if name := id + "=" + x.Name; !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
-		return fmt.Errorf("%s: which fix? %s", header.Printable(id), header.Printable(strings.Join(names, ", ")))
 	}
-	if slices.ContainsFunc(check.Kinds(), func(k *check.Kind) bool { return k.ID == id }) {
+	switch {
+	case len(names) > 0 && w[id] != "":
+		return fmt.Errorf("%s has no fix %s; there is %s", header.Printable(id), header.Quote(w[id]), header.Printable(strings.Join(names, ", ")))
+	case len(names) > 0:
+		return fmt.Errorf("%s: which fix? %s", header.Printable(id), header.Printable(strings.Join(names, ", ")))
+	case found != nil:
+		return fmt.Errorf("%s has no fix: %s", header.Printable(id), found.Kind.NoFix)
+	case slices.ContainsFunc(check.Kinds(), func(k *check.Kind) bool { return k.ID == id }):
 		return fmt.Errorf("there is no finding of the kind %s", id)
 	}
 	return fmt.Errorf("there is no finding %s; check lists those there are", header.Quote(id))
@@ -195,89 +233,10 @@ func (w wanted) choose(f *check.Finding) *check.Fix {
 	switch {
 	case !ok:
 		return nil
+	case name == "" && len(f.Fixes) == 1:
+		return &f.Fixes[0]
 	case name == "":
 		return f.Default()
 	}
 	return f.Fix(name)
-}
-
-// outcome is what a fix did, or would do.
-type outcome struct {
-	path   string
-	plan   editor.Plan
-	before *check.Result
-	done   *check.Repaired
-	saved  bool
-}
-
-// mended returns the number of findings that are no more.
-func (o *outcome) mended() int {
-	left := map[string]bool{}
-	for i := range o.done.Left.Findings {
-		left[o.done.Left.Findings[i].ID()] = true
-	}
-	n := 0
-	for i := range o.before.Findings {
-		if !left[o.before.Findings[i].ID()] {
-			n++
-		}
-	}
-	return n
-}
-
-// print prints the plan for people.
-func (o *outcome) print(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s\n", header.Printable(o.path), verdict(o.before))
-	if o.plan.Empty() {
-		fmt.Fprintln(w, "nothing to mend that needs no choice")
-	} else {
-		fmt.Fprintln(w, "\nplan")
-		for i, t := range o.done.Transactions {
-			fmt.Fprintf(w, "  %d  %s (%s)\n", i+1, header.Harmless(t.Title), counted(t.Bytes(), "byte"))
-		}
-		fmt.Fprintf(w, "\n%s\nmends %s; left: %s\n", o.plan, counted(o.mended(), "finding"), verdict(o.done.Left))
-	}
-	for _, e := range o.done.Failed {
-		fmt.Fprintf(w, "  could not be done: %s\n", header.Harmless(e.Error()))
-	}
-	for i := range o.done.Left.Findings {
-		f := &o.done.Left.Findings[i]
-		if f.Kind.Severity < check.Leak || f.Cause != "" {
-			continue
-		}
-		fmt.Fprintf(w, "  %s: %s", f.Kind.Severity, header.Harmless(f.ID()))
-		for j, x := range f.Fixes {
-			sep := ", "
-			if j == 0 {
-				sep = "; choose "
-			}
-			fmt.Fprintf(w, "%s=%s", sep, x.Name)
-		}
-		fmt.Fprintln(w)
-	}
-}
-
-// json is the plan for programs: that of set, with findings.
-func (o *outcome) json() object {
-	p := planJSON(o.path, o.plan, o.saved)
-	titles, failed, left := []any{}, []any{}, []any{}
-	for _, t := range o.done.Transactions {
-		titles = append(titles, t.Title)
-	}
-	for i := range o.done.Failed {
-		e := &o.done.Failed[i]
-		entry := object{}
-		entry.addText("id", e.Finding.ID())
-		entry.add("fix", e.Fix.Name)
-		entry.addText("error", header.Harmless(e.Err.Error()))
-		failed = append(failed, entry)
-	}
-	for i := range o.done.Left.Findings {
-		left = append(left, findingJSON(&o.done.Left.Findings[i]))
-	}
-	p.add("transactions", titles)
-	p.add("mended", o.mended())
-	p.add("failed", failed)
-	p.add("left", left)
-	return p
 }

@@ -25,7 +25,7 @@ back since are marked.
 transaction, on a copy of the image as it was before: of all saves, of the one
 with a NUMBER, or with the word unsaved of the edits that a session has left and
 not saved. Fields come by name, other bytes by their offset, and what is too
-much for a line as a patch.
+much for a line as a patch, and so does what makes the file longer.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -90,8 +90,12 @@ func historyJSON(path string, saves []editor.Saved) object {
 			for _, r := range t.Replacements {
 				writes = append(writes, writeJSON(r))
 			}
+			var grow any
+			if t.Grow != nil {
+				grow = object{{"from", t.Grow.From}, {"to", t.Grow.To}}
+			}
 			transactions = append(transactions, object{
-				{"id", t.ID}, {"undoes", t.Undoes}, {"title", t.Title}, {"raw", t.Raw}, {"standing", save.Standing[i]}, {"writes", writes},
+				{"id", t.ID}, {"undoes", t.Undoes}, {"title", t.Title}, {"raw", t.Raw}, {"standing", save.Standing[i]}, {"grow", grow}, {"writes", writes},
 			})
 		}
 		list = append(list, object{{"number", save.Number}, {"time", save.Time}, {"transactions", transactions}})
@@ -149,7 +153,7 @@ Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 func saveAndPrint(env Env, flags *sessionFlags, out *choice, path string, s *editor.Session, dryRun bool) error {
 	plan := s.Plan()
 	nameChanges(s, &plan)
-	saved := !dryRun && len(plan.Writes) > 0
+	saved := !dryRun && !plan.Empty()
 	if !dryRun {
 		if err := s.Save(); err != nil {
 			return err

@@ -246,6 +246,8 @@ func planJSON(path string, p editor.Plan, saved bool) object {
 	o := object{}
 	o.addText("file", path)
 	o.add("saved", saved)
+	o.add("file_size", p.From)
+	o.add("new_file_size", p.To)
 	o.add("changes", changes)
 	o.add("writes", writes)
 	breaks := []any{}

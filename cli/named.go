@@ -32,12 +32,14 @@ const (
 	maxNamed  = 1000
 )
 
-func newNamer(before, after io.ReaderAt, size int64, was, is *header.Area) (*namer, error) {
-	a, err := image.New(before, size, was)
+// newNamer returns a namer for an edit that leads from one image of so many bytes
+// to another.
+func newNamer(before, after io.ReaderAt, from, to int64, was, is *header.Area) (*namer, error) {
+	a, err := image.New(before, from, was)
 	if err != nil {
 		return nil, err
 	}
-	b, err := image.New(after, size, is)
+	b, err := image.New(after, to, is)
 	return &namer{a, b, maxMisses, maxNamed}, err
 }
 
@@ -105,7 +107,11 @@ func (n *namer) entry(t image.Table, i uint64) []namedChange {
 		if is.Length() == 16 {
 			value = fmt.Sprintf("0x%x%016x", is.Word, is.Bitmap)
 		}
-		return []namedChange{{is.Path(), is.Offset, n.was.Describe(&was), n.is.Describe(&is), value}}
+		old := ""
+		if was.Err == nil && !was.Missing {
+			old = n.was.Describe(&was)
+		}
+		return []namedChange{{is.Path(), is.Offset, old, n.is.Describe(&is), value}}
 	}
 	var changes []namedChange
 	for j := range new {
@@ -138,10 +144,31 @@ func (n *namer) part(changes []namedChange, was, is *image.Node) []namedChange {
 	return append(changes, namedChange{is.Path, is.Offset, was.Text, is.Text, value})
 }
 
+// added returns what the clusters of a range are that the file gets: as tables,
+// not entry by entry.
+func (n *namer) added(at, end header.HostOffset) []editor.Change {
+	var changes []editor.Change
+	cs := header.HostOffset(n.is.ClusterSize())
+	for at &^= cs - 1; at < end; at += cs {
+		c := editor.Change{Offset: at, New: "a new cluster"}
+		if n.misses > 0 {
+			if l := n.is.Locate(at); l.HasTable {
+				c.Path, c.New = l.Table.Name(), "a new "+l.Title
+			} else {
+				n.misses--
+			}
+		}
+		if k := len(changes); k == 0 || changes[k-1].Path != c.Path || changes[k-1].New != c.New {
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
 // nameChanges puts the fields of entries in the place of bytes in a plan, where
 // these are known.
 func nameChanges(s *editor.Session, p *editor.Plan) {
-	n, err := newNamer(s.Base(), s.View(), s.Size(), s.OnDisk(), s.Area())
+	n, err := newNamer(s.Base(), s.View(), p.From, p.To, s.OnDisk(), s.Area())
 	if err != nil {
 		return // bytes they are
 	}
@@ -158,6 +185,13 @@ func nameChanges(s *editor.Session, p *editor.Plan) {
 		}
 		if w.Offset < end {
 			w = editor.Replacement{Offset: end, Old: w.Old[end-w.Offset:], New: w.New[end-w.Offset:]}
+		}
+		if grown := header.HostOffset(p.From); w.End() > grown {
+			changes = append(changes, n.added(max(w.Offset, grown), w.End())...)
+			if w.Offset >= grown {
+				continue
+			}
+			w = editor.Replacement{Offset: w.Offset, Old: w.Old[:grown-w.Offset], New: w.New[:grown-w.Offset]}
 		}
 		named, rest := n.name(w)
 		for _, c := range named {

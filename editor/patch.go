@@ -15,13 +15,19 @@ import (
 	"qedit/header"
 )
 
-// Patch is what turns one image into another of the same size: the bytes that
-// differ, old and new. See docs/patch.md for the file.
+// Patch is what turns one image into another: the bytes that differ, old and
+// new, and the length. See docs/patch.md for the file.
 type Patch struct {
-	Title  string
-	Size   int64         // of the image file, bytes
-	Writes []Replacement // sorted by offset and disjoint
+	Title string
+	Size  int64 // of the image file, bytes
+	// NewSize is the length of the file after it, bytes, where that is another
+	// one; else 0. A file may become longer, as by a Growth, and not shorter.
+	NewSize int64
+	Writes  []Replacement // sorted by offset and disjoint
 }
+
+// Grows reports whether it makes the file longer.
+func (p *Patch) Grows() bool { return p.NewSize > p.Size }
 
 // Bounds of a patch: one that is larger could not be saved in one go.
 const (
@@ -36,6 +42,7 @@ type patchFile struct {
 	Version int         `json:"version"`
 	Title   string      `json:"title"`
 	Size    int64       `json:"size"`
+	NewSize *int64      `json:"new_size"` // version 2 alone has it
 	Writes  []patchRun  `json:"writes"`
 	Sum     hexadecimal `json:"sha256"`
 }
@@ -56,10 +63,16 @@ func (h *hexadecimal) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// Versions of a patch: one that makes the file longer is not understood by those
+// who know the first only.
 const (
-	patchKind    = "patch"
-	patchVersion = 1
+	patchKind     = "patch"
+	patchVersion  = 1
+	growthVersion = 2
 )
+
+// errShorter says that a patch would cut a file.
+var errShorter = errors.New("a patch does not make an image file shorter: nothing but undo cuts off what a save has added")
 
 // PatchTooLargeError says that images differ in more than a patch can have.
 type PatchTooLargeError struct {
@@ -81,6 +94,9 @@ func (p *Patch) sum() []byte {
 		h.Write(b[:]) // never fails
 	}
 	number(uint64(p.Size))
+	if p.Grows() {
+		number(uint64(p.NewSize))
+	}
 	for _, w := range p.Writes {
 		number(uint64(w.Offset))
 		number(uint64(len(w.New)))
@@ -99,11 +115,18 @@ func (p *Patch) Write(w io.Writer) error {
 	if n > MaxPatchBytes || len(p.Writes) > MaxPatchRuns {
 		return &PatchTooLargeError{p.Writes[len(p.Writes)-1].End()}
 	}
+	if p.NewSize != 0 && p.NewSize < p.Size {
+		return errShorter
+	}
 	title, err := json.Marshal(p.Title)
 	if err != nil {
 		return err
 	}
-	b := fmt.Appendf(nil, "{\n  \"qedit\": %q,\n  \"version\": %d,\n  \"title\": %s,\n  \"size\": %d,\n  \"writes\": [", patchKind, patchVersion, title, p.Size)
+	version, longer := patchVersion, ""
+	if p.Grows() {
+		version, longer = growthVersion, fmt.Sprintf("  \"new_size\": %d,\n", p.NewSize)
+	}
+	b := fmt.Appendf(nil, "{\n  \"qedit\": %q,\n  \"version\": %d,\n  \"title\": %s,\n  \"size\": %d,\n%s  \"writes\": [", patchKind, version, title, p.Size, longer)
 	for i, r := range p.Writes {
 		line, err := json.Marshal(patchRun{uint64(r.Offset), r.Old, r.New})
 		if err != nil {
@@ -145,12 +168,19 @@ func ReadPatch(data []byte) (*Patch, error) {
 	switch {
 	case f.Kind != patchKind:
 		return torn("it is a %s", header.Quote(cmp.Or(f.Kind, "file of another kind")))
-	case f.Version != patchVersion:
-		return torn("it has version %d, %d is known here", f.Version, patchVersion)
+	case f.Version != patchVersion && f.Version != growthVersion:
+		return torn("it has version %d; %d and %d are known here", f.Version, patchVersion, growthVersion)
 	case d.More():
 		return torn("something follows")
+	case (f.Version == growthVersion) != (f.NewSize != nil):
+		return torn("new_size belongs to version %d", growthVersion)
 	}
 	p := &Patch{Title: f.Title, Size: f.Size}
+	if f.NewSize != nil {
+		if p.NewSize = *f.NewSize; !p.Grows() {
+			return torn("the new size, %d bytes, is not more than the old one", p.NewSize)
+		}
+	}
 	for _, r := range f.Writes {
 		p.Writes = append(p.Writes, Replacement{header.HostOffset(r.Offset), r.Old, r.New})
 	}
@@ -169,7 +199,11 @@ func (p *Patch) Transaction() Transaction {
 	if p.Title != "" {
 		title += " " + p.Title
 	}
-	return Transaction{Title: title, Replacements: p.Writes}
+	t := Transaction{Title: title, Replacements: p.Writes}
+	if p.Grows() {
+		t.Grow = &Growth{p.Size, p.NewSize}
+	}
+	return t
 }
 
 // Skip returns where the next bytes of a file may be that are no zeros, at or

@@ -270,6 +270,9 @@ func bitChanges(before, after *header.Node, was, is *header.Area) []Change {
 	return changes
 }
 
+// shownWrites is how many runs of bytes the text of a plan lists.
+const shownWrites = 16
+
 // String returns the plan as text: the fields, then the bytes.
 func (p Plan) String() string {
 	if p.Empty() {
@@ -287,7 +290,11 @@ func (p Plan) String() string {
 		b.WriteString(text + "\n")
 	}
 	fmt.Fprintf(&b, "%s to write at", counted(p.Bytes(), "byte"))
-	for _, w := range p.Writes {
+	for i, w := range p.Writes {
+		if i == shownWrites {
+			fmt.Fprintf(&b, " and %s more", counted(len(p.Writes)-i, "place"))
+			break
+		}
 		fmt.Fprintf(&b, " %v+%d", w.Offset, len(w.New))
 	}
 	b.WriteByte('\n')
