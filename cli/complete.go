@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"qedit/check"
 	"qedit/editor/store"
 	"qedit/header"
 	"qedit/image"
@@ -22,6 +25,8 @@ func addCompletions(root *cobra.Command) {
 			cmd.ValidArgsFunction = completeAfterFile(completeFields)
 		case "set":
 			cmd.ValidArgsFunction = completeAfterFile(completeSettings)
+		case "fix":
+			cmd.ValidArgsFunction = completeFindings
 		case "dump", "locate":
 			cmd.ValidArgsFunction = completeAfterFile(image.Scope.Complete)
 		}
@@ -87,15 +92,21 @@ func completeAfterFile(complete func(image.Scope, string) []string) cobra.Comple
 
 // quietScope opens an image for reading its tables, and for nothing else.
 func quietScope(path string) (scope image.Scope, done func(), err error) {
-	f, err := store.Open(path)
+	scope, f, err := quietOpen(path)
 	if err != nil {
 		return scope, nil, err
 	}
-	close := func() { _ = f.Close() } // nothing was written
+	return scope, func() { _ = f.Close() }, nil // nothing was written
+}
+
+func quietOpen(path string) (scope image.Scope, f store.Image, err error) {
+	f, err = store.Open(path)
+	if err != nil {
+		return scope, nil, err
+	}
 	size, err := f.Size()
 	if err != nil {
-		close()
-		return scope, nil, err
+		return scope, nil, errors.Join(err, f.Close())
 	}
 	// Most headers end long before a page does; one that goes on is read whole.
 	buf := make([]byte, min(size, header.MaxClusterSize))
@@ -111,8 +122,54 @@ func quietScope(path string) (scope image.Scope, done func(), err error) {
 	if im, err := image.New(f, size, area); err == nil {
 		scope.Image = im
 	}
-	return scope, close, nil
+	return scope, f, nil
 }
+
+// findingsTime is how long a check may take whose findings are completed: then
+// those that were found so far have to do.
+const findingsTime = time.Second
+
+// completeFindings completes the findings of an image, their kinds and fixes.
+func completeFindings(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	const directive = cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	scope, f, err := quietOpen(args[0])
+	if err != nil {
+		return nil, directive
+	}
+	defer f.Close()
+	ctx, stop := context.WithTimeout(context.Background(), findingsTime)
+	defer stop()
+	res, _ := check.Run(ctx, f, scope.Size, scope.Area, check.Options{}) // what was found in time
+	var all []string
+	add := func(word, says string) {
+		if strings.HasPrefix(word, typed) && !slices.ContainsFunc(all, func(c string) bool { return strings.HasPrefix(c, word+"\t") }) {
+			all = append(all, word+"\t"+says)
+		}
+	}
+	id, _, named := strings.Cut(typed, "=")
+	for i := range res.Findings {
+		f := &res.Findings[i]
+		for _, x := range f.Fixes {
+			switch {
+			case named && (id == f.ID() || id == f.Kind.ID):
+				add(id+"="+x.Name, header.Harmless(x.Title))
+			case !named:
+				add(f.Kind.ID, f.Kind.Title)
+				add(f.ID(), header.Harmless(f.Found))
+			}
+			if len(all) >= maxCompletions {
+				return all, directive
+			}
+		}
+	}
+	return all, directive
+}
+
+// maxCompletions is how many words are offered.
+const maxCompletions = 500
 
 // completeFields completes the fields that get takes: no positions.
 func completeFields(s image.Scope, typed string) []string {

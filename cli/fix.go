@@ -29,9 +29,9 @@ choice; else it is refused with the names to choose from.
 
 On a terminal the plan is shown and you are asked. Elsewhere nothing is written
 without --yes; --plan shows the plan and writes nothing. A save can be taken
-back with undo. Leaks are freed only where they are named, and nothing else is wrong.
-Fixes never zero or punch a cluster. The file becomes longer only with --grow,
-where a fix needs clusters and none are free; undo cuts that off again.
+back with undo. Leaks are freed only where they are named and nothing else is
+wrong. Fixes never zero or punch a cluster. The file becomes longer only with
+--grow, where a fix needs clusters and none are free; undo cuts that off again.
 
 Exit codes: those of check, for what is left: 0 nothing, or warnings and notes;
 1 failed or refused, nothing was written unless it says so; 2 errors are left,

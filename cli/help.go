@@ -24,6 +24,7 @@ func topics() []topic {
 	return []topic{
 		{"expressions", "how places of an image are named", expressionsText},
 		{"fields", "the format, field by field", fieldsText},
+		{"findings", "what check finds, and what that means", findingsText},
 		{"keys", "the keys of the editor", keysText},
 	}
 }
@@ -31,10 +32,10 @@ func topics() []topic {
 func newHelp(env Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | TOPIC]",
-		Short: "Help about a command, or: expressions, fields, keys",
+		Short: "Help about a command, or: expressions, fields, findings, keys",
 		Long: `Print help about a command, or one of the topics expressions (how places of an
-image are named), fields (the format, field by field) and keys (those of the
-editor).
+image are named), fields (the format, field by field), findings (what check
+finds, and what that means) and keys (those of the editor).
 
 Exit codes: 0 done; 2 there is no such command or topic.`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,7 +55,7 @@ func valid(s *jsonschema.Schema, text string, lines bool) error {
 func TestSchemas(t *testing.T) {
 	all := schemas(t)
 	dir := t.TempDir()
-	used, outputs := map[string]bool{"violation": true, "error": true}, 0
+	used, outputs := map[string]bool{"violation": true, "error": true, "finding": true}, 0
 	run := func(schema string, args ...string) {
 		t.Helper()
 		var out, said bytes.Buffer
@@ -86,6 +87,11 @@ func TestSchemas(t *testing.T) {
 		run("plan", "set", "-n", path, "backing_file=\\xff", "lazy_refcounts=on")
 		run("plan", "set", path, "--raw", "corrupt=on", "l1_size=7")
 		run("plan", "undo", path)
+		run("check", "check", path)
+		run("fix", "fix", "--plan", "--grow", path)
+		run("fix", "fix", "--yes", "--grow", path)
+		run("check", "check", path)
+		run("plan", "undo", path)
 		run("history", "history", path)
 		if i == 0 {
 			odd := filepath.Join(dir, "no utf-8 \xff.qcow2")
@@ -93,6 +99,8 @@ func TestSchemas(t *testing.T) {
 				t.Skip("the file system takes no such name:", err)
 			}
 			run("info", "info", odd)
+			run("check", "check", odd)
+			run("fix", "fix", "--plan", odd)
 			run("clusters", "map", odd, "--clusters")
 			run("locate", "locate", odd, "0")
 			run("dump", "dump", odd, "0")
@@ -103,7 +111,22 @@ func TestSchemas(t *testing.T) {
 	if err := valid(all["info"], out.String(), true); err != nil || strings.Count(out.String(), "\n") != 3 {
 		t.Errorf("%v\n%.2000s", err, out.String())
 	}
-	if outputs < 300 {
+	for i, damage := range [][]string{
+		{"l1[0].l2[0]=0x8000000000020200"}, {"l1[0].l2[0]=0x8000000000020000", "l1[0].l2[1]=0x8000000000020000"},
+		{"refcount_table[0]=0x1200"}, {"snapshot[0].l1_table_offset=0x1f0000"}, {"bitmap[0].bitmap_table_size=9"},
+	} {
+		path := filepath.Join(dir, fmt.Sprint("damaged", i, ".qcow2"))
+		if err := copyFile(path, "../testdata/images/full.qcow2"); err != nil {
+			t.Fatal(err)
+		}
+		output(t, cli.ExitOK, append([]string{"set", "--raw", path}, damage...)...)
+		run("check", "check", path)
+		run("fix", "fix", "--plan", "--grow", path)
+		run("fix", "fix", "--yes", "--grow", path)
+		run("history", "history", path)
+		run("plan", "undo", path)
+	}
+	if outputs < 400 {
 		t.Errorf("only %d outputs were looked at", outputs)
 	}
 	for name := range all {
@@ -119,7 +142,10 @@ func TestSchemasAreStrict(t *testing.T) {
 	for name, text := range map[string]string{
 		"map":      `[{"start": 0, "length": 1, "depth": 0, "present": true, "zero": false, "data": true, "more": 1}]`,
 		"info":     `{"file": "x"}`,
-		"plan":     `{"file": "x", "saved": "yes", "changes": [], "writes": [], "raw": false, "breaks": []}`,
+		"check":    `{"file": "x", "findings": []}`,
+		"finding":  `{"id": "x"}`,
+		"fix":      `{"file": "x", "saved": false, "file_size": 1, "new_file_size": 1, "changes": [], "writes": [], "raw": false, "breaks": []}`,
+		"plan":     `{"file": "x", "saved": "yes", "file_size": 1, "new_file_size": 1, "changes": [], "writes": [], "raw": false, "breaks": []}`,
 		"history":  `{"file": "x"}`,
 		"locate":   `{"file": "x", "places": [{"expression": "0"}]}`,
 		"clusters": `{}`,
