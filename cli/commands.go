@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,9 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 		now, _ = now.Then(x.t.Invert())
 		x.before = now
 	}
+	// A file is cut in no other way than by undo, which takes back what was done
+	// last: then it has to take back all that was taken back.
+	cuts := slices.ContainsFunc(steps, func(x step) bool { return x.to < x.from })
 	var lines []string
 	listed := map[string]bool{} // by ID
 	for _, x := range steps {
@@ -123,10 +127,10 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 		line := fmt.Sprintf("# %s, %s: %s\n", of, x.save.Time.Local().Format(time.DateTime), header.Printable(x.t.Title))
 		c := ""
 		switch {
+		case cuts && number == 0 && x.t.Undoes != "" && listed[x.t.Undoes]:
+			c = "qedit undo " + shellQuote(fileWord(path)) + "\n"
 		case x.to >= x.from:
 			c, err = commandOf(path, x.from, x.t, x.before, x.after)
-		case listed[x.t.Undoes] && x.t.Undoes != "":
-			c = "qedit undo " + shellQuote(fileWord(path)) + "\n" // a file is cut in no other way
 		default:
 			err = fmt.Errorf("%s cuts off what a save had added, which nothing but qedit undo does", header.Quote(x.t.Title))
 		}

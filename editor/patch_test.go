@@ -89,7 +89,8 @@ func TestPatchDamaged(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "{}", "[]", `{"qedit":"patch","version":2}`, `{"qedit":"patch","version":1,"more":1}`, file.String() + "{}",
+		"", "{}", "[]", `{"qedit":"patch","version":2}`, `{"qedit":"patch","version":3}`,
+		strings.Replace(file.String(), `"version": 1`, `"version": 2`, 1), strings.Replace(file.String(), `"size": 100,`, `"size": 100, "new_size": 101,`, 1), `{"qedit":"patch","version":1,"more":1}`, file.String() + "{}",
 		`{"qedit":"patch","version":1,"title":"","size":5,"writes":[{"offset":4,"old":"0000","new":"0101"}],"sha256":""}`,
 		`{"qedit":"patch","version":1,"title":"","size":5,"writes":[{"offset":4,"old":"00","new":"0101"}],"sha256":""}`,
 		`{"qedit":"patch","version":1,"title":"","size":-5,"writes":[{"offset":18446744073709551615,"old":"00","new":"01"}],"sha256":""}`,
@@ -97,6 +98,35 @@ func TestPatchDamaged(t *testing.T) {
 		if _, err := editor.ReadPatch([]byte(text)); err == nil {
 			t.Errorf("%s is a patch", text)
 		}
+	}
+}
+
+// A patch may make the file longer, and says so; shorter it does not.
+func TestPatchGrows(t *testing.T) {
+	p := editor.Patch{Size: 100, NewSize: 120, Writes: []editor.Replacement{{Offset: 99, Old: []byte{1, 0}, New: []byte{3, 4}}}}
+	var file bytes.Buffer
+	if err := p.Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	q, err := editor.ReadPatch(file.Bytes())
+	if err != nil || !q.Grows() || q.NewSize != 120 {
+		t.Fatalf("%+v %v", q, err)
+	}
+	if g := q.Transaction().Grow; g == nil || *g != (editor.Growth{From: 100, To: 120}) {
+		t.Errorf("%+v", g)
+	}
+	for _, change := range [][2]string{
+		{`"version": 2`, `"version": 1`}, {`"new_size": 120`, `"new_size": 121`}, {`"new_size": 120`, `"new_size": 100`}, {`"new_size": 120`, `"new_size": 20`},
+		{`"new_size": 120`, `"new_size": 9223372036854775807`}, {`  "new_size": 120,`, ``}, {`"old":"0100"`, `"old":"0101"`},
+	} {
+		text := strings.Replace(file.String(), change[0], change[1], 1)
+		if _, err := editor.ReadPatch([]byte(text)); err == nil || text == file.String() {
+			t.Errorf("%s is a patch", text)
+		}
+	}
+	p.NewSize = 50
+	if err := p.Write(io.Discard); err == nil || !strings.Contains(err.Error(), "nothing but undo cuts") {
+		t.Error(err)
 	}
 }
 
