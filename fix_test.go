@@ -70,3 +70,26 @@ func TestBinaryCheckFits(t *testing.T) {
 		t.Errorf("broken lines in a pipe, %v\n%s", err, out)
 	}
 }
+
+// An image that a machine has is checked as it is on disk, and that is said.
+func TestQEMUHoldsChecked(t *testing.T) {
+	needTool(t, "qemu-io")
+	path := image(t, "full")
+	openInIO("-f", "qcow2")(t, t.TempDir(), path)
+	name, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	cmd := exec.Command(name, "check", path)
+	cmd.Stderr = &said
+	if out, err := cmd.Output(); err != nil || !strings.Contains(string(out), "nothing is wrong") || !strings.Contains(said.String(), "qemu-io") {
+		t.Errorf("%v\n%s%s", err, out, said.String())
+	}
+	said.Reset()
+	cmd = exec.Command(name, "fix", "--yes", path)
+	cmd.Stderr = &said
+	if out, err := cmd.Output(); err != nil || !strings.Contains(string(out), "nothing to mend") {
+		t.Errorf("%v\n%s%s", err, out, said.String())
+	}
+}
