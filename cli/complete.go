@@ -18,25 +18,25 @@ import (
 
 // addCompletions has the shell complete what the commands take. Nothing is
 // said: what cannot be read completes to nothing.
-func addCompletions(root *cobra.Command) {
-	for _, cmd := range root.Commands() {
-		switch cmd.Name() {
-		case "get":
-			cmd.ValidArgsFunction = completeAfterFile(completeFields)
-		case "set":
-			cmd.ValidArgsFunction = completeAfterFile(completeSettings)
-		case "fix":
-			cmd.ValidArgsFunction = completeFindings
-		case "dump", "locate":
-			cmd.ValidArgsFunction = completeAfterFile(image.Scope.Complete)
-		}
-		if cmd.Flags().Lookup("snapshot") != nil {
-			_ = cmd.RegisterFlagCompletionFunc("snapshot", completeSnapshots) // it fails where there is one already
-		}
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { completeChoice(cmd, f) })
+func addCompletions(cmd *cobra.Command) {
+	switch cmd.Name() {
+	case "get":
+		cmd.ValidArgsFunction = completeAfterFile(completeFields)
+	case "set":
+		cmd.ValidArgsFunction = completeAfterFile(completeSettings)
+	case "fix":
+		cmd.ValidArgsFunction = completeFindings
+	case "dump", "locate":
+		cmd.ValidArgsFunction = completeAfterFile(image.Scope.Complete)
 	}
-	root.Flags().VisitAll(func(f *pflag.Flag) { completeChoice(root, f) })
-	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { completeChoice(root, f) })
+	if cmd.Flags().Lookup("snapshot") != nil {
+		_ = cmd.RegisterFlagCompletionFunc("snapshot", completeSnapshots) // it fails where there is one already
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { completeChoice(cmd, f) })
+	cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { completeChoice(cmd, f) })
+	for _, sub := range cmd.Commands() {
+		addCompletions(sub)
+	}
 }
 
 // addCompletionCommand adds the command that writes what a shell needs.

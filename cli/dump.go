@@ -100,9 +100,11 @@ type dumper struct {
 	place  image.Place
 	length uint64 // bytes from the place on, those of the table where there is one
 	what   string
-	fields []dumpField
-	table  *image.Table // whose entries are to be printed
-	lost   bool         // some of them cannot be read
+	node   *header.Node                  // structure or field of the header area to be printed, or nil
+	broken map[string][]header.Violation // of the header area, by path
+	fields []dumpField                   // of an entry, or of records
+	table  *image.Table                  // whose entries are to be printed
+	lost   bool                          // some of them cannot be read
 }
 
 // dumpField is a field with what it holds.
@@ -142,7 +144,7 @@ func (d *dumper) find(length uint64) error {
 			return err
 		}
 	}
-	if d.length == 0 && len(d.fields) == 0 && d.table == nil {
+	if d.length == 0 && d.node == nil && len(d.fields) == 0 && d.table == nil {
 		d.length = defaultLength
 		if cluster := d.scope.Image; cluster != nil && strings.HasPrefix(strings.TrimSpace(d.expr), "cluster") && !strings.ContainsAny(d.expr, "+-") {
 			d.length = cluster.ClusterSize()
@@ -168,14 +170,31 @@ func (d *dumper) title() string {
 	return "unknown"
 }
 
-// headerFields collects the fields of a structure of the header area.
+// headerFields has the fields of a structure of the header area printed.
 func (d *dumper) headerFields() {
 	n := d.scope.Area.Lookup(d.place.Path)
 	if n == nil {
 		return
 	}
-	d.what = n.Title
-	d.headerField(n, 0)
+	d.what, d.node = n.Title, n
+	d.broken = map[string][]header.Violation{}
+	for _, v := range d.scope.Area.Violations {
+		d.broken[v.Field] = append(d.broken[v.Field], v)
+	}
+}
+
+// eachField hands on the fields to be printed. There may be many in a header
+// area, so these are made one by one.
+func (d *dumper) eachField(ctx context.Context, yield func(*dumpField) error) error {
+	if d.node != nil {
+		return d.headerField(ctx, d.node, 0, yield)
+	}
+	for i := range d.fields {
+		if err := yield(&d.fields[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fieldName is the name of a field as commands take it; of a structure what it
@@ -187,28 +206,36 @@ func fieldName(n *header.Node, depth int) string {
 	return n.Path[strings.LastIndexByte(n.Path, '.')+1:]
 }
 
-func (d *dumper) headerField(n *header.Node, depth int) {
+// headerField hands on a node of the header area and its parts.
+func (d *dumper) headerField(ctx context.Context, n *header.Node, depth int, yield func(*dumpField) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	a := d.scope.Area
 	f := dumpField{path: n.Path, name: fieldName(n, depth), offset: n.Offset, length: n.Length, depth: depth, low: n.Bit, high: n.Bit,
-		text: a.Describe(n), meaning: n.Meaning, broken: n.Broken}
+		text: a.Describe(n), meaning: n.Meaning, violations: d.broken[n.Path], broken: n.Broken}
+	number, ok := a.Uint(n)
 	switch {
 	case n.Field == nil:
 		f.value.add("value", nil)
 	case n.Field.Kind == header.Text:
 		f.value.addText("value", a.Raw(n))
+	case ok && n.Bit >= 0:
+		f.value.add("value", number != 0)
+	case ok:
+		f.value.add("value", number)
 	default:
-		addValue(&f.value, a, n.Path, a.Value(n))
-		f.value[0].name = "value"
+		f.value.add("value", a.Value(n))
 	}
-	for _, v := range a.Violations {
-		if v.Field == n.Path {
-			f.violations = append(f.violations, v)
+	if err := yield(&f); err != nil {
+		return err
+	}
+	for _, part := range n.Children() {
+		if err := d.headerField(ctx, part, depth+1, yield); err != nil {
+			return err
 		}
 	}
-	d.fields = append(d.fields, f)
-	for _, part := range n.Children() {
-		d.headerField(part, depth+1)
-	}
+	return nil
 }
 
 // named collects the fields of an entry, or the table.
@@ -231,7 +258,7 @@ func (d *dumper) named() error {
 			return why
 		}
 	}
-	d.nodes(n.Nodes, 0)
+	d.entryFields(n.Nodes, 0)
 	return nil
 }
 
@@ -259,13 +286,13 @@ func (d *dumper) records() {
 		f.length = int(last.Offset-f.offset) + last.Length
 		f.value.add("value", nil)
 		d.fields = append(d.fields, f)
-		d.nodes(nodes, 1)
+		d.entryFields(nodes, 1)
 	}
 	d.say("only the first %d are shown", maxRecords)
 }
 
-// nodes adds the fields of an entry.
-func (d *dumper) nodes(nodes []image.Node, depth int) {
+// entryFields adds the fields of an entry.
+func (d *dumper) entryFields(nodes []image.Node, depth int) {
 	for i := range nodes {
 		x := &nodes[i]
 		f := dumpField{path: x.Path, name: x.Title, offset: x.Offset, length: x.Length, depth: depth, low: -1, high: -1,

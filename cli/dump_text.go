@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"qedit/header"
 	"qedit/image"
@@ -20,7 +20,9 @@ func (d *dumper) text(ctx context.Context) error {
 	if d.table != nil {
 		return d.entriesText(ctx)
 	}
-	d.fieldsText()
+	if err := d.fieldsText(ctx); err != nil {
+		return err
+	}
 	return d.bytes(ctx, func(at header.HostOffset, p []byte) error {
 		var row []byte
 		for len(p) > 0 {
@@ -87,26 +89,28 @@ func (f *dumpField) holds() string {
 // most columns of a name or value before what follows is pushed to the right.
 const mostColumns = 32
 
-func (d *dumper) fieldsText() {
-	if len(d.fields) == 0 {
-		return
-	}
-	at, name, value := 0, 0, 0
-	for i := range d.fields {
-		f := &d.fields[i]
+func (d *dumper) fieldsText(ctx context.Context) error {
+	at, name, value, any := 0, 0, 0, false
+	err := d.eachField(ctx, func(f *dumpField) error {
+		any = true
 		at = max(at, len(f.where()))
 		name = max(name, min(2*f.depth+len(f.name), mostColumns))
-		value = max(value, min(len([]rune(f.holds())), mostColumns))
+		value = max(value, min(utf8.RuneCountInString(f.holds()), mostColumns))
+		return nil
+	})
+	if err != nil || !any {
+		return err
 	}
-	for i := range d.fields {
-		f := &d.fields[i]
+	err = d.eachField(ctx, func(f *dumpField) error {
 		line := fmt.Sprintf("%-*s  %-*s  %-*s  %s", at, f.where(), name, strings.Repeat("  ", f.depth)+f.name, value, f.holds(), f.meaning)
 		fmt.Fprintln(d.w, strings.TrimRight(header.Harmless(line), " "))
 		for _, v := range f.violations {
 			fmt.Fprintf(d.w, "%-*s  ! %s\n", at, "", header.Harmless(v.String()))
 		}
-	}
+		return nil
+	})
 	fmt.Fprintln(d.w)
+	return err
 }
 
 func (d *dumper) entriesText(ctx context.Context) error {
@@ -160,12 +164,15 @@ func (d *dumper) linear(ctx context.Context) error {
 			return nil
 		})
 	}
-	for i := range d.fields {
-		f := &d.fields[i]
+	err := d.eachField(ctx, func(f *dumpField) error {
 		fmt.Fprintln(d.w, header.Harmless(strings.TrimRight(fmt.Sprintf("%s, at %s: %s. %s", f.name, f.where(), f.holds(), f.meaning), " ")))
 		for _, v := range f.violations {
 			fmt.Fprintf(d.w, "Wrong: %s.\n", header.Harmless(v.String()))
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return d.bytes(ctx, func(at header.HostOffset, p []byte) error {
 		for len(p) > 0 {
@@ -179,8 +186,8 @@ func (d *dumper) linear(ctx context.Context) error {
 	})
 }
 
-// json prints the place as one object; entries and bytes are not kept in
-// memory.
+// json prints the place as one object; fields, entries and bytes are not kept
+// in memory.
 func (d *dumper) json(ctx context.Context) error {
 	o := object{}
 	o.addText("file", d.path)
@@ -189,44 +196,43 @@ func (d *dumper) json(ctx context.Context) error {
 	o.add("offset", d.place.Offset)
 	o.add("length", d.length)
 	o.addOptional("guest", d.place.Guest, d.place.HasGuest)
-	fields := []any{}
-	for i := range d.fields {
-		fields = append(fields, d.fields[i].json())
+	if t := d.table; t != nil {
+		o.add("table", t.Name())
+		o.add("entry_count", t.Entries)
+		o.add("entry_bits", t.Bits)
+		o.addOptional("problem", t.Problem, t.Problem != "")
 	}
-	o.add("fields", fields)
-	if d.table == nil {
-		return d.bytesJSON(ctx, o)
-	}
-	t := d.table
-	o.add("table", t.Name())
-	o.add("entry_count", t.Entries)
-	o.add("entry_bits", t.Bits)
-	o.addOptional("problem", t.Problem, t.Problem != "")
-	return streamArray(d.w, o, "entries", func(item func([]byte) error) error {
-		return d.entries(ctx, func(e *image.Entry) error {
-			line, err := d.entryJSON(e)
-			if err != nil {
-				return err
-			}
-			return item(line)
-		})
+	out := newStream(d.w, o)
+	err := out.array("fields", func(item func(any) error) error {
+		return d.eachField(ctx, func(f *dumpField) error { return item(f.json()) })
 	})
+	switch {
+	case err != nil:
+		return err
+	case d.table != nil:
+		err = out.array("entries", func(item func(any) error) error {
+			return d.entries(ctx, func(e *image.Entry) error { return item(d.entryJSON(e)) })
+		})
+	default:
+		err = out.text("bytes", func(part func([]byte) error) error {
+			line := make([]byte, hex.EncodedLen(chunk))
+			return d.bytes(ctx, func(_ header.HostOffset, p []byte) error { return part(line[:hex.Encode(line, p)]) })
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return out.end()
 }
 
-func (d *dumper) entryJSON(e *image.Entry) ([]byte, error) {
+func (d *dumper) entryJSON(e *image.Entry) object {
 	o := object{{"index", e.Index}, {"offset", e.Offset}, {"word", e.Word}}
 	if e.Table.Bits > 64 {
 		o.add("bitmap", e.Bitmap)
 	}
 	o.add("text", d.scope.Image.Describe(e))
-	vs := []any{}
-	for _, v := range d.scope.Image.Violations(e) {
-		vs = append(vs, violationJSON(v))
-	}
-	o.add("violations", vs)
-	var line bytes.Buffer
-	err := encodeJSON(&line, o, "")
-	return bytes.TrimSuffix(line.Bytes(), []byte("\n")), err
+	o.add("violations", violationsJSON(d.scope.Image.Violations(e)))
+	return o
 }
 
 func (f *dumpField) json() object {
@@ -237,30 +243,6 @@ func (f *dumpField) json() object {
 	o.add("text", f.text)
 	o.add("meaning", f.meaning)
 	o.addOptional("broken", f.broken, f.broken != "")
-	vs := []any{}
-	for _, v := range f.violations {
-		vs = append(vs, violationJSON(v))
-	}
-	o.add("violations", vs)
+	o.add("violations", violationsJSON(f.violations))
 	return o
-}
-
-// bytesJSON writes an object with one more member, the bytes in hexadecimal.
-func (d *dumper) bytesJSON(ctx context.Context, head object) error {
-	var b strings.Builder
-	if err := encodeJSON(&b, head, "  "); err != nil {
-		return err
-	}
-	fmt.Fprintf(d.w, "%s,\n  \"bytes\": \"", strings.TrimSuffix(b.String(), "\n}\n"))
-	line := make([]byte, hex.EncodedLen(chunk))
-	err := d.bytes(ctx, func(_ header.HostOffset, p []byte) error {
-		n := hex.Encode(line, p)
-		_, err := d.w.Write(line[:n])
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprint(d.w, "\"\n}\n")
-	return err
 }

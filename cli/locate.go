@@ -306,11 +306,3 @@ func (l *locator) addPlace(o *object, x *located) {
 		o.add("incomplete", header.Harmless(x.to.err.Error()))
 	}
 }
-
-// addOptional adds a value, or null where there is none.
-func (o *object) addOptional(name string, value any, ok bool) {
-	if !ok {
-		value = nil
-	}
-	o.add(name, value)
-}

@@ -46,11 +46,7 @@ func manPages(root *cobra.Command) map[string][]byte {
 		also = append(also, "qedit-"+t.name+"(7)")
 	}
 	pages["qedit.1"] = manPage(root, also)
-	for _, cmd := range root.Commands() {
-		if cmd.IsAvailableCommand() {
-			pages[manName(cmd)+".1"] = manPage(cmd, []string{"qedit(1)"})
-		}
-	}
+	addManPages(pages, root)
 	for _, t := range topics() {
 		var text, b bytes.Buffer
 		t.text(&text)
@@ -61,6 +57,19 @@ func manPages(root *cobra.Command) map[string][]byte {
 		pages["qedit-"+t.name+".7"] = b.Bytes()
 	}
 	return pages
+}
+
+// addManPages adds the pages of the commands below one, but for those that cobra
+// makes for each shell.
+func addManPages(pages map[string][]byte, parent *cobra.Command) {
+	for _, cmd := range parent.Commands() {
+		if cmd.IsAvailableCommand() {
+			pages[manName(cmd)+".1"] = manPage(cmd, []string{manName(parent) + "(1)"})
+			if cmd.Name() != "completion" {
+				addManPages(pages, cmd)
+			}
+		}
+	}
 }
 
 func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
@@ -104,7 +113,11 @@ func manPage(cmd *cobra.Command, also []string) []byte {
 		}
 	}
 	b.WriteString(".SH DESCRIPTION\n")
-	manText(&b, cmd.Long)
+	if cmd.Long == "" {
+		manText(&b, cmd.Short+".")
+	} else {
+		manText(&b, cmd.Long)
+	}
 	manFlags(&b, "OPTIONS", cmd.NonInheritedFlags())
 	manFlags(&b, "OPTIONS OF EVERY COMMAND", cmd.InheritedFlags())
 	if cmd.Example != "" {

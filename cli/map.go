@@ -334,7 +334,8 @@ func (m *mapCommand) clustersJSON(ctx context.Context, w io.Writer, clusters *im
 	head.add("broken_total", faults)
 	head.add("outside", clusters.Outside())
 	var line []byte
-	return streamArray(w, head, "runs", func(item func([]byte) error) error {
+	out := newStream(w, head)
+	err := out.array("runs", func(item func(any) error) error {
 		return runs(ctx, clusters, func(c, n uint64, k image.ClusterKind) error {
 			line = append(line[:0], `{"offset": `...)
 			line = strconv.AppendUint(line, c*m.image.ClusterSize(), 10)
@@ -355,4 +356,8 @@ func (m *mapCommand) clustersJSON(ctx context.Context, w io.Writer, clusters *im
 			return item(append(line, '}'))
 		})
 	})
+	if err != nil {
+		return err
+	}
+	return out.end()
 }

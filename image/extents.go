@@ -155,8 +155,8 @@ func (im *Image) walk(ctx context.Context, l1 Table, from, to GuestOffset, progr
 // table, go on as it does: data one behind the other, or nothing that is stored.
 func (im *Image) repeated(c *Chain) uint64 {
 	e := &c.L2
-	if c.Problem != "" || im.extended() || c.Length != im.ClusterSize() {
-		return 0
+	if c.Problem != "" || c.Length != im.ClusterSize() {
+		return 0 // of extended entries: subclusters differ
 	}
 	step, either, left := uint64(0), uint64(0), e.Table.Present-e.Index-1
 	switch c.Kind {
@@ -168,31 +168,63 @@ func (im *Image) repeated(c *Chain) uint64 {
 		}
 		left = min(left, (end-uint64(c.Host))>>im.clusterBits)
 	case GuestUnallocated, GuestZero:
-		if e.L2().Offset() != 0 {
+		if c.HasHost {
 			return 0
 		}
 	default:
 		return 0
 	}
+	size := im.l2EntrySize()
 	want, n := e.Word|either, uint64(0)
-	for at := uint64(e.Offset) + entrySize; n < left; {
+	for at := uint64(e.Offset) + size; n < left; {
 		page, err := im.pages.get(at >> pageBits)
 		if err != nil {
 			return n // the entry says so when its turn comes
 		}
 		words := page[min(at&(pageSize-1), uint64(len(page))):]
-		words = words[:min(uint64(len(words)), (left-n)*entrySize)]
-		if len(words) < entrySize {
+		words = words[:min(uint64(len(words)), (left-n)*size)/size*size]
+		if len(words) == 0 {
 			return n
 		}
-		for i := 0; i+entrySize <= len(words); i += entrySize {
-			want += step
-			if be.Uint64(words[i:])|either != want {
-				return n
-			}
-			n++
+		at += uint64(len(words))
+		var same uint64
+		if size == entrySize {
+			same = goingOn(words, want, step, either)
+		} else {
+			same = goingOnExtended(words, want, step, either, e.Bitmap)
 		}
-		at += uint64(len(words) / entrySize * entrySize)
+		n += same
+		want += same * step
+		if same < uint64(len(words))/size {
+			break
+		}
+	}
+	return n
+}
+
+// goingOn returns how many entries each are step more than the one before, the
+// first more than word; bits in either count as set.
+func goingOn(entries []byte, word, step, either uint64) uint64 {
+	n := uint64(0)
+	for ; len(entries) >= entrySize; entries = entries[entrySize:] {
+		word += step
+		if be.Uint64(entries)|either != word {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// goingOnExtended is goingOn for extended entries, with the same bitmap.
+func goingOnExtended(entries []byte, word, step, either, bitmap uint64) uint64 {
+	n := uint64(0)
+	for ; len(entries) >= 2*entrySize; entries = entries[2*entrySize:] {
+		word += step
+		if be.Uint64(entries)|either != word || be.Uint64(entries[entrySize:]) != bitmap {
+			break
+		}
+		n++
 	}
 	return n
 }
