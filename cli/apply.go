@@ -21,7 +21,8 @@ func newApply(env Env, flags *sessionFlags) *cobra.Command {
 transaction, and save it. It is refused where the image has another size, or
 other bytes than the patch replaces, with the ranges, what was found and what
 was expected; and where it breaks a rule of the header that holds now, unless
---raw allows that.
+--raw allows that. What bytes mean in tables is not looked at. --reverse takes a
+patch back.
 
 Exit codes: 0 done; 1 failed or refused, nothing was written; 2 wrong usage.`,
 		Args: exactly(2, "FILE and PATCH"),
