@@ -204,13 +204,12 @@ func plainExtension(e header.Extension) header.Extension {
 
 // extensionData is the data of an extension as the command takes it.
 func extensionData(e header.Extension) string {
-	if p, _ := e.Payload(); p != nil {
-		switch p := p.(type) {
-		case header.BackingFormat:
-			return shellQuote(`"` + header.Printable(string(p)) + `"`)
-		case header.DataFile:
-			return shellQuote(`"` + header.Printable(string(p)) + `"`)
-		}
+	p, _ := e.Payload() // what is broken has data all the same
+	switch p := p.(type) {
+	case header.BackingFormat:
+		return shellQuote(`"` + header.Printable(string(p)) + `"`)
+	case header.DataFile:
+		return shellQuote(`"` + header.Printable(string(p)) + `"`)
 	}
 	return shellQuote(fmt.Sprintf("%x", e.Data))
 }
