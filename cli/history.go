@@ -111,7 +111,9 @@ func newUndo(env Env, flags *sessionFlags) *cobra.Command {
 		Short: "Take back what was saved last",
 		Long: `Take back the transaction that was saved last, and save that. Where the image
 has changed there since, it is refused with the ranges, and nothing is written.
-Taken back once more it takes back the one before.`,
+Taken back once more it takes back the one before.
+
+Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 		Args: exactly(1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if count < 1 {
