@@ -21,8 +21,9 @@ func newApply(env Env, flags *sessionFlags) *cobra.Command {
 transaction, and save it. It is refused where the image has another size, or
 other bytes than the patch replaces, with the ranges, what was found and what
 was expected; and where it breaks a rule of the header that holds now, unless
---raw allows that. A patch that makes the file longer needs --grow; only undo
-takes that back.
+--raw allows that. What bytes mean in tables is not looked at. --reverse takes a
+patch back. A patch that makes the file longer needs --grow; only undo takes
+that back.
 
 Exit codes: 0 done; 1 failed or refused, nothing was written; 2 wrong usage.`,
 		Args: exactly(2, "FILE and PATCH"),

@@ -156,11 +156,8 @@ func fileWord(path string) string {
 func commandOf(path string, size int64, t editor.Transaction, before, after *editor.Overlaid) (string, error) {
 	file := fileWord(path)
 	if t.Grow != nil {
-		flag := "--grow "
-		if t.Raw || before != nil && after != nil && len(header.Brought(before.Area, after.Area)) > 0 {
-			flag += "--raw "
-		}
-		return patchCommand(flag, file, size, t)
+		raw := t.Raw || before != nil && after != nil && len(header.Brought(before.Area, after.Area)) > 0
+		return patchCommand("--grow "+rawFlag(raw), file, size, t)
 	}
 	raw := t.Raw
 	settings := bytesOf(t.Replacements)
@@ -170,14 +167,13 @@ func commandOf(path string, size int64, t editor.Transaction, before, after *edi
 	if before != nil && after != nil {
 		if named := settingsOf(size, t, before, after); replays(named, size, t, before, raw) {
 			settings = named
+		} else if words := extensionWords(size, t, before, after); words != nil {
+			return "qedit extension " + words[0] + " " + rawFlag(raw) + shellQuote(file) + " " + strings.Join(words[1:], " ") + "\n", nil
 		} else if !replays(settings, size, t, before, raw) {
 			raw = true
 		}
 	}
-	flag := ""
-	if raw {
-		flag = "--raw "
-	}
+	flag := rawFlag(raw)
 	line := "qedit set " + flag + shellQuote(file)
 	for _, x := range settings {
 		line += " " + shellQuote(x.path+"="+x.text)
@@ -186,6 +182,69 @@ func commandOf(path string, size int64, t editor.Transaction, before, after *edi
 		}
 	}
 	return line + "\n", nil
+}
+
+func rawFlag(raw bool) string {
+	if raw {
+		return "--raw "
+	}
+	return ""
+}
+
+// extensionWords returns what to say to qedit extension, the file left out, where
+// that does a transaction again: one extension is added, replaced or deleted. Else
+// it returns nil.
+func extensionWords(size int64, t editor.Transaction, before, after *editor.Overlaid) []string {
+	was, is := before.Area.Header.Extensions, after.Area.Header.Extensions
+	i := 0 // the first one that differs
+	for i < len(was) && i < len(is) && was[i].Type == is[i].Type && bytes.Equal(was[i].Data, is[i].Data) {
+		i++
+	}
+	if i >= max(len(was), len(is)) || i < len(is) && len(is[i].Data) > maxLine/2 {
+		return nil
+	}
+	var words []string
+	var change func(*header.Draft) error
+	number := strconv.Itoa(i)
+	switch {
+	case len(is) == len(was)+1 && i == len(was):
+		words = []string{"add", typeName(is[i].Type), extensionData(is[i])}
+		change = func(d *header.Draft) error { return d.AddExtension(plainExtension(is[i])) }
+	case len(is) == len(was)-1:
+		words = []string{"delete", number}
+		change = func(d *header.Draft) error { return d.DeleteExtension(i) }
+	case len(is) == len(was):
+		words = []string{"replace", number, extensionData(is[i]), "--type", typeName(is[i].Type)}
+		change = func(d *header.Draft) error { return d.ReplaceExtension(i, plainExtension(is[i])) }
+	default:
+		return nil
+	}
+	w := newWorkbench(before, size, before.Area)
+	if w.edit(change) != nil {
+		return nil
+	}
+	again, err := w.transaction(t.Raw)
+	if err != nil || !t.Raw && len(header.Brought(before.Area, w.area)) > 0 || !sameRuns(again.Replacements, t.Replacements) {
+		return nil
+	}
+	return words
+}
+
+// plainExtension is an extension as the command makes it, padded with zeros.
+func plainExtension(e header.Extension) header.Extension {
+	return header.Extension{Type: e.Type, Data: e.Data}
+}
+
+// extensionData is the data of an extension as the command takes it.
+func extensionData(e header.Extension) string {
+	p, _ := e.Payload() // what is broken has data all the same
+	switch p := p.(type) {
+	case header.BackingFormat:
+		return shellQuote(`"` + header.Printable(string(p)) + `"`)
+	case header.DataFile:
+		return shellQuote(`"` + header.Printable(string(p)) + `"`)
+	}
+	return shellQuote(fmt.Sprintf("%x", e.Data))
 }
 
 // patchCommand is a command that applies a patch which stands behind it.

@@ -146,6 +146,8 @@ func randomEdit(r *rand.Rand, path string, size int) []string {
 		return []string{"extension", "add", path, fmt.Sprintf("0x%x", 0x1000+r.IntN(4)), fmt.Sprintf("%x", r.Uint64()|1<<63)}
 	case 2:
 		return []string{"extension", "delete", path, pick("0", "1", "0x1001", "backing_format")}
+	case 3:
+		return []string{"extension", "replace", path, pick("0", "1"), fmt.Sprintf("%x", r.Uint32()|1<<31), "--type", "0x1009"}
 	}
 	args := []string{"set", path}
 	if r.IntN(4) == 0 {
