@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"qedit/header"
 	"qedit/image"
@@ -122,7 +123,8 @@ func (m *mender) grow(n uint64) (first uint64, err error) {
 	c := m.refs
 	first = (uint64(m.end) + c.cs - 1) >> c.bits
 	for i := range n {
-		if _, meant := c.beyond[first+i]; meant || len(c.beyond) >= maxBeyond {
+		meant := c.beyond[first+i] > 0 || slices.ContainsFunc(c.past, func(s span) bool { return s.first <= first+i && first+i < s.end })
+		if meant || len(c.beyond) >= maxBeyond {
 			return 0, fmt.Errorf("the file cannot grow: entries point past its end at 0x%x, and would point into what is added; mend them first", m.end)
 		}
 	}

@@ -19,9 +19,17 @@ type census struct {
 	// beyond is how many pointers lead to clusters past the end of the file, for
 	// up to maxBeyond of these.
 	beyond map[uint64]uint64
+	// past are the clusters past the end of the file that tables reach to.
+	past []span
+	work uint64 // clusters of tables that were counted one by one
 }
 
-const maxBeyond = 1 << 20
+// maxBeyond is the number of clusters in beyond, and maxWork how many clusters
+// tables may have beside those of the file, each counted as often as it is had.
+const (
+	maxBeyond = 1 << 20
+	maxWork   = 1 << 24
+)
 
 // tallied is a number for each cluster: a byte, or where that is not enough a
 // number in a map.
@@ -63,6 +71,9 @@ func (m *mender) census() (*census, error) {
 	c.refs.few, c.tables.few = make([]uint8, g.clusters), make([]uint8, g.clusters)
 	if err := m.image().Scan(m.ctx, c, nil); err != nil {
 		return nil, err
+	}
+	if c.work > c.clusters+maxWork {
+		return nil, errors.New("too many tables lie over one another: mend their pointers first")
 	}
 	m.refs = c
 	return c, nil
@@ -109,6 +120,14 @@ func (c *census) Reference(r *image.Reference) {
 			if first < c.clusters {
 				c.tables.set(first, c.tables.get(first)+1)
 			}
+		}
+	default:
+		if end > c.clusters {
+			c.past = append(c.past, span{max(first, c.clusters), end})
+			end = c.clusters
+		}
+		if c.work += end - min(first, end); c.work > c.clusters+maxWork {
+			return
 		}
 	}
 	c.add(first, end, 1)

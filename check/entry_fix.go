@@ -114,6 +114,9 @@ func reservedFix(f *Finding, l1 bool) Fix {
 func maskFix(f *Finding, title string, mask func(word uint64) uint64) Fix {
 	at, length := f.At, f.Length
 	return Fix{Name: "clear", Title: title, mend: func(m *mender) error {
+		if err := m.notHeader(at); err != nil {
+			return err
+		}
 		for o := at; o+entrySize <= at+header.HostOffset(length); o += entrySize {
 			word, err := m.word(o)
 			if err == nil && mask(word) != 0 {

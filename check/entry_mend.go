@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,9 @@ type slot struct {
 func (m *mender) slots(at header.HostOffset, length uint64, l1 bool, change func(g *geometry, e *slot) error) error {
 	g, err := m.geometry()
 	if err != nil {
+		return err
+	}
+	if err := m.notHeader(at); err != nil {
 		return err
 	}
 	size := g.entry
@@ -51,6 +55,16 @@ func (m *mender) slots(at header.HostOffset, length uint64, l1 bool, change func
 		}
 	}
 	return nil
+}
+
+// notHeader fails for an entry of a table that lies over the header: it is the
+// pointer to the table that is wrong, and no entry.
+func (m *mender) notHeader(at header.HostOffset) error {
+	g, err := m.geometry()
+	if err == nil && uint64(at) < g.cs {
+		err = fmt.Errorf("%v is in the header's cluster: mend the pointer to the table first", at)
+	}
+	return err
 }
 
 // setEntry puts an entry in the place of another. What that pointed at loses a
@@ -100,11 +114,12 @@ func (m *mender) setEntry(g *geometry, was, now slot) error {
 
 // found takes a pointer past the end of the file out of the account.
 func (c *census) found(cluster uint64) {
-	if len(c.beyond) >= maxBeyond {
-		return // not all of them are known
-	}
-	if c.beyond[cluster]--; c.beyond[cluster] == 0 {
+	switch n := c.beyond[cluster]; {
+	case len(c.beyond) >= maxBeyond, n == 0: // not all of them are known
+	case n == 1:
 		delete(c.beyond, cluster)
+	default:
+		c.beyond[cluster] = n - 1
 	}
 }
 
@@ -170,6 +185,9 @@ func (m *mender) settle() error {
 	if err != nil {
 		return err
 	}
+	if _, err := m.census(); err != nil {
+		return err
+	}
 	s := settler{mender: m, geometry: g, touched: merged(m.touched)}
 	m.touched = nil
 	if err := m.image().Scan(m.ctx, &s, nil); err != nil {
@@ -197,6 +215,10 @@ type settler struct {
 	touched []span
 	flips   []header.HostOffset
 	err     error
+
+	block  uint64 // number of the refcount block that was looked at last
+	counts []byte // what it holds, nil where there is none
+	looked bool
 }
 
 // Broken is not of interest.
@@ -227,12 +249,37 @@ func (s *settler) look(at header.HostOffset, word, cluster uint64) {
 	if cluster >= uint64(s.end)>>s.bits+1 || s.err != nil || !within(s.touched, cluster) {
 		return
 	}
-	v, err := s.refcount(cluster)
+	v, err := s.stored(cluster)
 	if err != nil {
 		s.err = fmt.Errorf("the COPIED flag of the entry at %v is to follow: %w", at, err)
 		return
 	}
-	if (v == 1) != (word&entryCopied != 0) {
+	own := uint64(at) >> s.bits // where the entry lies: no other owner may have that
+	if n := s.refs.refs.get(own); (v == 1) != (word&entryCopied != 0) && n == max(s.refs.tables.get(own), 1) {
 		s.flips = append(s.flips, at)
 	}
+}
+
+// stored returns the refcount of a cluster. Entries that follow one another mostly
+// lead to the same block, which is read once.
+func (s *settler) stored(cluster uint64) (uint64, error) {
+	if block := cluster >> s.perBlock; !s.looked || block != s.block {
+		at, _, err := s.refcountAt(&s.geometry, block<<s.perBlock)
+		s.block, s.counts, s.looked = block, nil, true
+		switch {
+		case errors.Is(err, errNoBlock):
+			return 0, nil
+		case err == nil:
+			s.counts = make([]byte, s.cs)
+			err = s.mender.read(s.counts, at)
+		}
+		if err != nil {
+			s.looked = false
+			return 0, err
+		}
+	}
+	if s.counts == nil {
+		return 0, nil
+	}
+	return refcount(s.counts, cluster&(1<<s.perBlock-1), s.refShift), nil
 }

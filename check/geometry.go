@@ -62,9 +62,6 @@ func newGeometry(im *image.Image) geometry {
 // aligned reports whether an offset is the start of a cluster.
 func (g *geometry) aligned(at uint64) bool { return at&(g.cs-1) == 0 }
 
-// l2Entries is the number of entries of an L2 table.
-func (g *geometry) l2Entries() uint64 { return 1 << g.l2Shift }
-
 // guest returns the guest offset that an L2 entry maps.
 func (g *geometry) guest(l1, index uint64) image.GuestOffset {
 	return image.GuestOffset((l1<<g.l2Shift + index) << g.bits)

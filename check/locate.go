@@ -20,6 +20,7 @@ type locator struct {
 	lost      []lostPointer
 	blockIDs  map[uint64]string // ID of the finding about an entry of the refcount table, by its number
 	growing   map[*Kind]*growing
+	before    suspects
 	emptyL2s  []owner // active L2 tables that have no entries
 	l1Entries uint64  // of the active disk that are not zero
 }
@@ -62,9 +63,16 @@ func (c *run) locate(p *pass) error {
 			l.wrong = append(l.wrong, mismatch{first, n, stored, refs})
 		}
 	})
+	seen := map[header.HostOffset]bool{}
 	for _, lo := range slices.Concat(c.stored.lost, p.walker.lost) {
-		c.add(Finding{Kind: kindUnreadable, At: lo.at, Length: uint64(lo.length), Host: lo.at, HostLength: uint64(lo.length), Snapshot: image.Active,
-			Found: fmt.Sprintf("%d bytes of an %v cannot be read: %v", lo.length, lo.kind, lo.err)})
+		if seen[lo.at] {
+			continue // read twice
+		}
+		seen[lo.at] = true
+		f := Finding{Kind: kindUnreadable, At: lo.at, Length: uint64(lo.length), Host: lo.at, HostLength: uint64(lo.length), Snapshot: image.Active,
+			Found: fmt.Sprintf("%d bytes of the %v cannot be read: %v", lo.length, lo.kind, lo.err)}
+		l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(lo.at) &^ (l.cs - 1)})
+		c.add(f)
 	}
 	if p.odd || p.places.conflicts > 0 || len(l.wrong) > 0 {
 		l.known()
@@ -84,10 +92,13 @@ func (c *run) locate(p *pass) error {
 func (l *locator) known() {
 	for i := range l.c.res.Findings {
 		f := &l.c.res.Findings[i]
-		if f.Kind.Severity != Error || f.Cause != "" {
+		if f.Cause != "" {
 			continue
 		}
 		switch {
+		case f.Kind.ID == "bitmaps-not-valid": // QEMU takes what belongs to bitmaps for leaks
+			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
+		case f.Kind.Severity != Error:
 		case strings.HasPrefix(f.Path, "header.l1_"), strings.HasPrefix(f.Path, "snapshot[") && strings.Contains(f.Path, "l1_"),
 			strings.HasPrefix(f.Path, "header.snapshots_"), strings.HasPrefix(f.Path, "header.nb_snapshots"),
 			strings.HasPrefix(f.Path, "bitmap["), strings.Contains(f.Path, "bitmap_directory"):
@@ -146,22 +157,29 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 // they are wrong alike, or starts a new one.
 func (l *locator) grow(f Finding, must string, number uint64) {
 	g := l.growing[f.Kind]
+	f.Count = max(f.Count, 1)
 	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) && g.f.Cause == f.Cause {
-		g.f.Count++
-		g.f.Length += f.Length
-		g.f.HostLength += f.HostLength
-		g.f.GuestLength += f.GuestLength
-		g.next, g.host = number+1, uint64(f.Host)+f.HostLength
+		g.more(f.Count, f.Length, f.HostLength, f.GuestLength)
 		return
 	}
 	if g != nil {
 		l.c.add(g.f)
 	}
-	f.Count = 1
-	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + 1, uint64(f.Host) + f.HostLength}
+	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + f.Count, uint64(f.Host) + f.HostLength}
 	if level, ok := levels[f.Kind]; ok && len(l.lost) < MaxFindings {
 		l.lost = append(l.lost, lostPointer{f.ID(), level, uint64(f.Host) &^ (l.cs - 1)})
 	}
+}
+
+// more adds entries to a finding, of so many bytes, that point at so many bytes,
+// for so many of the guest.
+func (g *growing) more(count, length, host, guest uint64) {
+	g.f.Count += count
+	g.f.Length += length
+	g.f.HostLength += host
+	g.f.GuestLength += guest
+	g.next += count
+	g.host += host
 }
 
 // flush hands on the findings that nothing can be added to any more.
@@ -230,8 +248,7 @@ func (l *locator) l1Entry(l1 uint64, r l1Ref) {
 		base.Host, base.HostLength = header.HostOffset(at), l.cs
 	}
 	if e.Reserved() != 0 || !l.aligned(at) || at >= l.size {
-		entry := l.im.Entry(l.l1(r.tree.snapshot), l1)
-		l.violations(&entry, base, l1)
+		l.violations(l.l1EntryOf(r.tree.snapshot, l1, r.word), base, l1)
 	}
 	f := base
 	switch _, followed := l.follows(r.word); {
@@ -255,6 +272,13 @@ func (l *locator) l1(snapshot int) image.Table {
 		return image.Table{}
 	}
 	return t
+}
+
+// l1EntryOf returns an L1 entry that was read before.
+func (l *locator) l1EntryOf(snapshot int, l1, word uint64) *image.Entry {
+	e := &image.Entry{Table: l.l1(snapshot), Index: l1, Kind: image.EntryL1, Word: word}
+	e.Offset, _ = e.Table.At(l1)
+	return e
 }
 
 // flag compares a copied flag with the number of references.
@@ -305,7 +329,7 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 		}
 		empty = false
 		index := g.first + uint64(i)/l.entry
-		if l.suspect(word, bitmap, l.guest(g.l1, index)) {
+		if l.suspect(word, bitmap, l.guest(g.l1, index)) && !l.goesOn(g.l1<<l.l2Shift+index, p.snapshot, word, bitmap) {
 			l.l2Entry(g.l1, index, p, word, bitmap)
 		}
 		if l.kind(word) != entryStored || l.dataFile || !l.aligned(word&entryOffset) || word&entryOffset>>l.bits >= l.clusters {
@@ -318,24 +342,40 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 			continue
 		}
 		// Entries that follow one another are looked at together.
-		c, n, want := word&entryOffset>>l.bits, uint64(1), word
-		if size == 8 && word&entryCopied != 0 {
-			for j := i + 8; j < len(p.buf) && be.Uint64(p.buf[j:]) == want+l.cs && c+n < l.clusters-1; j += 8 {
-				want += l.cs
-				n++
-			}
+		c, n := word&entryOffset>>l.bits, uint64(1)
+		if size == 8 {
+			n += uint64(following(p.buf[i+8:], word, l.cs)) / 8
+			n = min(n, max(l.clusters-c-1, 1)) // the last cluster by itself
 		}
-		if !(n > 1 && l.refs.all(c, n, 1)) {
-			n = 1
-			if copied := word&entryCopied != 0; copied != (l.refs.get(c) == 1) {
-				l.flag(l.l2Base(g.l1, index, p, word), kindL2Copied, copied, c, p.snapshot, g.l1<<l.l2Shift+index)
-			}
-		}
+		l.flags(g, p, index, word, c, n)
 		i += int(n) * size
 	}
 	if empty && p.active > 0 && g.first == 0 && uint64(len(p.buf)) == l.cs && len(l.emptyL2s) < MaxFindings {
 		l.emptyL2s = append(l.emptyL2s, owner{from: image.FromL1, kind: image.ClusterL2, snapshot: p.snapshot, l1: g.l1, at: p.at})
 	}
+}
+
+// flags compares the copied flags of entries that follow one another, and whose
+// clusters do, with the number of references.
+func (l *locator) flags(g *l2Group, p *l2Table, index, word, c, n uint64) {
+	copied := word&entryCopied != 0
+	one := l.refs.all(c, n, 1)
+	if one && copied {
+		return
+	}
+	number := g.l1<<l.l2Shift + index
+	alike := n > 1 && len(l.owners) == 0 && len(l.wrong) == 0 && (one || l.refs.all(c, n, 2))
+	if !alike {
+		for j := range n {
+			if copied != (l.refs.get(c+j) == 1) {
+				l.flag(l.l2Base(g.l1, index+j, p, word+j<<l.bits), kindL2Copied, copied, c+j, p.snapshot, number+j)
+			}
+		}
+		return
+	}
+	f := l.l2Base(g.l1, index, p, word)
+	f.Count, f.Length, f.HostLength, f.GuestLength = n, n*f.Length, n*f.HostLength, n*f.GuestLength
+	l.flag(f, kindL2Copied, copied, c, p.snapshot, number)
 }
 
 // l2Base is a finding about an L2 entry that says where it is.
@@ -353,17 +393,53 @@ func (l *locator) l2Base(l1, index uint64, p *l2Table, word uint64) Finding {
 	return f
 }
 
+// suspects is an L2 entry that broke rules, and the findings that it went into.
+type suspects struct {
+	number       uint64 // counted over the disk
+	snapshot     int
+	word, bitmap uint64
+	kinds        []*Kind
+}
+
+// goesOn adds a standard entry that breaks a rule to the findings of the entry
+// before it, where both are wrong alike: there may be millions.
+func (l *locator) goesOn(number uint64, snapshot int, word, bitmap uint64) bool {
+	b := &l.before
+	offset := word & entryOffset
+	if len(b.kinds) == 0 || number != b.number+1 || snapshot != b.snapshot || word != b.word+l.cs || bitmap != b.bitmap ||
+		word&l2Compressed != 0 || (offset < l.size) != (offset-l.cs < l.size) || offset < 2*l.cs || offset+l.cs > l.size && offset < l.size {
+		return false
+	}
+	for _, k := range b.kinds {
+		l.growing[k].more(1, l.entry, l.cs, l.cs)
+	}
+	b.number, b.word = number, word
+	return true
+}
+
 // l2Entry looks at an L2 entry that breaks a rule.
 func (l *locator) l2Entry(l1, index uint64, p *l2Table, word, bitmap uint64) {
 	base := l.l2Base(l1, index, p, word)
-	e := l.im.Entry(l.l1(p.snapshot), l1)
-	t, ok := l.im.Target(&e)
+	t, ok := l.im.Target(l.l1EntryOf(p.snapshot, l1, p.at))
 	if !ok {
 		return
 	}
-	entry := l.im.Entry(t, index)
+	entry := image.Entry{Table: t, Index: index, Kind: t.Kind, Word: word, Bitmap: bitmap}
+	entry.Offset, _ = t.At(index)
+	switch {
+	case word&l2Compressed != 0 && l.extended:
+		entry.Kind = image.EntryL2ExtendedCompressed
+	case word&l2Compressed != 0:
+		entry.Kind = image.EntryL2Compressed
+	}
 	number := l1<<l.l2Shift + index
+	l.before = suspects{number, p.snapshot, word, bitmap, l.before.kinds[:0]}
 	l.violations(&entry, base, number)
+	for k, g := range l.growing {
+		if g.next == number+1 && g.f.HostLength > 0 && k != kindL2Copied && k != kindSnapshotCopied && g.snapshot == p.snapshot {
+			l.before.kinds = append(l.before.kinds, k)
+		}
+	}
 	offset := word & entryOffset
 	if l.kind(word) == entryStored && !l.dataFile && l.aligned(offset) && offset < l.size && offset+l.cs > l.size && l.cutsData(word, bitmap) {
 		f := base

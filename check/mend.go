@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"qedit/editor"
 	"qedit/header"
@@ -63,7 +64,10 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 				return editor.Transaction{}, failed, err
 			}
 		}
-		err := m.attempt(f.Fix.mend)
+		err := r.hindrance(f)
+		if err == nil {
+			err = m.attempt(f.Fix.mend)
+		}
 		if ctx.Err() != nil {
 			return editor.Transaction{}, failed, ctx.Err()
 		}
@@ -84,6 +88,21 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 		return editor.Transaction{}, failed, &GrowthError{Bytes: m.end - size, Size: int64(g.cs)}
 	}
 	return m.transaction(titleOf(done)), failed, nil
+}
+
+// errTwoOwners says that what is to be mended is something else, too.
+var errTwoOwners = errors.New("the cluster has two owners, and what mends one may destroy the other: mend that first, and check again")
+
+// hindrance returns why an entry may not be mended where it lies: the table that
+// it seems to be in may be guest data. The header's cluster is the header.
+func (r *Result) hindrance(f Mending) error {
+	if s := f.Fix.stage; s != stageEntries && s != stageRefcountTable && s != stageCopied || f.Finding.At == 0 {
+		return nil
+	}
+	if at := f.Finding.At; r.believed != nil && uint64(at) >= r.believed.cs && r.contested(at, f.Finding.Length) {
+		return errTwoOwners
+	}
+	return nil
 }
 
 // titleOf says in a few words what fixes do together.
@@ -221,7 +240,8 @@ func without(fixes []Mending, failed []MendError) []Mending {
 }
 
 // next returns the chosen fixes of the first stage that has any which were not
-// tried before, and notes them.
+// tried before, and notes them. What follows from another finding is not mended
+// while that has not been: it may be no more than a table that is misread.
 func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool) []Mending {
 	if choose == nil {
 		choose = (*Finding).Default
@@ -229,6 +249,9 @@ func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool) []Mendi
 	var byStage [stages][]Mending
 	for i := range r.Findings {
 		f := &r.Findings[i]
+		if r.misread(f.Cause) {
+			continue
+		}
 		if fix := choose(f); fix != nil && !tried[f.ID()+" "+fix.Name] {
 			byStage[fix.stage] = append(byStage[fix.stage], Mending{f, fix})
 		}
@@ -243,4 +266,14 @@ func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool) []Mendi
 		return fixes
 	}
 	return nil
+}
+
+// misread reports whether the finding of an ID is there, and may have what
+// follows from it read wrong. A refcount that is wrong does not.
+func (r *Result) misread(id string) bool {
+	if id == "" || strings.HasPrefix(id, kindLeak.ID+"@") || strings.HasPrefix(id, kindRefcountLow.ID+"@") ||
+		strings.HasPrefix(id, kindRefcountZero.ID+"@") || strings.HasPrefix(id, kindRefcountOverflow.ID+"@") {
+		return false
+	}
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID() == id })
 }

@@ -250,18 +250,34 @@ func (m *mender) transaction(title string) editor.Transaction {
 	}
 	for _, i := range slices.Sorted(maps.Keys(m.pages)) {
 		pg := m.pages[i]
-		for _, r := range editor.Difference("", header.HostOffset(i*pageSize), pg.old[:], pg.now[:]).Replacements {
-			n := len(t.Replacements)
-			if n > 0 && r.Offset-t.Replacements[n-1].End() <= maxGap && r.Offset/pageSize == t.Replacements[n-1].Offset/pageSize {
-				last := &t.Replacements[n-1]
-				from, to := int64(last.Offset)-i*pageSize, int64(r.End())-i*pageSize
-				last.Old, last.New = bytes.Clone(pg.old[from:to]), bytes.Clone(pg.now[from:to])
-				continue
-			}
-			t.Replacements = append(t.Replacements, r)
-		}
+		eachRun(&pg.old, &pg.now, func(from, to int) {
+			t.Replacements = append(t.Replacements, editor.Replacement{
+				Offset: header.HostOffset(i*pageSize + int64(from)), Old: bytes.Clone(pg.old[from:to]), New: bytes.Clone(pg.now[from:to]),
+			})
+		})
 	}
 	return t
+}
+
+// eachRun calls yield with the runs of bytes that differ; there are more than
+// maxGap equal ones between two.
+func eachRun(old, now *[pageSize]byte, yield func(from, to int)) {
+	from, to := -1, 0
+	for i := range old {
+		switch {
+		case old[i] == now[i]:
+			continue
+		case from < 0:
+			from = i
+		case i-to > maxGap:
+			yield(from, to)
+			from = i
+		}
+		to = i + 1
+	}
+	if from >= 0 {
+		yield(from, to)
+	}
 }
 
 // merged returns spans sorted, and those that touch as one.

@@ -43,6 +43,7 @@ func (p *pass) run() error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
+	p.c.total = p.c.done + uint64(len(p.l2s)+len(p.special))<<p.bits
 	p.eachL2(func(g *l2Group) {
 		p.l2(g)
 		for i := range g.tables {
@@ -97,6 +98,9 @@ func (p *pass) structures() {
 	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
 	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, maxRefcountTable))
 	for i := range p.c.snapshotL1s {
+		if p.ctx.Err() != nil {
+			return
+		}
 		s := &p.c.snapshotL1s[i]
 		if !p.aligned(s.l1) || s.l1Size > image.MaxL1Entries {
 			p.figures.Corruptions++
@@ -110,11 +114,16 @@ func (p *pass) structures() {
 	}
 	p.claim(image.ClusterSnapshotTable, 0, 0, uint64(h.SnapshotsOffset), p.c.snapshotBytes)
 	for i, e := range h.Extensions {
-		if l, err := e.Payload(); err == nil {
-			if l, ok := l.(header.LUKSPointer); ok && h.CryptMethod == header.CryptLuks && !(p.strict && p.c.hidden(i)) {
-				p.claim(image.ClusterLUKS, uint32(i), 0, uint64(l.Offset), l.Length)
-			}
+		payload, err := e.Payload()
+		l, ok := payload.(header.LUKSPointer)
+		if err != nil || !ok {
+			continue
 		}
+		if p.strict && (h.CryptMethod != header.CryptLuks || p.c.hidden(i)) {
+			p.odd, p.astray = true, true
+			continue
+		}
+		p.claim(image.ClusterLUKS, uint32(i), 0, uint64(l.Offset), l.Length)
 	}
 	p.bitmaps()
 	p.refcountBlocks()

@@ -133,18 +133,10 @@ var errTableMoved = errors.New("the refcount table is elsewhere by now: check ag
 
 // tableFix makes the refcount table and all blocks anew.
 func tableFix() Fix {
-	return Fix{
+	return asked("the refcounts that are stored, which may tell what else is in use", Fix{
 		Name: "rebuild", Title: "make the refcount table and all refcount blocks anew, counted from the references", stage: stageRefcountTable,
 		mend: (*mender).rebuild,
-	}
-}
-
-// extendFix makes a larger refcount table, with the blocks of the one there is.
-func extendFix(entries uint64) Fix {
-	return Fix{
-		Name: "extend", Title: "move the refcount table to where it has room for all clusters of the file", stage: stageRefcountTable,
-		mend: func(m *mender) error { return m.newTable(entries, true) },
-	}
+	})
 }
 
 // tableReservedFix clears the reserved bits of entries of the refcount table.

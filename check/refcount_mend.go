@@ -103,6 +103,11 @@ func (m *mender) setRefcount(cluster, v uint64) error {
 	if err != nil {
 		return err
 	}
+	if n, err := m.references(uint64(at) >> g.bits); err != nil {
+		return err
+	} else if n > 1 {
+		return fmt.Errorf("the refcount block at 0x%x: %w", uint64(at)&^(g.cs-1), errTwoOwners)
+	}
 	m.touch(cluster, cluster+1)
 	return m.put(at, m.packed(&g, at, bit, v))
 }
@@ -140,6 +145,22 @@ func (m *mender) newBlock(i uint64) error {
 			return errBadBlock
 		}
 	}
+	at := table + header.HostOffset(i*entrySize)
+	was, err := m.word(at)
+	if err != nil {
+		return err
+	}
+	old := uint64(image.RefcountTableEntry(was).Offset())
+	c, err := m.census()
+	if err != nil {
+		return err
+	}
+	if c.refs.get(uint64(at)>>g.bits) > 1 {
+		return fmt.Errorf("the refcount table at %v: %w", table, errTwoOwners)
+	}
+	if cluster := old >> g.bits; g.aligned(old) && cluster >= g.clusters {
+		c.found(cluster) // what is added to the file may lie there
+	}
 	own, err := m.take(1)
 	if err != nil {
 		return err
@@ -151,11 +172,6 @@ func (m *mender) newBlock(i uint64) error {
 	if err := m.put(header.HostOffset(own<<g.bits), content); err != nil {
 		return err
 	}
-	at := table + header.HostOffset(i*entrySize)
-	was, err := m.word(at)
-	if err != nil {
-		return err
-	}
 	if err := m.setWord(at, own<<g.bits); err != nil {
 		return err
 	}
@@ -165,7 +181,7 @@ func (m *mender) newBlock(i uint64) error {
 			return err
 		}
 	}
-	return m.replaced(&g, uint64(image.RefcountTableEntry(was).Offset()))
+	return m.replaced(&g, old)
 }
 
 // replaced takes the reference from a refcount block that is none any more.
@@ -263,12 +279,20 @@ func (m *mender) newTable(entries uint64, keep bool) error {
 	return m.release(oldAt>>c.bits, oldAt>>c.bits+oldClusters, 1)
 }
 
-// rebuild makes all refcount structures anew.
+// rebuild makes all refcount structures anew. The pointer to the old ones was
+// damaged: no cluster gets a refcount of 0 by it.
 func (m *mender) rebuild() error {
+	err := m.draft(func(d *header.Draft) error {
+		return setAll(d, "refcount_table_offset", "0", "refcount_table_clusters", "0")
+	})
+	if err != nil {
+		return err
+	}
 	c, err := m.census()
 	if err != nil {
 		return err
 	}
+	c.astray++
 	blocks := func() uint64 { return ((uint64(m.end)+c.cs-1)>>c.bits + 1<<c.perBlock - 1) >> c.perBlock }
 	if err := m.newTable(blocks(), false); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -50,7 +51,7 @@ func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Op
 
 // newRun prepares a check.
 func newRun(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Options) *run {
-	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{More: map[string]uint64{}}, kept: map[string]int{}}
+	c := &run{ctx: ctx, r: r, size: size, area: area, opts: o, res: &Result{}}
 	c.im, _ = image.New(r, size, area)
 	return c
 }
@@ -69,6 +70,9 @@ func (c *run) add(f Finding) {
 	f.Count = max(f.Count, 1)
 	if f.Fixes == nil {
 		f.Fixes = c.fixesOf(&f)
+	}
+	if f.Kind.Severity == Error && strings.HasPrefix(f.Path, "header.refcount_table_") {
+		f.Fixes = append(f.Fixes, tableFix())
 	}
 	c.res.Findings = append(c.res.Findings, f)
 	if c.opts.Found != nil {
@@ -108,6 +112,7 @@ func (c *run) count() error {
 	c.geometry = newGeometry(c.im)
 	c.stored = stored{geometry: c.geometry, im: c.im}
 	h := c.area.Header
+	c.total = c.geometry.clusters<<c.geometry.refShift>>3 + uint64(h.L1Size)<<c.geometry.bits
 	if err := c.stored.load(c.ctx, min(uint64(h.RefcountTableClusters)<<c.geometry.bits, maxRefcountTable)/entrySize, c.read); err != nil {
 		return err
 	}

@@ -1,5 +1,7 @@
 package check
 
+import "qedit/header"
+
 // references returns how many references there are to a cluster, by what can be
 // believed.
 func (r *Result) references(cluster uint64) uint64 {
@@ -37,3 +39,18 @@ func (r *Result) doubtful() bool {
 // refcountsVerified reports whether the refcounts were counted and none is too
 // low, or cannot be read.
 func (r *Result) refcountsVerified() bool { return r.verified }
+
+// contested reports whether one of the clusters of a run of bytes has several
+// owners that exclude each other.
+func (r *Result) contested(at header.HostOffset, length uint64) bool {
+	if r.believed == nil || length == 0 || uint64(at) >= r.believed.size {
+		return false
+	}
+	first, end := r.believed.span(uint64(at), min(length, r.believed.size-uint64(at)))
+	for c := first; c < end; c++ {
+		if r.believed.places.get(c) == placeConflict {
+			return true
+		}
+	}
+	return false
+}

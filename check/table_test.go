@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"qedit/header"
+	"qedit/image"
 )
 
 const testCluster = 4096
@@ -223,5 +225,93 @@ func TestTableFindings(t *testing.T) {
 				t.Errorf("figures %+v\nwant    %+v", r.QEMU, want)
 			}
 		})
+	}
+}
+
+// Entries that are wrong alike, one after the other, are one finding that says
+// how many, and which part of the disk.
+func TestTableFindingsMerge(t *testing.T) {
+	s := newTestImage()
+	for i := range 100 {
+		s.entry(5, 10+i, 500+i, true)      // outside
+		s.entry(4, 100+i, 900+i*2, true)   // outside, not adjacent
+		s.entry(5, 200+i, 3, false)        // over the L1 table
+		s.set(5, 400+i, l2Reserved&^0x1fe) // reserved bits
+	}
+	r := runOn(t, s)
+	counts := map[string]uint64{}
+	for _, f := range r.Findings {
+		counts[f.Kind.ID]++
+		switch f.ID() {
+		case "l2-outside@l1[1].l2[10]":
+			if f.Count != 100 || f.Host != 500*testCluster || f.HostLength != 100*testCluster || f.Length != 800 ||
+				f.Guest != (512+10)*testCluster || f.GuestLength != 100*testCluster {
+				t.Errorf("%+v", f)
+			}
+		case "l2-reserved@l1[1].l2[400]":
+			if f.Count != 100 || f.Length != 800 {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+	if counts["l2-outside"] != 101 || counts["l2-reserved"] != 1 || counts["overlap-data"] > maxOwners {
+		t.Error(counts)
+	}
+	needQEMUImg(t)
+	if want := qemuFigures(t, s); r.QEMU != want {
+		t.Errorf("figures %+v\nwant    %+v", r.QEMU, want)
+	}
+}
+
+// L1 entries that all point at one L2 table do not make a check quadratic: the
+// table is read once, however often QEMU reads it.
+func TestSharedTableIsReadOnce(t *testing.T) {
+	const entries = 1 << 16
+	at := 20 * testCluster
+	s := append(newTestImage(), make([]byte, 5*testCluster+entries*8)...)
+	s.put64(40, uint64(at))
+	s.put32(36, entries)
+	for i := range entries {
+		s.put64(at+8*i, 4*testCluster|entryCopied)
+	}
+	read := 0
+	r, err := Run(context.Background(), bytes.NewReader(s), int64(len(s)), header.NewArea(s), Options{Progress: func(done, _ uint64) { read = int(done) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read > 16*len(s) {
+		t.Errorf("%d bytes were read of an image of %d", read, len(s))
+	}
+	if got := r.strict.refs.get(6); got != entries {
+		t.Errorf("%d references, want %d", got, entries)
+	}
+}
+
+// A check ends soon after its context is done, and says so.
+func TestRunCancelled(t *testing.T) {
+	s := newTestImage()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Run(ctx, bytes.NewReader(s), int64(len(s)), header.NewArea(s), Options{}); err != context.Canceled {
+		t.Error(err)
+	}
+	if _, err := Run(context.Background(), bytes.NewReader(s), 1<<50, header.NewArea(s), Options{}); !errors.Is(err, image.ErrTooManyClusters) {
+		t.Error(err)
+	}
+}
+
+// A LUKS header of a length that QEMU takes for a negative number is not counted
+// by it, and is no error to it.
+func TestLUKSLengthBelowZero(t *testing.T) {
+	for length, want := range map[uint64]uint64{100 * testCluster: 1, 1<<64 - 1: 0} {
+		s := newTestImage()
+		s.put32(32, uint32(header.CryptLuks))
+		s.put32(104, 0x0537be77)
+		s.put32(108, 16)
+		s.put64(112, 13*testCluster)
+		s.put64(120, length)
+		if got := runOn(t, s).strict.figures.Corruptions; got != want {
+			t.Errorf("length %d: %d corruptions, want %d", length, got, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 
 	"qedit/image"
@@ -22,7 +23,7 @@ type tally struct {
 // region counts references to what lies at an offset, as QEMU does: what ends a
 // cluster or more past the end of the file is an error, and not counted.
 func (t *tally) region(at, length, times uint64) (first, end uint64) {
-	if length == 0 {
+	if length == 0 || length > math.MaxInt64 { // to QEMU a number with a sign
 		return 0, 0
 	}
 	if t.beyond(at, length) {
@@ -69,9 +70,7 @@ func (t *tally) table(g *l2Group, p *l2Table, mark bool) {
 		}
 		start, want := i, word
 		if size == 8 {
-			for i += 8; i < len(buf) && be.Uint64(buf[i:]) == want+t.cs; i += 8 {
-				want += t.cs
-			}
+			i += 8 + following(buf[i+8:], want, t.cs)
 		} else {
 			if clash(be.Uint64(buf[i+8:])) {
 				t.single(g, p, uint64(i)/t.entry, mark)
@@ -89,6 +88,25 @@ func (t *tally) table(g *l2Group, p *l2Table, mark bool) {
 		}
 		t.run(p, word, c, n, mark)
 	}
+}
+
+// following returns how many bytes of entries go on where an entry ends, each
+// step further.
+func following(buf []byte, word, step uint64) int {
+	rest := buf
+	for len(rest) >= 32 {
+		b := rest[:32]
+		if (be.Uint64(b)^(word+step))|(be.Uint64(b[8:])^(word+2*step))|(be.Uint64(b[16:])^(word+3*step))|(be.Uint64(b[24:])^(word+4*step)) != 0 {
+			break
+		}
+		word += 4 * step
+		rest = rest[32:]
+	}
+	for len(rest) >= 8 && be.Uint64(rest) == word+step {
+		word += step
+		rest = rest[8:]
+	}
+	return len(buf) - len(rest)
 }
 
 // clash reports whether subclusters are allocated and zero at once.

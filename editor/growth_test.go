@@ -263,3 +263,16 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// What lies in the part that is added is written as it was put, not byte by
+// byte: there is nothing between to keep.
+func TestGrowthIsWrittenWhole(t *testing.T) {
+	s, _ := open(t, diskImage(t))
+	counts := bytes.Repeat([]byte{0, 1}, 500)
+	tx := editor.Transaction{Title: "grow", Grow: &editor.Growth{From: 0xc000, To: 0xd000}}
+	tx.Replacements = []editor.Replacement{{Offset: 0xc000, Old: make([]byte, len(counts)), New: counts}}
+	must(t, s.Apply(tx))
+	if w := s.Plan().Writes; len(w) != 1 || w[0].Offset != 0xc001 || len(w[0].New) != len(counts)-1 {
+		t.Errorf("%d writes", len(w))
+	}
+}

@@ -135,7 +135,7 @@ func readEntry(data []byte, image store.Image) (*entry, work, error) {
 // workOf returns what transactions do together to an image of so many bytes.
 func workOf(all []Transaction, size int64) (work, error) {
 	o, to, err := compose(all, size)
-	return work{o.writes(), size, to}, err
+	return work{o.writes(min(size, to)), size, to}, err
 }
 
 // compose returns what transactions do together to an image of so many bytes,
@@ -168,11 +168,19 @@ func compose(all []Transaction, size int64) (o overlay, to int64, err error) {
 	return overlay(nil).with(all[0].Replacements), all[0].size(size), nil
 }
 
-// writes returns the runs of bytes that differ.
-func (o overlay) writes() []Replacement {
+// writes returns the runs of bytes that differ; behind what the file has before
+// and after all of a piece, for there is nothing to keep.
+func (o overlay) writes(size int64) []Replacement {
 	var writes []Replacement
+	end := header.HostOffset(size)
 	for _, piece := range o {
-		writes = append(writes, differences(piece.Offset, piece.Old, piece.New)...)
+		if piece.Offset < end {
+			kept := piece.within(piece.Offset, end)
+			writes = append(writes, differences(kept.Offset, kept.Old, kept.New)...)
+		}
+		if piece.End() > end {
+			writes = append(writes, piece.within(max(piece.Offset, end), piece.End()))
+		}
 	}
 	return writes
 }

@@ -118,7 +118,9 @@ func (o *Overlaid) Then(t Transaction) (*Overlaid, error) {
 }
 
 // Writes returns the runs of bytes that differ from what is on disk.
-func (o *Overlaid) Writes() []Replacement { return clipped(o.edits.writes(), o.size) }
+func (o *Overlaid) Writes() []Replacement {
+	return clipped(o.edits.writes(min(o.session.disk, o.size)), o.size)
+}
 
 // Untouched reports whether no edit touches a range.
 func (o *Overlaid) Untouched(at, end header.HostOffset) bool { return len(o.edits.in(at, end)) == 0 }

@@ -79,7 +79,7 @@ func (p Plan) Bytes() int {
 
 // Plan returns what Save would do now.
 func (s *Session) Plan() Plan {
-	p := Plan{Transactions: s.Pending(), Writes: clipped(s.overlay.writes(), s.size), From: s.disk, To: s.size}
+	p := Plan{Transactions: s.Pending(), Writes: clipped(s.overlay.writes(min(s.disk, s.size)), s.size), From: s.disk, To: s.size}
 	if p.Empty() {
 		return p
 	}

@@ -114,7 +114,7 @@ func (s *Session) Begin() (*Save, error) {
 		return nil, &SaveError{Step: "looking at the image", Err: err}
 	}
 	e := &entry{Time: time.Now().UTC(), Image: id, Transactions: s.Pending()}
-	w := work{s.overlay.writes(), s.disk, s.size}
+	w := work{s.overlay.writes(min(s.disk, s.size)), s.disk, s.size}
 	return &Save{image: s.image, dir: s.dir, history: s.history, entry: e, work: w, to: s.current}, nil
 }
 

@@ -148,8 +148,9 @@ func (im *Image) readFull(buf []byte, at header.HostOffset) error {
 	return err
 }
 
-// ReadParts reads from the file; what is past its end is zeros. What cannot be read, down to
-// single sectors, is zeros, and handed on.
+// ReadParts reads from the file; what is past its end is zeros. What cannot be
+// read, down to single sectors, is zeros too, and handed on. It may be called by
+// several goroutines at once.
 func (im *Image) ReadParts(ctx context.Context, buf []byte, at header.HostOffset, lost func(at header.HostOffset, n int, err error)) {
 	err := im.readFull(buf, at)
 	if err == nil {
