@@ -189,6 +189,7 @@ type RepairOptions struct {
 // Repaired is what Repair did.
 type Repaired struct {
 	Transactions []editor.Transaction // that were applied, one for each class
+	Done         []Mending            // fixes that were done
 	Failed       []MendError          // fixes that could not be done, and were left out
 	Left         *Result              // of the last check
 }
@@ -221,6 +222,7 @@ func Repair(ctx context.Context, v View, o RepairOptions) (*Repaired, error) {
 		if err == nil && (len(t.Replacements) > 0 || t.Grow != nil) {
 			if err = v.Apply(t); err == nil {
 				done.Transactions = append(done.Transactions, t)
+				done.Done = append(done.Done, without(fixes, failed)...)
 			}
 		}
 		if err != nil {
@@ -228,6 +230,13 @@ func Repair(ctx context.Context, v View, o RepairOptions) (*Repaired, error) {
 		}
 	}
 	return done, errors.New("the image has still findings that can be mended after many rounds; go on with another one")
+}
+
+// without returns the fixes that have not failed.
+func without(fixes []Mending, failed []MendError) []Mending {
+	return slices.DeleteFunc(fixes, func(f Mending) bool {
+		return slices.ContainsFunc(failed, func(e MendError) bool { return e.Mending == f })
+	})
 }
 
 // next returns the chosen fixes of the first stage that has any which were not

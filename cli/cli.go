@@ -6,6 +6,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,8 @@ const (
 	ExitOK     = 0
 	ExitFailed = 1 // something failed, or an image breaks rules
 	ExitUsage  = 2 // the words of the command line make no sense
+
+	ExitInterrupted = 130 // Ctrl-C ended it, as shells have it
 )
 
 // Env is what a run of the program has to do with the world.
@@ -84,6 +87,9 @@ func Main(args []string, env Env) int {
 		return ExitOK
 	case errors.As(err, &code):
 		return int(code)
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(env.Stderr, "qedit: interrupted")
+		return ExitInterrupted
 	case errors.As(err, &usage):
 		fmt.Fprintf(env.Stderr, "qedit: %s\n\n%s", header.Harmless(err.Error()), cmd.UsageString())
 		return ExitUsage
@@ -120,7 +126,8 @@ func newRoot(env Env) *cobra.Command {
 		Long: `qedit opens a qcow2 image, however damaged, shows its bytes and what they mean,
 and lets you edit fields instead of bytes. Nothing is written before you save.
 
-Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
+Exit codes: 0 done; 1 failed, or the image breaks rules; 2 wrong usage; after a
+signal, 128 and its number. Some commands say more, see their help.`,
 		Version: version(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -136,15 +143,23 @@ Exit codes: 0 done, 1 failed or the header breaks rules, 2 wrong usage.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runEditor(env, flags, args, demo, theme.value)
 		},
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.Flags().BoolVar(&demo, "demo", false, "open a copy of a built-in damaged image")
 	root.Flags().Var(&theme, "theme", "colours: "+strings.Join(theme.known, ", "))
 	root.SetVersionTemplate("qedit {{.Version}}\n")
 	flags = addSessionFlags(root, env)
 	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
+	root.AddCommand(newExtension(env, flags), newDiff(env, flags), newApply(env, flags), newHeader(env, flags))
+	root.AddCommand(newCheck(env, flags), newFix(env, flags))
+	root.AddCommand(newMap(env, flags), newLocate(env, flags), newDump(env, flags))
+	root.AddCommand(newMan())
+	root.SetHelpCommand(newHelp(env))
+	root.InitDefaultHelpCmd()
+	addCompletions(root)
+	root.SetOut(env.Stdout) // before the completion command asks where that is
+	addCompletionCommand(root)
 	asUsage(root)
 	return root
 }

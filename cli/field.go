@@ -1,14 +1,15 @@
 package cli
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"qedit/editor"
 	"qedit/header"
+	"qedit/image"
 )
 
 func newGet(env Env, flags *sessionFlags) *cobra.Command {
@@ -20,10 +21,18 @@ func newGet(env Env, flags *sessionFlags) *cobra.Command {
 text with control characters escaped. Fields are named as in the specification
 (size, l1_table_offset), flags as dirty, corrupt, external_data_file,
 compression_type_set, extended_l2, lazy_refcounts, bitmaps_valid and
-raw_external_data, texts as backing_file, backing_format and data_file, and
+raw_external_data, any bit of a mask by its number as incompatible_features[5]
+or incompatible[5], texts as backing_file, backing_format and data_file, and
 fields of extensions as extensions[0].length.
 
-Rules that the header breaks go to standard error, and the exit code is 1 then.`,
+Fields of entries are named as in expressions: l1[3].copied,
+l1[3].l2[17].cluster_offset, refcount_table[0].block[5], snapshot[1].name,
+bitmap[0].flags. An entry of a table as a whole, l1[3], is one number; of 16
+bytes it is in hexadecimal.
+
+Rules that the header breaks go to standard error.
+
+Exit codes: 0 no rule is broken; 1 failed, or rules are broken; 2 wrong usage.`,
 		Args: atLeast(2, "FILE and at least one FIELD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := flags.look(args[0])
@@ -33,14 +42,8 @@ Rules that the header breaks go to standard error, and the exit code is 1 then.`
 			defer s.Close()
 			values := object{}
 			for _, path := range args[1:] {
-				v, err := s.Area().Get(path)
-				if err != nil {
+				if err := getField(&values, s, path, out.value == "json"); err != nil {
 					return err
-				}
-				if out.value == "json" {
-					addValue(&values, s.Area(), path, v)
-				} else {
-					values.add(path, v)
 				}
 			}
 			if out.value == "json" {
@@ -57,6 +60,67 @@ Rules that the header breaks go to standard error, and the exit code is 1 then.`
 	}
 	out = addOutput(cmd, "text", "json")
 	return cmd
+}
+
+// getField adds the value of a field: as JSON has it, or as text.
+func getField(values *object, s *editor.Session, path string, asJSON bool) error {
+	if ofEntry(path) && s.Area().Lookup(path) == nil {
+		return getEntry(values, s, path, asJSON)
+	}
+	v, err := s.Area().Get(path)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		addValue(values, s.Area(), path, v)
+	} else {
+		values.add(path, v)
+	}
+	return nil
+}
+
+// getEntry adds the value of a field of an entry, or of an entry as a whole.
+func getEntry(values *object, s *editor.Session, path string, asJSON bool) error {
+	im, err := image.New(s.View(), s.Size(), s.Area())
+	if err != nil {
+		return err
+	}
+	n, err := im.Get(path)
+	if err != nil {
+		return err
+	}
+	switch {
+	case n.Row == nil && n.Field == nil && n.Length > 8:
+		values.add(path, n.Text)
+	case n.Row == nil && n.Field != nil:
+		data, err := im.Bytes(&n)
+		if err != nil {
+			return err
+		}
+		if len(data) < n.Length {
+			return fmt.Errorf("%s: %d of its %d bytes can be read", header.Quote(path), len(data), n.Length)
+		}
+		switch {
+		case n.Field.Kind != header.Text:
+			values.add(path, hex.EncodeToString(data))
+		case asJSON:
+			values.addText(path, string(data))
+		default:
+			values.add(path, header.Printable(string(data)))
+		}
+	case isSwitch(&n) && asJSON:
+		values.add(path, n.Value != 0)
+	case isSwitch(&n):
+		values.add(path, n.Text)
+	default:
+		values.add(path, n.Value)
+	}
+	return nil
+}
+
+// isSwitch reports whether a field is on or off.
+func isSwitch(n *image.Node) bool {
+	return n.Row != nil && n.Row.Low == n.Row.High && len(n.Row.Values) == 2
 }
 
 func atLeast(n int, names string) cobra.PositionalArgs {
@@ -89,83 +153,4 @@ func addValue(o *object, a *header.Area, path, text string) {
 	default:
 		o.add(path, text)
 	}
-}
-
-func newSet(env Env, flags *sessionFlags) *cobra.Command {
-	var out *choice
-	var dryRun, raw bool
-	cmd := &cobra.Command{
-		Use:   "set FILE FIELD=VALUE...",
-		Short: "Change fields, checked, and save",
-		Long: `Change fields of the header area in one transaction and save it. Numbers are
-decimal or 0x, sizes and offsets may have a unit (64K, 10G) or be "cluster N",
-flags are on or off. An empty backing_file, backing_format or data_file removes
-it. Nothing is written when anything is refused: a value that does not fit, or
-one that breaks a rule that holds now. In texts \\ is a backslash, and \n,
-\x1b and the like are what get prints them for.
-
-Rules that are broken still go to standard error; the exit code is 0 where the
-change is done.`,
-		Example: "  qedit set disk.qcow2 corrupt=off\n  qedit set disk.qcow2 backing_file=base.qcow2 backing_format=qcow2",
-		Args:    atLeast(2, "FILE and at least one FIELD=VALUE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, a := range args[1:] {
-				if !strings.Contains(a, "=") {
-					return &usageError{fmt.Errorf("expected FIELD=VALUE, got %s", header.Quote(a)), cmd}
-				}
-			}
-			s, err := flags.edit(args[0], dryRun)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			if err := applySettings(s, args[1:], raw); err != nil {
-				return err
-			}
-			return saveAndPrint(env, flags, out, args[0], s, dryRun)
-		},
-	}
-	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "print the plan, write nothing")
-	cmd.Flags().BoolVar(&raw, "raw", false, "allow values that break rules")
-	out = addOutput(cmd, "text", "json")
-	return cmd
-}
-
-// applySettings makes one transaction of FIELD=VALUE words.
-func applySettings(s *editor.Session, settings []string, raw bool) error {
-	d := s.Draft()
-	seen := map[string]bool{}
-	for _, a := range settings {
-		path, text, _ := strings.Cut(a, "=")
-		if seen[path] {
-			return fmt.Errorf("%s is set twice; nothing was written", header.Quote(path))
-		}
-		seen[path] = true
-		text, err := plainText(d.Area(), path, text)
-		if err != nil {
-			return err
-		}
-		if err := d.Set(path, text); err != nil {
-			return err
-		}
-	}
-	t := s.Commit(d)
-	t.Raw = raw
-	return s.Apply(t)
-}
-
-// plainText reads the escapes of a text as get prints it; values of other fields
-// have none.
-func plainText(a *header.Area, path, text string) (string, error) {
-	n := a.Lookup(path)
-	switch {
-	case path == header.PathBackingFile, path == header.PathBackingFormat, path == header.PathDataFile,
-		n != nil && n.Field != nil && n.Field.Kind == header.Text:
-		plain, err := header.ParsePrintable(text)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
-		}
-		return plain, nil
-	}
-	return text, nil
 }

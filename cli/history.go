@@ -13,19 +13,43 @@ import (
 
 func newHistory(env Env, flags *sessionFlags) *cobra.Command {
 	var out *choice
+	var commands bool
 	cmd := &cobra.Command{
 		Use:   "history FILE",
 		Short: "List the saves that can be taken back",
 		Long: `List the transactions of the saves that are kept beside the image, oldest
 first: number of the save, when, how many bytes, what. Those that were taken
-back since are marked.`,
-		Args: exactly(1, "FILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+back since are marked.
+
+--commands prints lines for a shell that do the same again, a line for each
+transaction, on a copy of the image as it was before: of all saves, of the one
+with a NUMBER, or with the word unsaved of the edits that a session has left and
+not saved. Fields come by name, other bytes by their offset, and what is too
+much for a line as a patch, and so does what makes the file longer.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 2 && commands {
+				return nil
+			}
+			return exactly(1, "FILE")(nil, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := flags.look(args[0])
 			if err != nil {
 				return err
 			}
 			defer s.Close()
+			if commands {
+				if cmd.Flags().Changed("output") {
+					return &usageError{errors.New("--commands are lines for a shell; leave -o out"), cmd}
+				}
+				which := ""
+				if len(args) > 1 {
+					which = args[1]
+				}
+				return printCommands(env, flags, cmd, args[0], which, s)
+			}
 			saves, err := s.History()
 			if err != nil {
 				return err
@@ -52,6 +76,7 @@ back since are marked.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&commands, "commands", false, "print the commands that do it again; behind FILE the NUMBER of a save, or unsaved")
 	out = addOutput(cmd, "text", "json")
 	return cmd
 }
@@ -65,8 +90,12 @@ func historyJSON(path string, saves []editor.Saved) object {
 			for _, r := range t.Replacements {
 				writes = append(writes, writeJSON(r))
 			}
+			var grow any
+			if t.Grow != nil {
+				grow = object{{"from", t.Grow.From}, {"to", t.Grow.To}}
+			}
 			transactions = append(transactions, object{
-				{"id", t.ID}, {"undoes", t.Undoes}, {"title", t.Title}, {"raw", t.Raw}, {"standing", save.Standing[i]}, {"writes", writes},
+				{"id", t.ID}, {"undoes", t.Undoes}, {"title", t.Title}, {"raw", t.Raw}, {"standing", save.Standing[i]}, {"grow", grow}, {"writes", writes},
 			})
 		}
 		list = append(list, object{{"number", save.Number}, {"time", save.Time}, {"transactions", transactions}})
@@ -84,9 +113,11 @@ func newUndo(env Env, flags *sessionFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undo FILE",
 		Short: "Take back what was saved last",
-		Long: `Take back the transaction that was saved last, and save that. Where the image has
-changed there since, it is refused with the ranges, and nothing is written.
-Taken back once more it takes back the one before.`,
+		Long: `Take back the transaction that was saved last, and save that. Where the image
+has changed there since, it is refused with the ranges, and nothing is written.
+Taken back once more it takes back the one before.
+
+Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 		Args: exactly(1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if count < 1 {
@@ -121,16 +152,28 @@ Taken back once more it takes back the one before.`,
 // the plan.
 func saveAndPrint(env Env, flags *sessionFlags, out *choice, path string, s *editor.Session, dryRun bool) error {
 	plan := s.Plan()
+	nameChanges(s, &plan)
+	saved := !dryRun && !plan.Empty()
 	if !dryRun {
 		if err := s.Save(); err != nil {
 			return err
 		}
 	}
 	flags.notices(path, s)
+	var err error
 	if out.value == "json" {
-		return encodeJSON(env.Stdout, planJSON(path, plan, !dryRun && len(plan.Writes) > 0), "  ")
+		err = encodeJSON(env.Stdout, planJSON(path, plan, saved), "  ")
+	} else {
+		_, err = fmt.Fprint(env.Stdout, plan)
 	}
-	fmt.Fprint(env.Stdout, plan)
-	_ = violations(env, path, s.Area()) // they do not make the change a failure
+	if err != nil {
+		if saved {
+			flags.say(path, "the edits WERE saved; only what was done could not be written out")
+		}
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	if out.value != "json" {
+		_ = violations(env, path, s.Area()) // they do not make the change a failure
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,10 +14,10 @@ import (
 )
 
 func newInfo(env Env, flags *sessionFlags) *cobra.Command {
-	var out *choice
-	var filter string
+	i := &infoCommand{flags: flags}
+	var images *many
 	cmd := &cobra.Command{
-		Use:   "info FILE",
+		Use:   "info FILE...",
 		Short: "Print what the header says",
 		Long: `Print what the header, its extensions and the backing file name say. Nothing
 that the image names is opened.
@@ -24,41 +25,74 @@ that the image names is opened.
 sexp is the one-line s-expression of ocaml-qcow; --filter takes a part of it, as
 qcow-tool does: .size, .additional.[0].dirty. json is without loss.
 
-Rules that the header breaks go to standard error, and the exit code is 1 then.`,
-		Args: exactly(1, "FILE"),
+With several files, or - for names on standard input, one a line, json is one
+object a line, in the order of the names. A file that cannot be read has an
+object with "error", and the others go on.
+
+Rules that the header breaks go to standard error.
+
+Exit codes: 0 no rule is broken; 1 rules are broken, or a file cannot be read;
+2 wrong usage; 130 interrupted.`,
+		Example: "  qedit info disk.qcow2\n  find . -name '*.qcow2' -print0 | qedit info -0 -o json -",
+		Args:    atLeast(1, "FILE, or - for names on standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if filter != "" && cmd.Flags().Changed("output") && out.value != "sexp" {
+			if i.filter != "" && cmd.Flags().Changed("output") && i.out.value != "sexp" {
 				return &usageError{errors.New("--filter takes a part of the s-expression; leave -o out"), cmd}
 			}
-			s, err := flags.look(args[0])
-			if err != nil {
-				return err
+			if !several(args) {
+				return i.run(env, args[0])
 			}
-			defer s.Close()
-			if filter != "" {
-				part, err := s.Area().Header.FilterSexp(filter)
-				if err != nil {
-					return err
-				}
-				fmt.Fprintln(env.Stdout, part)
-				return violations(env, args[0], s.Area())
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			i.lines = i.out.value == "json"
+			if i.filter == "" && i.out.value == "text" {
+				images.between = "\n"
 			}
-			switch out.value {
-			case "sexp":
-				fmt.Fprintln(env.Stdout, s.Area().Header.Sexp())
-			case "json":
-				if err := encodeJSON(env.Stdout, infoJSON(args[0], s.Size(), s.Area()), "  "); err != nil {
-					return err
-				}
-			default:
-				infoText(env.Stdout, args[0], s)
-			}
-			return violations(env, args[0], s.Area())
+			return images.each(ctx, args, i.lines, func(_ context.Context, env Env, path string) error { return i.run(env, path) })
 		},
 	}
-	out = addOutput(cmd, "text", "json", "sexp")
-	cmd.Flags().StringVar(&filter, "filter", "", "print only the part of the s-expression at this `PATH`")
+	i.out = addOutput(cmd, "text", "json", "sexp")
+	cmd.Flags().StringVar(&i.filter, "filter", "", "print only the part of the s-expression at this `PATH`")
+	images = addMany(cmd, env)
 	return cmd
+}
+
+// infoCommand is a run of info.
+type infoCommand struct {
+	flags  *sessionFlags
+	out    *choice
+	filter string
+	lines  bool // each image is one line of JSON
+}
+
+// run prints what the header of an image says.
+func (i *infoCommand) run(env Env, path string) error {
+	s, err := i.flags.with(env).look(path)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	switch {
+	case i.filter != "":
+		part, err := s.Area().Header.FilterSexp(i.filter)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(env.Stdout, part)
+	case i.out.value == "sexp":
+		fmt.Fprintln(env.Stdout, s.Area().Header.Sexp())
+	case i.out.value == "json":
+		indent := "  "
+		if i.lines {
+			indent = ""
+		}
+		if err := encodeJSON(env.Stdout, infoJSON(path, s.Size(), s.Area()), indent); err != nil {
+			return err
+		}
+	default:
+		infoText(env.Stdout, path, s)
+	}
+	return violations(env, path, s.Area())
 }
 
 // exactly takes so many arguments.

@@ -3,84 +3,11 @@ package cli
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"io"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"qedit/editor"
 	"qedit/header"
 )
-
-// object is a JSON object whose members keep their order.
-type object []member
-
-type member struct {
-	name  string
-	value any
-}
-
-// MarshalJSON writes the members in order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		if err := encodeJSON(&b, m.name, ""); err != nil {
-			return nil, err
-		}
-		b.WriteByte(':')
-		if err := encodeJSON(&b, m.value, ""); err != nil {
-			return nil, err
-		}
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// encodeJSON writes a value as JSON in which no character is left that could
-// control a terminal.
-func encodeJSON(w io.Writer, v any, indent string) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeHidden(b.Bytes()))
-	return err
-}
-
-// escapeHidden escapes what the encoder leaves: characters beyond ASCII that
-// are not seen, and the delete character. They stand in strings only.
-func escapeHidden(text []byte) []byte {
-	if !bytes.ContainsFunc(text, hidden) {
-		return text
-	}
-	var b []byte
-	for _, r := range string(text) {
-		switch {
-		case !hidden(r):
-			b = utf8.AppendRune(b, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
-		default:
-			b = fmt.Appendf(b, `\u%04x`, r)
-		}
-	}
-	return b
-}
-
-func hidden(r rune) bool {
-	return r >= 0x7f && r != utf8.RuneError && header.Harmless(string(r)) != string(r)
-}
-
-func (o *object) add(name string, value any) { *o = append(*o, member{name, value}) }
 
 // addText adds text from an image. Where it is not UTF-8, which JSON cannot
 // say, a member with _hex behind its name has the bytes.
@@ -97,11 +24,7 @@ func infoJSON(path string, size int64, a *header.Area) object {
 	o.addText("file", path)
 	o.add("file_size", size)
 	o.add("header", headerJSON(a))
-	vs := []any{}
-	for _, v := range a.Violations {
-		vs = append(vs, violationJSON(v))
-	}
-	o.add("violations", vs)
+	o.add("violations", violationsJSON(a.Violations))
 	// The first cluster, but for the zeros at its end.
 	stored := a.Bytes[:max(min(int(a.End()), len(a.Bytes)), len(bytes.TrimRight(a.Bytes, "\x00")))]
 	o.add("bytes", hex.EncodeToString(stored))
@@ -184,6 +107,14 @@ func extensionJSON(e header.Extension, at header.HostOffset) object {
 	return o
 }
 
+func violationsJSON(vs []header.Violation) []any {
+	all := []any{}
+	for _, v := range vs {
+		all = append(all, violationJSON(v))
+	}
+	return all
+}
+
 func violationJSON(v header.Violation) object {
 	o := object{{"rule", v.Rule}, {"offset", v.Offset}, {"length", v.Length}, {"field", v.Field}, {"value", v.Value}, {"must", v.Must}}
 	if v.Want != "" {
@@ -210,13 +141,11 @@ func planJSON(path string, p editor.Plan, saved bool) object {
 	o := object{}
 	o.addText("file", path)
 	o.add("saved", saved)
+	o.add("file_size", p.From)
+	o.add("new_file_size", p.To)
 	o.add("changes", changes)
 	o.add("writes", writes)
-	breaks := []any{}
-	for _, v := range p.Breaks {
-		breaks = append(breaks, violationJSON(v))
-	}
 	o.add("raw", p.Raw())
-	o.add("breaks", breaks) // rules that held on disk
+	o.add("breaks", violationsJSON(p.Breaks)) // rules that held on disk
 	return o
 }

@@ -33,6 +33,13 @@ func addSessionFlags(root *cobra.Command, env Env) *sessionFlags {
 	return f
 }
 
+// with returns the flags for a run with other outputs.
+func (f *sessionFlags) with(env Env) *sessionFlags {
+	g := *f
+	g.env = env
+	return &g
+}
+
 func (f *sessionFlags) options() editor.Options {
 	return editor.Options{NoHistory: f.history.value == "off", NoLock: f.noLock}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,7 +49,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LONG", strings.Repeat("n", 16))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"same": same},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"same": same, "exits": exits},
 	})
 }
 
@@ -59,6 +61,23 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	a, b := ts.ReadFile(args[0]), ts.ReadFile(args[1])
 	if (a == b) == neg {
 		ts.Fatalf("%s and %s: same is %v", args[0], args[1], a == b)
+	}
+}
+
+// exits runs a command that has to end with an exit code: exits CODE COMMAND...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	code := "0"
+	var ended *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &ended) {
+		code = fmt.Sprint(ended.ExitCode())
+	} else {
+		ts.Check(err)
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s", code)
 	}
 }
 

@@ -44,7 +44,7 @@ func (f *Foreign) String() string {
 		fmt.Fprintf(&b, "%v %s: %s → %s\n", c.Offset, c.Path, orNothing(c.Old), orNothing(c.New))
 	}
 	for _, c := range f.Conflicts {
-		fmt.Fprintf(&b, "%v, where you edited: %s → %s\n", c.Offset, hexBytes(c.Old), hexBytes(c.Found))
+		fmt.Fprintf(&b, "%v, where you edited: %s → %s\n", c.Offset, HexBytes(c.Old), HexBytes(c.Found))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -94,15 +94,15 @@ func (s *Session) Plan() Plan {
 			if w.Offset < end {
 				w = Replacement{end, w.Old[end-w.Offset:], w.New[end-w.Offset:]}
 			}
-			p.Changes = append(p.Changes, Change{Offset: w.Offset, Old: hexBytes(w.Old), New: hexBytes(w.New)})
+			p.Changes = append(p.Changes, Change{Offset: w.Offset, Old: HexBytes(w.Old), New: HexBytes(w.New)})
 		}
 	}
 	return p
 }
 
-// hexBytes returns the start of some bytes as digits, and how many there are
+// HexBytes returns the start of some bytes as digits, and how many there are
 // where that is not all.
-func hexBytes(b []byte) string {
+func HexBytes(b []byte) string {
 	const shown = 16
 	if len(b) <= shown {
 		return fmt.Sprintf("% x", b)
@@ -172,7 +172,7 @@ func byteChange(was, is *header.Area, before, after *header.Node) Change {
 	}{{was, before, &c.Old}, {is, after, &c.New}} {
 		if side.node != nil {
 			c.Path, c.Offset = side.node.Path, side.node.Offset
-			*side.text = hexBytes([]byte(side.area.Raw(side.node)))
+			*side.text = HexBytes([]byte(side.area.Raw(side.node)))
 		}
 	}
 	return c
@@ -270,6 +270,9 @@ func bitChanges(before, after *header.Node, was, is *header.Area) []Change {
 	return changes
 }
 
+// shownWrites is how many runs of bytes the text of a plan lists.
+const shownWrites = 16
+
 // String returns the plan as text: the fields, then the bytes.
 func (p Plan) String() string {
 	if p.Empty() {
@@ -287,7 +290,11 @@ func (p Plan) String() string {
 		b.WriteString(text + "\n")
 	}
 	fmt.Fprintf(&b, "%s to write at", counted(p.Bytes(), "byte"))
-	for _, w := range p.Writes {
+	for i, w := range p.Writes {
+		if i == shownWrites {
+			fmt.Fprintf(&b, " and %s more", counted(len(p.Writes)-i, "place"))
+			break
+		}
 		fmt.Fprintf(&b, " %v+%d", w.Offset, len(w.New))
 	}
 	b.WriteByte('\n')

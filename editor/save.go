@@ -66,7 +66,7 @@ func (e *ConflictError) Error() string {
 		msg += "\n  the end of the file holds something that is not of the edits"
 	}
 	for _, c := range e.Conflicts {
-		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, hexBytes(c.Found), hexBytes(c.Old))
+		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, HexBytes(c.Found), HexBytes(c.Old))
 	}
 	return msg
 }

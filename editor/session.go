@@ -261,7 +261,7 @@ func (e *StaleError) Error() string {
 		if i == 10 {
 			return msg + fmt.Sprintf("\n  and %d more ranges", len(e.Conflicts)-i)
 		}
-		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, hexBytes(c.Found), hexBytes(c.Old))
+		msg += fmt.Sprintf("\n  %v: found %s, expected %s", c.Offset, HexBytes(c.Found), HexBytes(c.Old))
 	}
 	return msg
 }

@@ -345,7 +345,8 @@ func (a *Area) At(o HostOffset) []*Node {
 
 // Lookup returns the node of a path, nil if the header area has none. The path
 // of a header field may have "header." before it; backing_format and data_file
-// stand for the name in the last extension of that type.
+// stand for the name in the last extension of that type, and
+// incompatible_features[5] or incompatible[5] for any bit of a mask.
 func (a *Area) Lookup(path string) *Node {
 	path = strings.TrimPrefix(path, PathHeader+".")
 	switch path {
@@ -354,7 +355,10 @@ func (a *Area) Lookup(path string) *Node {
 	case PathDataFile:
 		path = a.textPath(ExtensionDataFile)
 	}
-	return lookup(a.Nodes, path)
+	if n := lookup(a.Nodes, path); n != nil {
+		return n
+	}
+	return a.bitNode(path)
 }
 
 // textPath returns the path of the text in the last extension of the type.
@@ -437,6 +441,9 @@ func (a *Area) Get(path string) (string, error) {
 	}
 	if path == PathBackingFile || path == PathBackingFormat || path == PathDataFile {
 		return "", nil
+	}
+	if mask, bit, ok := splitBit(path); ok {
+		return onOff(mask.Of(a.Header)>>bit&1 != 0), nil // version 2 has none
 	}
 	if f, bit := headerField(path); f != nil && f.Numeric() {
 		v := f.Of(a.Header)

@@ -114,7 +114,11 @@ func (d *Draft) Set(path, text string) error {
 
 // missing explains why the area has no field of that path.
 func (a *Area) missing(path string) error {
-	if f, _ := headerField(path); f != nil {
+	f, _ := headerField(path)
+	if mask, _, ok := splitBit(path); ok {
+		f = mask
+	}
+	if f != nil {
 		return &PathError{path, fmt.Sprintf("this header has version %d and header_length %d; the field needs %s",
 			a.Header.Version, a.Header.HeaderLength, f.Since())}
 	}

@@ -31,7 +31,9 @@ func (e *BringsError) Error() string {
 }
 
 // Set returns what sets the field at a path, such as l1[3].l2[17].copied or
-// snapshot[1].l1_size, to a value as a person writes it. The error is an
+// snapshot[1].l1_size, to a value as a person writes it; an entry of a table as
+// a whole, such as l1[3], to the number that it is; the id or name of a snapshot
+// or bitmap to a text of the same length. The error is an
 // *ExprError for a path that names no field, a *header.ValueError for a text
 // that is no value of the field; with a *BringsError the change is returned
 // too, for those who insist: it brings an offset that is not aligned or not in
@@ -42,7 +44,10 @@ func (im *Image) Set(path, text string) (Change, error) {
 		return Change{}, err
 	}
 	if it.field == nil {
-		return Change{}, &ExprError{path, 0, "a field of an entry is expected" + it.parts(im)}
+		it.field = im.single(&it)
+	}
+	if it.field == nil {
+		return im.setWhole(&it, path, text)
 	}
 	f := *it.field
 	v, err := f.Parse(text, im.ClusterSize())
@@ -94,20 +99,7 @@ func (im *Image) brings(it *item, v uint64) error {
 			after = im.fieldViolations(it.field, path, start, v)
 		}
 	}
-	var brought []header.Violation
-	for _, a := range after {
-		had := false
-		for _, b := range before {
-			had = had || a.Rule == b.Rule && a.Field == b.Field
-		}
-		if !had {
-			brought = append(brought, a)
-		}
-	}
-	if len(brought) > 0 {
-		return &BringsError{brought}
-	}
-	return nil
+	return brought(before, after)
 }
 
 // kindOf returns the kind of an entry of a table by its first word.

@@ -29,9 +29,13 @@ type Extent struct {
 // Extents hands on the runs of the virtual disk in order, without a gap, until
 // yield returns false. Runs that are stored alike and one behind the other are
 // one, as qemu-img merges them; a backing file and holes of the image file are
-// not looked at, where qemu-img does. It fails where the snapshot cannot be
+// not looked at, where qemu-img does: see StoredExtents. It fails where the snapshot cannot be
 // found, or with the error of ctx.
 func (im *Image) Extents(ctx context.Context, snapshot int, yield func(Extent) bool) error {
+	return im.extents(ctx, snapshot, nil, yield)
+}
+
+func (im *Image) extents(ctx context.Context, snapshot int, progress Progress, yield func(Extent) bool) error {
 	size, err := im.DiskSize(snapshot)
 	if err != nil {
 		return err
@@ -42,7 +46,7 @@ func (im *Image) Extents(ctx context.Context, snapshot int, yield func(Extent) b
 	}
 	var run Extent
 	going := true
-	err = im.walk(ctx, l1, 0, GuestOffset(size), func(c *Chain) bool {
+	err = im.walk(ctx, l1, 0, GuestOffset(size), progress, func(c *Chain) bool {
 		if c.Kind == GuestData && c.Problem == "" && run.Data && run.HasOffset && c.Host == run.Offset+header.HostOffset(run.Length) {
 			run.Length += min(c.Length, size-uint64(c.Guest)) // as below, for the most common case
 			return true
@@ -99,13 +103,17 @@ func (x *Extent) joins(next *Extent) bool {
 }
 
 // walk hands on the chains of a run of the guest in order, each of which goes on
-// where the one before ends; the chain is used again.
-func (im *Image) walk(ctx context.Context, l1 Table, from, to GuestOffset, yield func(*Chain) bool) error {
+// where the one before ends; the chain is used again. Of entries that go on one
+// behind the other only the first has a chain, with the length of all.
+func (im *Image) walk(ctx context.Context, l1 Table, from, to GuestOffset, progress Progress, yield func(*Chain) bool) error {
 	var c Chain
 	span := im.ClusterSize() << im.l2Shift
 	for from < to {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if progress != nil {
+			progress(uint64(from), uint64(to))
 		}
 		im.resolve(&c, from, l1)
 		if c.Kind == GuestBroken && c.L1.Missing && (c.L1.Index >= l1.Present || l1.Problem != "") {
@@ -137,9 +145,88 @@ func (im *Image) walk(ctx context.Context, l1 Table, from, to GuestOffset, yield
 				continue
 			}
 			im.follow(&c, in)
+			c.Length += im.repeated(&c) << im.clusterBits
 		}
 	}
 	return nil
+}
+
+// repeated returns how many entries behind that of a chain, in the same L2
+// table, go on as it does: data one behind the other, or nothing that is stored.
+func (im *Image) repeated(c *Chain) uint64 {
+	e := &c.L2
+	if c.Problem != "" || c.Length != im.ClusterSize() {
+		return 0 // of extended entries: subclusters differ
+	}
+	step, either, left := uint64(0), uint64(0), e.Table.Present-e.Index-1
+	switch c.Kind {
+	case GuestData, GuestExternal:
+		step, either = im.ClusterSize(), entryCopied
+		end := uint64(entryOffset)
+		if c.Kind == GuestData {
+			end = uint64(im.size) - 1 // what lies behind is a problem
+		}
+		left = min(left, (end-uint64(c.Host))>>im.clusterBits)
+	case GuestUnallocated, GuestZero:
+		if c.HasHost {
+			return 0
+		}
+	default:
+		return 0
+	}
+	size := im.l2EntrySize()
+	want, n := e.Word|either, uint64(0)
+	for at := uint64(e.Offset) + size; n < left; {
+		page, err := im.pages.get(at >> pageBits)
+		if err != nil {
+			return n // the entry says so when its turn comes
+		}
+		words := page[min(at&(pageSize-1), uint64(len(page))):]
+		words = words[:min(uint64(len(words)), (left-n)*size)/size*size]
+		if len(words) == 0 {
+			return n
+		}
+		at += uint64(len(words))
+		var same uint64
+		if size == entrySize {
+			same = goingOn(words, want, step, either)
+		} else {
+			same = goingOnExtended(words, want, step, either, e.Bitmap)
+		}
+		n += same
+		want += same * step
+		if same < uint64(len(words))/size {
+			break
+		}
+	}
+	return n
+}
+
+// goingOn returns how many entries each are step more than the one before, the
+// first more than word; bits in either count as set.
+func goingOn(entries []byte, word, step, either uint64) uint64 {
+	n := uint64(0)
+	for ; len(entries) >= entrySize; entries = entries[entrySize:] {
+		word += step
+		if be.Uint64(entries)|either != word {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// goingOnExtended is goingOn for extended entries, with the same bitmap.
+func goingOnExtended(entries []byte, word, step, either, bitmap uint64) uint64 {
+	n := uint64(0)
+	for ; len(entries) >= 2*entrySize; entries = entries[2*entrySize:] {
+		word += step
+		if be.Uint64(entries)|either != word || be.Uint64(entries[entrySize:]) != bitmap {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // next returns from+n, or to where that comes first.

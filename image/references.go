@@ -28,10 +28,15 @@ var ErrManyReferences = errors.New("not all references to the cluster are listed
 // of Scan there is ErrManyReferences, with the first MaxReferences that were
 // found.
 func (im *Image) References(ctx context.Context, cluster uint64) ([]Reference, error) {
+	return im.FindReferences(ctx, cluster, nil)
+}
+
+// FindReferences is References, which tells of its progress.
+func (im *Image) FindReferences(ctx context.Context, cluster uint64, progress Progress) ([]Reference, error) {
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
 	f := &finder{im: im, layout: im.layout(), cluster: cluster, full: cancel}
-	s, err := im.scan(stop, f, nil)
+	s, err := im.scan(stop, f, progress)
 	if err == nil {
 		if err = s.l2Tables(); err == nil || f.cut {
 			s.ctx = ctx

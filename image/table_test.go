@@ -178,6 +178,12 @@ func TestSet(t *testing.T) {
 		{"bitmap[0].flags", "auto", ""},
 		{"bitmap[0].flags", "0x10", "flags.reserved"},
 		{"bitmap[0].table[0].all_ones", "on", "bitmap_table.all_ones"},
+		{"l1[0]", "0x8000000000006000", ""},
+		{"l1[0]", "0x6001", "reserved_0.reserved"},
+		{"refcount_table[0].block[3]", "7", ""},
+		{"snapshot[0].name", `after\x1b`, ""},
+		{"snapshot[0].id", "2", ""},
+		{"bitmap[0].name", `nightl\\`, ""},
 	} {
 		change, err := im.Set(c.path, c.text)
 		var brings *image.BringsError
@@ -202,7 +208,10 @@ func TestSet(t *testing.T) {
 			t.Errorf("%s=%s set twice: % x to % x, %v", c.path, c.text, back.Old, back.New, err)
 		}
 	}
-	for _, c := range [][2]string{{"l1[0]", "1"}, {"l1[0].nothing", "1"}, {"l1[9].copied", "on"}, {"nowhere", "1"}, {"snapshot[0].name", "x"}} {
+	for _, c := range [][2]string{
+		{"l1", "1"}, {"l1[0]", "x"}, {"l1[0]", "0x10000000000000000"}, {"l1[0].nothing", "1"}, {"l1[9].copied", "on"}, {"nowhere", "1"},
+		{"snapshot[0]", "1"}, {"snapshot[0].name", "x"}, {"l1[0].l2[0].data", "1"},
+	} {
 		var ee *image.ExprError
 		if _, err := im.Set(c[0], c[1]); !errors.As(err, &ee) {
 			t.Errorf("%s: %v", c[0], err)

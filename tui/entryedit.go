@@ -1,13 +1,10 @@
 package tui
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -152,33 +149,11 @@ func (p patched) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// parseWord reads the value of a whole entry: a number, of which one in
-// hexadecimal has any length.
-func parseWord(text string, length int) ([]byte, error) {
-	wrong := fmt.Errorf("a number of at most %d bytes is expected, as 0x8000000000050000", length)
-	digits, isHex := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(strings.TrimSpace(text), "_", "")), "0x")
-	if !isHex {
-		v, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil {
-			return nil, wrong
-		}
-		digits = strconv.FormatUint(v, 16)
-	}
-	if digits == "" || len(digits) > 2*length {
-		return nil, wrong
-	}
-	b, err := hex.DecodeString(strings.Repeat("0", 2*length-len(digits)) + digits)
-	if err != nil {
-		return nil, wrong
-	}
-	return b, nil
-}
-
 // setEntry returns the transaction that makes an entry a number, and what the
 // entry says then. A rule that is broken then and not now is refused, but raw.
 func (m *Model) setEntry(e structures.Entry, text string, raw bool) (editor.Transaction, structures.Change, string, error) {
 	c := structures.Change{Offset: e.Offset}
-	buf, err := parseWord(text, e.Length())
+	buf, err := structures.ParseEntry(text, e.Length())
 	if err != nil {
 		return editor.Transaction{}, c, "", err
 	}

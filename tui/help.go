@@ -123,14 +123,34 @@ func (h helpRow) draw(r grid.Region) {
 func KeyReference() string {
 	var b strings.Builder
 	b.WriteString("# Keys\n\nMade from the table of actions; do not edit. ^S is Ctrl-S, S-F6 is Shift-F6, M- is Alt.\n")
+	scope := ""
+	for _, k := range KeyTable() {
+		if k.Scope != scope {
+			scope = k.Scope
+			fmt.Fprintf(&b, "\n## %s\n\n| keys | command | what it does |\n| --- | --- | --- |\n", scope)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.ReplaceAll(k.Keys, "|", `\|`), k.Name, k.Help)
+	}
+	return b.String()
+}
+
+// KeyRow is an action in the key reference.
+type KeyRow struct {
+	Scope string // where the keys are bound: "everywhere", "hex"
+	Keys  string // "^S", "" for a command without keys
+	Name  string // in the command palette
+	Help  string // what it does
+}
+
+// KeyTable returns all actions, by scope.
+func KeyTable() []KeyRow {
+	var all []KeyRow
 	for scope := Everywhere; scope <= InEditMode; scope++ {
-		fmt.Fprintf(&b, "\n## %s\n\n| keys | command | what it does |\n| --- | --- | --- |\n", scope)
 		for _, a := range actions {
 			if a.Scope == scope {
-				keys := strings.ReplaceAll(keyLabels(a.Keys.Keys()), "|", `\|`)
-				fmt.Fprintf(&b, "| %s | %s | %s |\n", keys, a.Name, a.Keys.Help().Desc)
+				all = append(all, KeyRow{scope.String(), keyLabels(a.Keys.Keys()), a.Name, a.Keys.Help().Desc})
 			}
 		}
 	}
-	return b.String()
+	return all
 }

@@ -85,3 +85,34 @@ func readOnlyDevice(f *os.File) bool {
 	flag, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKROGET)
 	return err == nil && flag != 0
 }
+
+// Allocated returns how many bytes the file takes on its file system; of a
+// device, its size.
+func (f *File) Allocated() (int64, error) {
+	var st unix.Stat_t
+	if err := uninterrupted(func() error { return unix.Fstat(int(f.f.Fd()), &st) }); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: f.path, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return f.Size()
+	}
+	return st.Blocks * 512, nil
+}
+
+// Data returns the first run of stored bytes at or behind an offset: what lies
+// before it is a hole, which reads as zeros. At the end of the file both are
+// its size.
+func (f *File) Data(off int64) (start, end int64, err error) {
+	start, err = unix.Seek(int(f.f.Fd()), off, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) {
+		size, err := f.Size()
+		return size, size, err
+	}
+	if err == nil {
+		end, err = unix.Seek(int(f.f.Fd()), start, unix.SEEK_HOLE)
+	}
+	if err != nil {
+		return 0, 0, &os.PathError{Op: "lseek", Path: f.path, Err: err}
+	}
+	return start, end, nil
+}

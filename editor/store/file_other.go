@@ -3,6 +3,7 @@
 package store
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 )
@@ -25,3 +26,11 @@ var errReadOnly = fs.ErrPermission
 
 // readOnlyDevice is not known before a write fails.
 func readOnlyDevice(*os.File) bool { return false }
+
+// Allocated returns how many bytes the file takes on its file system, which is
+// not known here: errors.ErrUnsupported.
+func (f *File) Allocated() (int64, error) { return 0, errors.ErrUnsupported }
+
+// Data returns the first run of stored bytes at or behind an offset, which is
+// not known here: errors.ErrUnsupported.
+func (f *File) Data(int64) (start, end int64, err error) { return 0, 0, errors.ErrUnsupported }

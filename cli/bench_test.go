@@ -1,0 +1,97 @@
+package cli_test
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"qedit/cli"
+)
+
+// seconds returns the least time of some runs of a command.
+func seconds(b *testing.B, times int, args ...string) float64 {
+	b.Helper()
+	best := time.Hour
+	for range times {
+		start := time.Now()
+		if out, err := exec.Command(args[0], args[1:]...).Output(); err != nil {
+			b.Fatalf("%q: %v %.200s", args, err, out)
+		}
+		best = min(best, time.Since(start))
+	}
+	return best.Seconds()
+}
+
+// tebibyte returns the path of an image of 1 TiB with all metadata: that which
+// QEDIT_TIB names, or one that is made.
+func tebibyte(b *testing.B) string {
+	b.Helper()
+	if path := os.Getenv("QEDIT_TIB"); path != "" {
+		return path
+	}
+	path := filepath.Join(b.TempDir(), "tib.qcow2")
+	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", path, "1T").CombinedOutput(); err != nil {
+		b.Fatalf("%v %s", err, out)
+	}
+	return path
+}
+
+// program builds the program and returns its path.
+func program(b *testing.B) string {
+	b.Helper()
+	binary := filepath.Join(b.TempDir(), "qedit")
+	if out, err := exec.Command("go", "build", "-o", binary, "..").CombinedOutput(); err != nil {
+		b.Fatalf("%v %s", err, out)
+	}
+	return binary
+}
+
+// BenchmarkInfo times the program itself, start to end, on every image of the
+// corpus and one of 1 TiB: it is to take at most 15 ms.
+func BenchmarkInfo(b *testing.B) {
+	binary := program(b)
+	images := corpus(b)
+	if _, err := exec.LookPath("qemu-img"); err == nil {
+		images = append(images, made{"1 TiB", tebibyte(b)})
+	}
+	for _, m := range images {
+		b.Run(m.name, func(b *testing.B) {
+			var took []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				err := exec.Command(binary, "info", m.path).Run()
+				took = append(took, time.Since(start))
+				if _, broken := err.(*exec.ExitError); err != nil && !broken {
+					b.Fatal(err)
+				}
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[0].Microseconds())/1000, "best-ms")
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
+			b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")
+		})
+	}
+}
+
+// BenchmarkMap compares a run of map on an image of 1 TiB with qemu-img's: it is
+// to take at most a tenth of the time.
+func BenchmarkMap(b *testing.B) {
+	needQEMU(b)
+	path := tebibyte(b)
+	best := time.Hour
+	for b.Loop() {
+		start := time.Now()
+		if got := cli.Main([]string{"map", "-o", "json", path}, cli.Env{Stdout: io.Discard, Stderr: io.Discard}); got != cli.ExitOK {
+			b.Fatal(got)
+		}
+		best = min(best, time.Since(start))
+	}
+	theirs := seconds(b, 3, "qemu-img", "map", "-U", "--output=json", path)
+	b.ReportMetric(best.Seconds(), "qedit-s")
+	b.ReportMetric(theirs, "qemu-img-s")
+	b.ReportMetric(best.Seconds()/theirs, "ratio")
+}

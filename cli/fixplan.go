@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"qedit/check"
+	"qedit/editor"
+	"qedit/header"
+)
+
+// outcome is what a fix did, or would do.
+type outcome struct {
+	path   string
+	plan   editor.Plan
+	before *check.Result
+	done   *check.Repaired
+	saved  bool
+}
+
+// mended returns the number of findings that are no more.
+func (o *outcome) mended() int {
+	left := map[string]bool{}
+	for i := range o.done.Left.Findings {
+		left[o.done.Left.Findings[i].ID()] = true
+	}
+	n := 0
+	for i := range o.before.Findings {
+		if !left[o.before.Findings[i].ID()] {
+			n++
+		}
+	}
+	return n
+}
+
+// shownLeft is how many findings that are left are listed.
+const shownLeft = 20
+
+// print prints the plan for people.
+func (o *outcome) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s\n", header.Printable(o.path), verdict(o.before))
+	if o.plan.Empty() {
+		fmt.Fprintln(w, "nothing to mend"+o.unchosen())
+	} else {
+		fmt.Fprintln(w, "\nplan")
+		for i, t := range o.done.Transactions {
+			fmt.Fprintf(w, "  %d  %s (%s)\n", i+1, header.Harmless(t.Title), counted(t.Bytes(), "byte"))
+		}
+		told := map[string]bool{}
+		for _, d := range o.done.Done {
+			if d.Fix.Loses != "" && !told[d.Fix.Loses] {
+				fmt.Fprintf(w, "     gives up %s\n", header.Harmless(d.Fix.Loses))
+				told[d.Fix.Loses] = true
+			}
+		}
+		fmt.Fprintf(w, "\n%s\nmends %s; left: %s\n", o.plan, counted(o.mended(), "finding"), verdict(o.done.Left))
+	}
+	for i := range o.done.Failed {
+		if i == shownLeft {
+			fmt.Fprintf(w, "  and %d more could not be done\n", len(o.done.Failed)-i)
+			break
+		}
+		fmt.Fprintf(w, "  could not be done: %s\n", header.Harmless(o.done.Failed[i].Error()))
+	}
+	o.printLeft(w)
+}
+
+// unchosen says that there are fixes, but none that is taken unasked.
+func (o *outcome) unchosen() string {
+	for i := range o.done.Left.Findings {
+		if len(o.done.Left.Findings[i].Fixes) > 0 {
+			return " that needs no choice"
+		}
+	}
+	return ""
+}
+
+// printLeft lists the first causes that are left, with the fixes to choose from.
+func (o *outcome) printLeft(w io.Writer) {
+	shown, more := 0, uint64(0)
+	for i := range o.done.Left.Findings {
+		f := &o.done.Left.Findings[i]
+		if f.Kind.Severity == check.Note || f.Cause != "" {
+			continue
+		}
+		if shown++; shown > shownLeft {
+			more++
+			continue
+		}
+		var names []string
+		for _, x := range f.Fixes {
+			if !o.failed(f.ID(), x.Name) {
+				names = append(names, x.Name)
+			}
+		}
+		text := f.ID()
+		if len(names) > 0 {
+			text += "; fixes: " + strings.Join(names, ", ")
+		}
+		fmt.Fprintf(w, "  %s: %s\n", f.Kind.Severity, header.Harmless(text))
+	}
+	if more > 0 {
+		fmt.Fprintf(w, "  and %d more, see check\n", more)
+	}
+}
+
+// failed reports whether a fix could not be done.
+func (o *outcome) failed(id, name string) bool {
+	return slices.ContainsFunc(o.done.Failed, func(e check.MendError) bool {
+		return e.Finding.ID() == id && e.Fix.Name == name
+	})
+}
+
+// json is the plan for programs: that of set, with findings.
+func (o *outcome) json() object {
+	p := planJSON(o.path, o.plan, o.saved)
+	titles, done, failed, left := []any{}, []any{}, []any{}, []any{}
+	for _, t := range o.done.Transactions {
+		titles = append(titles, header.Harmless(t.Title))
+	}
+	for _, d := range o.done.Done {
+		done = append(done, mendingJSON(d))
+	}
+	for i := range o.done.Failed {
+		e := &o.done.Failed[i]
+		entry := mendingJSON(e.Mending)
+		entry.add("error", header.Harmless(e.Err.Error()))
+		failed = append(failed, entry)
+	}
+	for i := range o.done.Left.Findings {
+		left = append(left, findingJSON(&o.done.Left.Findings[i]))
+	}
+	p.add("transactions", titles)
+	p.add("done", done)
+	p.add("mended", o.mended())
+	p.add("failed", failed)
+	p.add("left", left)
+	return p
+}
+
+func mendingJSON(m check.Mending) object {
+	o := object{}
+	o.addText("id", m.Finding.ID())
+	o.add("fix", m.Fix.Name)
+	o.addText("title", m.Fix.Title)
+	o.addText("loses", m.Fix.Loses)
+	return o
+}
