@@ -53,6 +53,7 @@ or wrong usage; 3 leaks are left; 130 interrupted.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&f.plan, "plan", "n", false, "show the plan, write nothing")
+	cmd.Flags().BoolVar(&f.plan, "dry-run", false, "the same as --plan, as other commands have it")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "save without asking")
 	cmd.Flags().BoolVar(&f.grow, "grow", false, "allow the file to become longer, where a fix needs free clusters")
 	f.out = addOutput(cmd, "text", "json")
