@@ -70,6 +70,10 @@ type Finding struct {
 	// causes. It goes away when that is mended.
 	Cause string
 
+	// doubtful says that it may be no entry at all: where it points is wrong, too.
+	// Then nothing is written there unasked.
+	doubtful bool
+
 	owners []owner // of clusters that two have: of Path and of With
 
 	// Fixes are the ways to mend it, the one that is taken by default first. Of

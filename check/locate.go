@@ -144,7 +144,15 @@ var levels = map[*Kind]int{
 // entry counts over the disk, for runs of entries.
 func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 	seen := map[*Kind]bool{}
-	for _, v := range l.im.Violations(e) {
+	all := l.im.Violations(e)
+	astray := slices.ContainsFunc(all, func(v header.Violation) bool {
+		switch ruleKinds[e.Kind][v.Rule] {
+		case kindL1Unaligned, kindL1Outside, kindL2Unaligned, kindL2Outside, kindBlockUnaligned, kindBlockOutside:
+			return true
+		}
+		return false
+	})
+	for _, v := range all {
 		k := ruleKinds[e.Kind][v.Rule]
 		if k == nil || seen[k] {
 			continue
@@ -153,6 +161,7 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 		f := base
 		name := v.Field[strings.LastIndexByte(v.Field, '.')+1:]
 		f.Kind, f.Found, f.Want = k, fmt.Sprintf("%s is %s, and must %s", name, v.Value, v.Must), v.Want
+		f.doubtful = astray && (k == kindL1Reserved || k == kindL2Reserved || k == kindBlockReserved)
 		l.grow(f, v.Must, number)
 	}
 }
@@ -162,7 +171,7 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 func (l *locator) grow(f Finding, must string, number uint64) {
 	g := l.growing[f.Kind]
 	f.Count = max(f.Count, 1)
-	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) && g.f.Cause == f.Cause {
+	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) && g.f.Cause == f.Cause && g.f.doubtful == f.doubtful {
 		g.more(f.Count, f.Length, f.HostLength, f.GuestLength)
 		return
 	}
@@ -201,14 +210,14 @@ func (l *locator) flush() {
 
 // blocks looks at the entries of the refcount table.
 func (l *locator) blocks() {
-	t := l.im.RefcountTable()
+	t, cause := l.im.RefcountTable(), l.tableCause()
 	for i, word := range l.stored.table {
 		at := uint64(image.RefcountTableEntry(word).Offset())
 		if word == 0 || image.RefcountTableEntry(word).Reserved() == 0 && l.aligned(at) && at < l.size {
 			continue
 		}
 		e := l.im.Entry(t, uint64(i))
-		base := Finding{Cause: l.ofBlocks.cause(uint64(i)), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		base := Finding{Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
 		l.violations(&e, base, uint64(i))
 		for _, g := range l.growing {
 			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {

@@ -81,6 +81,12 @@ func (l *locator) blockCause(block uint64) string {
 	if id := l.blockIDs[block]; id != "" {
 		return id
 	}
+	return l.tableCause()
+}
+
+// tableCause returns the ID of what is wrong with the place of the refcount
+// table, "" if nothing is: its entries may be no entries then.
+func (l *locator) tableCause() string {
 	for i := range l.c.res.Findings {
 		if f := &l.c.res.Findings[i]; f.Path == "header.refcount_table_offset" || f.Path == "header.refcount_order" || f.Path == "header.refcount_table_clusters" {
 			return f.ID()

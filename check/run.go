@@ -71,6 +71,9 @@ func (c *run) add(f Finding) {
 	if f.Fixes == nil {
 		f.Fixes = c.fixesOf(&f)
 	}
+	for i := range f.Fixes {
+		f.Fixes[i].Choice = f.Fixes[i].Choice || f.doubtful
+	}
 	if f.Kind.Severity == Error && strings.HasPrefix(f.Path, "header.refcount_table_") {
 		f.Fixes = append(f.Fixes, tableFix())
 	}

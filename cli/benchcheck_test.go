@@ -12,10 +12,12 @@ import (
 	"time"
 )
 
-// cost is what a run of a program took: the best of some.
+// cost is what a run of a program took.
 type cost struct {
-	seconds float64
-	peak    float64 // resident memory, MiB
+	seconds float64 // the best of some runs
+	// peak is the resident memory at its highest, MiB. Systems that start a
+	// program from a copy of this one count that too: 13 MiB and less may be it.
+	peak float64
 }
 
 // costs measures programs on an image in turns, so that what else the machine

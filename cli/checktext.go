@@ -116,7 +116,7 @@ func (t *checkText) effects(f *check.Finding, indent string) {
 			for _, h := range all[i:] {
 				left += 1 + t.following(h)
 			}
-			t.line(indent, "", fmt.Sprintf("%s more that follow from it; --all lists them\n", counted(left, "finding")))
+			t.line(indent, "", fmt.Sprintf("and %d more that follow from it; --all lists them\n", left))
 			return
 		}
 		t.finding(g, indent)
@@ -243,12 +243,19 @@ func verdict(res *check.Result) string {
 	return strings.Join(parts, ", ")
 }
 
-// fixesText says how many of the findings can be mended.
+// fixesText says how many of the findings can be mended. What follows from
+// another one waits until that is.
 func fixesText(res *check.Result) string {
 	var mended, asked, none uint64
+	unmended := map[string]bool{} // by ID
+	for i := range res.Findings {
+		if f := &res.Findings[i]; f.Default() == nil {
+			unmended[f.ID()] = true
+		}
+	}
 	for i := range res.Findings {
 		switch f := &res.Findings[i]; {
-		case f.Default() != nil:
+		case f.Default() != nil && !unmended[f.Cause]:
 			mended++
 		case len(f.Fixes) > 0:
 			asked++

@@ -53,6 +53,7 @@ or wrong usage; 3 leaks are left; 130 interrupted.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&f.plan, "plan", "n", false, "show the plan, write nothing")
+	cmd.Flags().BoolVar(&f.plan, "dry-run", false, "the same as --plan, as other commands have it")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "save without asking")
 	cmd.Flags().BoolVar(&f.grow, "grow", false, "allow the file to become longer, where a fix needs free clusters")
 	f.out = addOutput(cmd, "text", "json")
@@ -96,6 +97,9 @@ func (f *fixCommand) run(ctx context.Context, path string, wanted []string) erro
 	}
 	if len(wanted) > 0 && len(done.Failed) > 0 {
 		return nothingWritten(&done.Failed[0])
+	}
+	if err := w.skipped(done); err != nil {
+		return nothingWritten(err)
 	}
 	o := outcome{path: path, plan: s.Plan(), before: before, done: done}
 	nameChanges(s, &o.plan)
@@ -218,6 +222,23 @@ func (w wanted) known(id string, res *check.Result) error {
 		return fmt.Errorf("there is no finding of the kind %s", id)
 	}
 	return fmt.Errorf("there is no finding %s; check lists those there are", header.Quote(id))
+}
+
+// skipped reports what was asked for and left alone: what follows from another
+// finding is not mended before that is.
+func (w wanted) skipped(done *check.Repaired) error {
+	for id := range w {
+		of := func(f *check.Finding) bool { return f.ID() == id || f.Kind.ID == id }
+		if slices.ContainsFunc(done.Done, func(d check.Mending) bool { return of(d.Finding) }) {
+			continue
+		}
+		for i := range done.Left.Findings {
+			if f := &done.Left.Findings[i]; of(f) && w.choose(f) != nil && f.Cause != "" {
+				return fmt.Errorf("%s follows from %s: mend that first", f.ID(), f.Cause)
+			}
+		}
+	}
+	return nil
 }
 
 // choose returns the fix to take for a finding, nil for none. What is asked for

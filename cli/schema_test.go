@@ -87,6 +87,8 @@ func TestSchemas(t *testing.T) {
 		run("plan", "set", "-n", path, "backing_file=\\xff", "lazy_refcounts=on")
 		run("plan", "set", path, "--raw", "corrupt=on", "l1_size=7")
 		run("plan", "undo", path)
+		run("diff", "diff", "--all", m.path, path)
+		run("diff", "diff", path, "../testdata/images/full.qcow2")
 		run("check", "check", path)
 		run("fix", "fix", "--plan", "--grow", path)
 		run("fix", "fix", "--yes", "--grow", path)
