@@ -26,7 +26,7 @@ var (
 		NoFix: "The flag is cleared only together with refcounts that were verified: those that are too low are raised first.",
 	}
 	kindCorrupt = &Kind{
-		ID: "corrupt", Severity: Warning, Title: "corrupt flag is set",
+		ID: "corrupt", Severity: Error, Title: "corrupt flag is set",
 		Means: "A writer met a structure that cannot be right, and stopped. The guest cannot write.",
 		QEMU:  `opens it for reading only: "qcow2: Image is corrupt; cannot be opened read/write"; its check does not mention the flag`,
 		NoFix: "The flag is cleared when no error is left that it could mean, or by a person's word.",
