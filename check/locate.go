@@ -34,9 +34,10 @@ type mismatch struct {
 
 // lostPointer is a finding about a pointer that led somewhere once.
 type lostPointer struct {
-	id    string
-	level int    // how much hangs on it: 0 a tree, 1 an L2 table, 2 a cluster
-	at    uint64 // start of the cluster that it points into
+	id       string
+	level    int    // how much hangs on it: 0 a tree, 1 an L2 table, 2 a cluster
+	at       uint64 // start of the cluster that it points into
+	clusters uint64 // that it points into from there on, 0 is 1
 }
 
 // growing is a finding that entries that are wrong alike may still be added to.
@@ -167,12 +168,17 @@ func (l *locator) grow(f Finding, must string, number uint64) {
 		return
 	}
 	if g != nil {
-		l.c.add(g.f)
+		l.grown(&g.f)
 	}
 	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + f.Count, uint64(f.Host) + f.HostLength}
+}
+
+// grown hands on a finding that nothing can be added to any more.
+func (l *locator) grown(f *Finding) {
 	if level, ok := levels[f.Kind]; ok && len(l.lost) < MaxFindings {
-		l.lost = append(l.lost, lostPointer{f.ID(), level, uint64(f.Host) &^ (l.cs - 1)})
+		l.lost = append(l.lost, lostPointer{f.ID(), level, uint64(f.Host) &^ (l.cs - 1), f.HostLength >> l.bits})
 	}
+	l.c.add(*f)
 }
 
 // more adds entries to a finding, of so many bytes, that point at so many bytes,
@@ -193,8 +199,8 @@ func (l *locator) flush() {
 		all = append(all, g.f)
 	}
 	slices.SortFunc(all, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Kind.ID, b.Kind.ID)) })
-	for _, f := range all {
-		l.c.add(f)
+	for i := range all {
+		l.grown(&all[i])
 	}
 	clear(l.growing)
 }
