@@ -93,20 +93,13 @@ func mendAll(t testing.TB, s *editor.Session, what string) (*check.Result, int) 
 	wanted := map[string]string{} // titles of the fixes by what they mend
 	done, err := check.Repair(context.Background(), s, check.RepairOptions{
 		MendOptions: check.MendOptions{Grow: true},
-		Choose: func(f *check.Finding) *check.Fix {
-			fix := f.Default()
-			if fix != nil {
-				wanted[f.ID()] = fix.Title
-			}
-			return fix
-		},
 	})
 	if err != nil {
 		t.Errorf("%s: repair: %v", what, err)
 		return done.Left, 0
 	}
-	for i := range done.Failed {
-		delete(wanted, done.Failed[i].Finding.ID())
+	for _, d := range done.Done {
+		wanted[d.Finding.ID()] = d.Fix.Title
 	}
 	if len(wanted) == 0 {
 		return done.Left, 0
