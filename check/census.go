@@ -219,6 +219,7 @@ func (m *mender) release(first, end, times uint64) error {
 	if err != nil {
 		return err
 	}
+	m.moved = true
 	for c := first; c < min(end, n.clusters); c++ {
 		was := n.refs.get(c)
 		left := was - min(was, times)

@@ -243,6 +243,7 @@ func TestQEMUFigures(t *testing.T) {
 		if diff := v.differs(&r.QEMU); diff != "" {
 			t.Errorf("%s: %s\n%s%s", what, diff, short(v.message), keep(t, b, image))
 		}
+		tellsOnce(t, r, what)
 		if missing := unexplained(r); missing != "" {
 			t.Errorf("%s: %s\n%s%s", what, missing, short(v.message), keep(t, b, image))
 		}
@@ -250,6 +251,28 @@ func TestQEMUFigures(t *testing.T) {
 	t.Log(counts.n)
 	if counts.n["refused"] > counts.n["images"]/5 || counts.n["exit 2"] < counts.n["images"]/3 {
 		t.Errorf("the cases test little: %v", counts.n)
+	}
+}
+
+// tellsOnce reports IDs that several findings have, causes that are not there, and
+// those that do not come before what follows from them.
+func tellsOnce(t testing.TB, r *check.Result, what string) {
+	t.Helper()
+	at := map[string]int{}
+	for i := range r.Findings {
+		id := r.Findings[i].ID()
+		if _, twice := at[id]; twice {
+			t.Errorf("%s: %s is there twice", what, id)
+			return
+		}
+		at[id] = i
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if cause, ok := at[f.Cause]; f.Cause != "" && (ok && cause > i || !ok && len(r.More) == 0) {
+			t.Errorf("%s: %s follows from %s, which does not come before it", what, f.ID(), f.Cause)
+			return
+		}
 	}
 }
 

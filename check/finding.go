@@ -75,16 +75,21 @@ type Finding struct {
 	doubtful bool
 
 	owners []owner // of clusters that two have: of Path and of With
+	nth    uint64  // the first of these clusters among all that Path has
 
 	// Fixes are the ways to mend it, the one that is taken by default first. Of
 	// none the kind says why.
 	Fixes []Fix
 }
 
-// ID names the finding among those of its image: the kind and the place. It
-// stays the same as long as the finding does.
+// ID names the finding among those of its image: the kind and the place, and
+// where it is about a cluster of several which one, counted from 0: "+2". It stays
+// the same as long as the finding does.
 func (f *Finding) ID() string {
-	if f.Path != "" {
+	switch {
+	case f.Path != "" && f.nth > 0:
+		return fmt.Sprintf("%s@%s+%d", f.Kind.ID, f.Path, f.nth)
+	case f.Path != "":
 		return f.Kind.ID + "@" + f.Path
 	}
 	return fmt.Sprintf("%s@0x%x", f.Kind.ID, uint64(f.At))

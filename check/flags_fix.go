@@ -33,7 +33,7 @@ func clearCorrupt() []Fix {
 	anyway.stage = stageFlags
 	clear := anyway.mend
 	safe := Fix{Name: "clear", Title: "clear the corrupt flag", stage: stageFlags, mend: func(m *mender) error {
-		if err := m.without(func(f *Finding) bool { return f.Kind.Severity == Error }); err != nil {
+		if err := m.without(func(f *Finding) bool { return f.Kind.Severity == Error && f.Kind != kindCorrupt }); err != nil {
 			return err
 		}
 		return clear(m)

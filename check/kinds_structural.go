@@ -26,7 +26,7 @@ var (
 		NoFix: "The flag is cleared only together with refcounts that were verified: those that are too low are raised first.",
 	}
 	kindCorrupt = &Kind{
-		ID: "corrupt", Severity: Warning, Title: "corrupt flag is set",
+		ID: "corrupt", Severity: Error, Title: "corrupt flag is set",
 		Means: "A writer met a structure that cannot be right, and stopped. The guest cannot write.",
 		QEMU:  `opens it for reading only: "qcow2: Image is corrupt; cannot be opened read/write"; its check does not mention the flag`,
 		NoFix: "The flag is cleared when no error is left that it could mean, or by a person's word.",
@@ -122,18 +122,18 @@ var (
 	kindSnapshotTableBig = &Kind{
 		ID: "snapshot-table-large", Severity: Error, Title: "snapshot table too large",
 		Means: nothingOpens,
-		QEMU:  `refuses to open: "Snapshot table is too big"; check -r all drops the snapshots at the end: "Discarding %u overhanging snapshots"`,
+		QEMU:  `refuses to open: "Snapshot table is too big"; check -r all drops the snapshots at the end: "Discarding … overhanging snapshots"`,
 	}
 	kindSnapshotExtraLarge = &Kind{
 		ID: "snapshot-extra-large", Severity: Error, Title: "snapshot with too much extra data",
 		Means: nothingOpens,
-		QEMU:  `refuses to open: "Too much extra metadata in snapshot table entry %i"; check -r all discards it`,
+		QEMU:  `refuses to open: "Too much extra metadata in snapshot table entry …"; check -r all discards it`,
 		NoFix: "Where the entry reaches past the file or the limit of the table, its length itself is wrong.",
 	}
 	kindSnapshotExtraShort = &Kind{
 		ID: "snapshot-extra-short", Severity: Error, Title: "snapshot without the extra data of version 3",
 		Means: "The snapshot does not say how large the disk was. If the disk was resized since, it is restored at the wrong size.",
-		QEMU:  `opens; its check says "ERROR snapshot table entry %i is incomplete"`,
+		QEMU:  `opens; its check says "ERROR snapshot table entry … is incomplete"`,
 		NoFix: "The entry has to grow: where the clusters of the table have no room, the table has to move.",
 	}
 	kindSnapshotExtraOdd = &Kind{
@@ -175,7 +175,7 @@ var (
 	kindSnapshotL1Unaligned = &Kind{
 		ID: "snapshot-l1-unaligned", Severity: Error, Title: "L1 table of a snapshot not at the start of a cluster",
 		Means: "The snapshot cannot be read. Its clusters look leaked, and a repair by QEMU erases them.",
-		QEMU:  `opens; its check says "ERROR snapshot %s (%s) l1_offset=%#x: L1 table is not cluster aligned; snapshot table entry corrupted", never repairs it, and erases what only the snapshot uses`,
+		QEMU:  `opens; its check says "ERROR snapshot … (…) l1_offset=…: L1 table is not cluster aligned; snapshot table entry corrupted", never repairs it, and erases what only the snapshot uses`,
 	}
 	kindSnapshotL1Outside = &Kind{
 		ID: "snapshot-l1-outside", Severity: Error, Title: "L1 table of a snapshot past the end of the file",
@@ -195,7 +195,7 @@ var (
 	kindSnapshotL1Large = &Kind{
 		ID: "snapshot-l1-large", Severity: Error, Title: "L1 table of a snapshot too large",
 		Means: "The snapshot cannot be used.",
-		QEMU:  `opens; its check says "ERROR snapshot %s (%s) l1_size=%#x: L1 table is too large; snapshot table entry corrupted"; to use it fails: "Snapshot L1 table too large"`,
+		QEMU:  `opens; its check says "ERROR snapshot … (…) l1_size=…: L1 table is too large; snapshot table entry corrupted"; to use it fails: "Snapshot L1 table too large"`,
 	}
 	kindSnapshotL1Small = &Kind{
 		ID: "snapshot-l1-small", Severity: Error, Title: "L1 table of a snapshot too small for its disk",
@@ -250,7 +250,7 @@ var (
 	}
 	kindBitmapNameTwice = &Kind{
 		ID: "bitmap-name-twice", Severity: Error, Title: "two bitmaps with one name", Means: nothingOpens,
-		QEMU: `refuses to open, even to check: "Bitmap already exists: %s"`,
+		QEMU: `refuses to open, even to check: "Bitmap already exists: …"`,
 	}
 	kindBitmapText = &Kind{
 		ID: "bitmap-text", Severity: Note, Title: "name of a bitmap is no UTF-8 text",
@@ -268,7 +268,7 @@ var (
 	kindBitmapTableSize = &Kind{
 		ID: "bitmap-table-size", Severity: Error, Title: "table of a bitmap of a wrong size",
 		Means: "The bitmap does not cover the virtual disk. Nothing can use the image until this is right.",
-		QEMU:  `refuses to open, even to check: "Could not read bitmap '%s' from image: Invalid argument", or "Bitmap '%.*s' doesn't satisfy the constraints"`,
+		QEMU:  `refuses to open, even to check: "Could not read bitmap '…' from image: Invalid argument", or "Bitmap '…' doesn't satisfy the constraints"`,
 	}
 	kindBitmapTableOffset = &Kind{
 		ID: "bitmap-table-offset", Severity: Error, Title: "table of a bitmap not at the start of a cluster",
@@ -299,8 +299,8 @@ var (
 )
 
 const (
-	constraints = `refuses to open, even to check: "Bitmap '%.*s' doesn't satisfy the constraints"`
-	tableUnread = `refuses to open, even to check: "Could not read bitmap_table table from image for bitmap '%s': Invalid argument"`
+	constraints = `refuses to open, even to check: "Bitmap '…' doesn't satisfy the constraints"`
+	tableUnread = `refuses to open, even to check: "Could not read bitmap_table table from image for bitmap '…': Invalid argument"`
 )
 
 // The LUKS header.

@@ -20,39 +20,39 @@ var (
 	kindRefcountLow = &Kind{
 		ID: "refcount-low", Severity: Error, Title: "refcount too low",
 		Means: "The cluster is freed, and given to something else, while it is still in use: guest data or tables are then overwritten.",
-		QEMU:  `calls it an error: "ERROR cluster %d refcount=%d reference=%d"; its repair raises the refcount`,
+		QEMU:  `calls it an error: "ERROR cluster … refcount=… reference=…"; its repair raises the refcount`,
 	}
 	kindRefcountZero = &Kind{
 		ID: "refcount-zero", Severity: Error, Title: "cluster in use counts as free",
 		Means: "The next write may take the cluster for something else, and overwrites what is there.",
-		QEMU:  `calls it an error: "ERROR cluster %d refcount=0 reference=%d"; its repair of leaks fails, that of all builds all refcounts anew`,
+		QEMU:  `calls it an error: "ERROR cluster … refcount=0 reference=…"; its repair of leaks fails, that of all builds all refcounts anew`,
 	}
 	kindRefcountOverflow = &Kind{
 		ID: "refcount-overflow", Severity: Error, Title: "more references than a refcount can say",
 		Means: "The cluster may be freed, and overwritten, while it is still in use.",
-		QEMU:  `calls it an error: "ERROR: overflow cluster offset=0x%x"` + neverMended,
+		QEMU:  `calls it an error: "ERROR: overflow cluster offset=…"` + neverMended,
 		NoFix: "Refcounts of this width cannot say it; qemu-img amend -o refcount_bits makes them wider, deleting snapshots makes the references fewer.",
 	}
 	kindLeak = &Kind{
 		ID: "leak", Severity: Leak, Title: "refcount too high",
 		Means: "Nothing that is known points at the cluster so often. It is lost space; or a pointer to it was damaged, and it is still needed.",
-		QEMU:  `calls it a leak: "Leaked cluster %d refcount=%d reference=%d"; its repair lowers the refcount, and erases the cluster when that is 0`,
+		QEMU:  `calls it a leak: "Leaked cluster … refcount=… reference=…"; its repair lowers the refcount, and erases the cluster when that is 0`,
 		NoFix: "It is freed when a person asks for that, and nothing else is wrong with the image: any damaged pointer may still mean it.",
 	}
 	kindBlockReserved = &Kind{
 		ID: "refcount-table-reserved", Severity: Error, Title: "reserved bits in the refcount table",
 		Means: "Guest data is not touched. The refcounts of a part of the file may not be what is meant.",
-		QEMU:  `calls it an error: "ERROR refcount table entry %d has reserved bits set"; its repair builds all refcounts anew`,
+		QEMU:  `calls it an error: "ERROR refcount table entry … has reserved bits set"; its repair builds all refcounts anew`,
 	}
 	kindBlockUnaligned = &Kind{
 		ID: "refcount-block-unaligned", Severity: Error, Title: "refcount block not at the start of a cluster",
 		Means: "The refcounts of a part of the file cannot be read: nothing may be written there.",
-		QEMU:  `calls it an error: "ERROR refcount block %d is not cluster aligned; refcount table entry corrupted", and "Can't get refcount for cluster %d: Input/output error" of each cluster`,
+		QEMU:  `calls it an error: "ERROR refcount block … is not cluster aligned; refcount table entry corrupted", and "Can't get refcount for cluster …: Input/output error" of each cluster`,
 	}
 	kindBlockOutside = &Kind{
 		ID: "refcount-block-outside", Severity: Error, Title: "refcount block past the end of the file",
 		Means: "All clusters of a part of the file count as free: the next write may overwrite what is there.",
-		QEMU:  `calls it an error: "ERROR refcount block %d is outside image"; its repair makes the file longer`,
+		QEMU:  `calls it an error: "ERROR refcount block … is outside image"; its repair makes the file longer`,
 	}
 )
 
@@ -61,12 +61,12 @@ var (
 	kindL1Reserved = &Kind{
 		ID: "l1-reserved", Severity: Error, Title: "reserved bits of an L1 entry",
 		Means: "The entry was damaged. The L2 table is found nevertheless, if the offset is right.",
-		QEMU:  `calls it an error: "ERROR found L1 entry with reserved bits set: %x"` + neverMended,
+		QEMU:  `calls it an error: "ERROR found L1 entry with reserved bits set: …"` + neverMended,
 	}
 	kindL1Unaligned = &Kind{
 		ID: "l1-unaligned", Severity: Error, Title: "L2 table not at the start of a cluster",
 		Means: "Guest data of this range cannot be read or written. The table is most likely still in the file.",
-		QEMU:  `calls it an error: "ERROR l2_offset=%x: Table is not cluster aligned; L1 entry corrupted"` + neverMended + `. It reads the table at the wrong offset, which brings many errors that are none`,
+		QEMU:  `calls it an error: "ERROR l2_offset=…: Table is not cluster aligned; L1 entry corrupted"` + neverMended + `. It reads the table at the wrong offset, which brings many errors that are none`,
 	}
 	kindL1Outside = &Kind{
 		ID: "l1-outside", Severity: Error, Title: "L2 table past the end of the file",
@@ -87,7 +87,7 @@ var (
 	kindL1Copied = &Kind{
 		ID: "l1-copied", Severity: Error, Title: "copied flag of an L1 entry is wrong",
 		Means: "Where it is wrongly on, a write changes the table for snapshots too; where it is wrongly off, the table is copied without need.",
-		QEMU:  `calls it an error: "ERROR OFLAG_COPIED L2 cluster: l1_index=%d l1_entry=%x refcount=%d"; its repair sets the flag by the refcount`,
+		QEMU:  `calls it an error: "ERROR OFLAG_COPIED L2 cluster: l1_index=… l1_entry=… refcount=…"; its repair sets the flag by the refcount`,
 	}
 	kindL1Erased = &Kind{
 		ID: "l1-erased", Severity: Warning, Title: "L1 table is empty, and clusters are leaked",
@@ -108,17 +108,17 @@ var (
 	kindL2Reserved = &Kind{
 		ID: "l2-reserved", Severity: Error, Title: "reserved bits of an L2 entry",
 		Means: "The entry was damaged. The cluster is found nevertheless, if the offset is right.",
-		QEMU:  `calls it an error: "ERROR found l2 entry with reserved bits set: %x"` + neverMended + `; bit 0 of an extended entry it does not look at`,
+		QEMU:  `calls it an error: "ERROR found l2 entry with reserved bits set: …"` + neverMended + `; bit 0 of an extended entry it does not look at`,
 	}
 	kindL2Unaligned = &Kind{
 		ID: "l2-unaligned", Severity: Error, Title: "data cluster not at the start of a cluster",
 		Means: "The guest cannot read or write this cluster: it gets an I/O error. Its data is most likely still in the file.",
-		QEMU:  `calls it an error: "ERROR offset=%x: Data cluster is not properly aligned; L2 entry corrupted."` + neverMended + `, and counts both clusters that the offset touches; a cluster that reads as zeros it makes one without an offset`,
+		QEMU:  `calls it an error: "ERROR offset=…: Data cluster is not properly aligned; L2 entry corrupted."` + neverMended + `, and counts both clusters that the offset touches; a cluster that reads as zeros it makes one without an offset`,
 	}
 	kindL2Outside = &Kind{
 		ID: "l2-outside", Severity: Error, Title: "data cluster past the end of the file",
 		Means: "The guest reads zeros. Its data is lost if the file was cut off; else the pointer is wrong.",
-		QEMU:  `calls it an error: "ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset 0x%x size 0x%x"` + neverMended,
+		QEMU:  `calls it an error: "ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset … size …"` + neverMended,
 	}
 	kindL2Cut = &Kind{
 		ID: "l2-cut", Severity: Warning, Title: "data cluster cut off by the end of the file",
@@ -129,7 +129,7 @@ var (
 	kindL2Copied = &Kind{
 		ID: "l2-copied", Severity: Error, Title: "copied flag of an L2 entry is wrong",
 		Means: "Where it is wrongly on, a write changes the data for snapshots too; where it is wrongly off, the cluster is copied without need.",
-		QEMU:  `calls it an error: "ERROR OFLAG_COPIED data cluster: l2_entry=%x refcount=%d"; its repair sets the flag by the refcount`,
+		QEMU:  `calls it an error: "ERROR OFLAG_COPIED data cluster: l2_entry=… refcount=…"; its repair sets the flag by the refcount`,
 	}
 	kindSnapshotCopied = &Kind{
 		ID: "snapshot-copied", Severity: Note, Title: "copied flag in a table of a snapshot",
@@ -140,12 +140,12 @@ var (
 	kindZeroV2 = &Kind{
 		ID: "zero-in-version-2", Severity: Error, Title: "zero flag in an image of version 2",
 		Means: "The guest gets an I/O error when it reads this cluster.",
-		QEMU:  `says "No errors were found"; fails to read: "Zero cluster entry found in pre-v3 image (L2 offset: %#x, L2 index: %#x)"`,
+		QEMU:  `says "No errors were found"; fails to read: "Zero cluster entry found in pre-v3 image (L2 offset: …, L2 index: …)"`,
 	}
 	kindSubclusters = &Kind{
 		ID: "subclusters-clash", Severity: Error, Title: "subcluster allocated and zero at once",
 		Means: "The guest gets an I/O error when it reads the subcluster.",
-		QEMU:  `calls it an error: "ERROR offset=%x: Allocated cluster has corrupted subcluster allocation bitmap"` + neverMended,
+		QEMU:  `calls it an error: "ERROR offset=…: Allocated cluster has corrupted subcluster allocation bitmap"` + neverMended,
 	}
 	kindSubclustersAlone = &Kind{
 		ID: "subclusters-without-cluster", Severity: Error, Title: "subcluster allocated without a cluster",
@@ -155,7 +155,7 @@ var (
 	kindDataFileOffset = &Kind{
 		ID: "data-file-offset", Severity: Error, Title: "offset in the data file is not the guest offset",
 		Means: "The guest gets an I/O error. Its data is most likely where it must be, in the data file at the guest offset.",
-		QEMU:  `takes no notice; fails to read: "External data file host cluster offset %#x does not match guest cluster offset: %#x, L2 index: %#x)"`,
+		QEMU:  `takes no notice; fails to read: "External data file host cluster offset … does not match guest cluster offset: …, L2 index: …)"`,
 	}
 )
 
@@ -164,7 +164,7 @@ var (
 	kindCompressedCopied = &Kind{
 		ID: "compressed-copied", Severity: Error, Title: "copied flag of a compressed cluster",
 		Means: "The cluster reads as it should. The flag must be off: compressed data is never written in place.",
-		QEMU:  `calls it an error: "ERROR: coffset=0x%x: copied flag must never be set for compressed clusters"` + neverMended,
+		QEMU:  `calls it an error: "ERROR: coffset=…: copied flag must never be set for compressed clusters"` + neverMended,
 	}
 	kindCompressedReserved = &Kind{
 		ID: "compressed-reserved", Severity: Error, Title: "offset of compressed data has too many bits",
@@ -185,12 +185,12 @@ var (
 	kindCompressedBitmap = &Kind{
 		ID: "compressed-subclusters", Severity: Error, Title: "subclusters of a compressed cluster",
 		Means: "The entry was damaged: a compressed cluster has no subclusters.",
-		QEMU:  `calls it an error: "ERROR compressed cluster %d with non-zero subcluster allocation bitmap, entry=0x%x"` + neverMended,
+		QEMU:  `calls it an error: "ERROR compressed cluster … with non-zero subcluster allocation bitmap, entry=…"` + neverMended,
 	}
 	kindCompressedDataFile = &Kind{
 		ID: "compressed-data-file", Severity: Error, Title: "compressed cluster with an external data file",
 		Means: "The entry was damaged: a data file has no compressed clusters.",
-		QEMU:  `calls it an error: "ERROR compressed cluster %d with data file, entry=0x%x"` + neverMended,
+		QEMU:  `calls it an error: "ERROR compressed cluster … with data file, entry=…"` + neverMended,
 	}
 )
 

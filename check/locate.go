@@ -25,6 +25,9 @@ type locator struct {
 	l1Entries uint64          // of the active disk that are not zero
 	disputed  map[int]dispute // about the end of an L1 table, by snapshot
 	ofBlocks  dispute         // about the end of the refcount table
+
+	doubted   int    // the first snapshot of which the entry may be none
+	doubtedBy string // ID of the finding that says so, "" where all are snapshots
 }
 
 // mismatch is a run of clusters whose refcount is wrong alike.
@@ -34,9 +37,10 @@ type mismatch struct {
 
 // lostPointer is a finding about a pointer that led somewhere once.
 type lostPointer struct {
-	id    string
-	level int    // how much hangs on it: 0 a tree, 1 an L2 table, 2 a cluster
-	at    uint64 // start of the cluster that it points into
+	id       string
+	level    int    // how much hangs on it: 0 a tree, 1 an L2 table, 2 a cluster
+	at       uint64 // start of the cluster that it points into
+	clusters uint64 // that it points into from there on, 0 is 1
 }
 
 // growing is a finding that entries that are wrong alike may still be added to.
@@ -99,6 +103,9 @@ func (l *locator) known() {
 		if f.Cause != "" {
 			continue
 		}
+		if n, ok := doubts(f); ok && (l.doubtedBy == "" || n < l.doubted) {
+			l.doubted, l.doubtedBy = n, f.ID()
+		}
 		switch {
 		case f.Kind.ID == "bitmaps-not-valid": // QEMU takes what belongs to bitmaps for leaks
 			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
@@ -109,6 +116,29 @@ func (l *locator) known() {
 			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
 		}
 	}
+}
+
+// doubts returns from which one on a finding says that entries of the snapshot
+// table may be no snapshots.
+func doubts(f *Finding) (int, bool) {
+	switch {
+	case f.Kind == kindNoSnapshot || f.Kind == kindSnapshotUnreadable || f.Kind == kindSnapshotTableBig:
+		var n int
+		_, err := fmt.Sscanf(f.Path, "snapshot[%d]", &n)
+		return n, err == nil
+	case f.Kind.Severity == Error:
+		return 0, f.Path == "header.snapshots_offset" || f.Path == "header.nb_snapshots"
+	}
+	return 0, false
+}
+
+// doubt returns the ID of the finding that says that a snapshot may be none, ""
+// if there is none; the active disk is none.
+func (l *locator) doubt(snapshot int) string {
+	if snapshot < l.doubted {
+		return ""
+	}
+	return l.doubtedBy
 }
 
 // ruleKinds are the kinds of the rules that entries break.
@@ -176,12 +206,17 @@ func (l *locator) grow(f Finding, must string, number uint64) {
 		return
 	}
 	if g != nil {
-		l.c.add(g.f)
+		l.grown(&g.f)
 	}
 	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + f.Count, uint64(f.Host) + f.HostLength}
+}
+
+// grown hands on a finding that nothing can be added to any more.
+func (l *locator) grown(f *Finding) {
 	if level, ok := levels[f.Kind]; ok && len(l.lost) < MaxFindings {
-		l.lost = append(l.lost, lostPointer{f.ID(), level, uint64(f.Host) &^ (l.cs - 1)})
+		l.lost = append(l.lost, lostPointer{f.ID(), level, uint64(f.Host) &^ (l.cs - 1), f.HostLength >> l.bits})
 	}
+	l.c.add(*f)
 }
 
 // more adds entries to a finding, of so many bytes, that point at so many bytes,
@@ -202,8 +237,8 @@ func (l *locator) flush() {
 		all = append(all, g.f)
 	}
 	slices.SortFunc(all, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Kind.ID, b.Kind.ID)) })
-	for _, f := range all {
-		l.c.add(f)
+	for i := range all {
+		l.grown(&all[i])
 	}
 	clear(l.growing)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -96,10 +97,11 @@ var errTwoOwners = errors.New("the cluster has two owners, and what mends one ma
 // hindrance returns why an entry may not be mended where it lies: the table that
 // it seems to be in may be guest data. The header's cluster is the header.
 func (r *Result) hindrance(f Mending) error {
-	if s := f.Fix.stage; s != stageEntries && s != stageRefcountTable && s != stageCopied || f.Finding.At == 0 {
+	switch s := f.Fix.stage; {
+	case f.Finding.At == 0, s > stageCopied, s == stageRefcounts, s == stageOverlaps && f.Fix.Choice:
 		return nil
 	}
-	if at := f.Finding.At; r.believed != nil && uint64(at) >= r.believed.cs && r.contested(at, f.Finding.Length) {
+	if at := f.Finding.At; r.believed != nil && uint64(at) >= r.believed.cs && (r.contested(at, f.Finding.Length) || !f.Fix.Choice && r.misused(at, f.Finding.Length)) {
 		return errTwoOwners
 	}
 	return nil
@@ -194,86 +196,123 @@ type Repaired struct {
 	Left         *Result              // of the last check
 }
 
-// maxRounds is the number of checks that Repair makes.
-const maxRounds = 100
+// maxRounds is the number of checks that Repair makes, and maxRefused how often
+// it takes the fixes of a class that is refused in smaller parts.
+const (
+	maxRounds  = 100
+	maxRefused = 40
+)
+
+// key names what is done to which finding.
+func (m Mending) key() string { return m.Finding.ID() + " " + m.Fix.Name }
 
 // Repair checks an image, applies what mends one class of its findings as one
 // transaction, and checks again, until nothing is left that has a chosen fix.
 // The order of classes is that of Mend. A fix that has been taken for a finding
-// is not taken again.
+// is not taken again. Where the view refuses a class, its fixes are done in
+// smaller parts, and those that are refused alone are left out.
 //
 // The error is that of a check or of Apply, or a *GrowthError; what was applied
 // before it stays.
 func Repair(ctx context.Context, v View, o RepairOptions) (*Repaired, error) {
 	done := &Repaired{}
 	tried := map[string]bool{}
+	most, refused := math.MaxInt/2, 0
 	for range maxRounds {
 		r, err := Run(ctx, v.View(), v.Size(), v.Area(), o.Check)
 		done.Left = r
 		if err != nil {
 			return done, err
 		}
-		fixes := r.next(o.Choose, tried)
+		fixes, held := r.next(o.Choose, tried, most)
 		if len(fixes) == 0 {
+			done.Failed = append(done.Failed, held...)
 			return done, nil
 		}
 		t, failed, err := r.mendAll(ctx, v.View(), v.Size(), v.Area(), fixes, o.MendOptions, false)
-		done.Failed = append(done.Failed, failed...)
+		can := without(fixes, failed)
 		if err == nil && (len(t.Replacements) > 0 || t.Grow != nil) {
 			if err = v.Apply(t); err == nil {
 				done.Transactions = append(done.Transactions, t)
-				done.Done = append(done.Done, without(fixes, failed)...)
+				done.Done = append(done.Done, can...)
+				most = min(2*most, math.MaxInt/2)
 			}
 		}
-		if err != nil {
+		var no *editor.RefusedError
+		switch {
+		case errors.As(err, &no) && len(can) > 1 && refused < maxRefused:
+			refused++
+			most = (len(fixes) + 1) / 2
+			for _, f := range fixes {
+				delete(tried, f.key())
+			}
+			continue
+		case errors.As(err, &no):
+			for _, f := range can {
+				failed = append(failed, MendError{f, err})
+			}
+		case err != nil:
+			done.Failed = append(done.Failed, failed...)
 			return done, err
 		}
+		done.Failed = append(done.Failed, failed...)
 	}
 	return done, errors.New("the image has still findings that can be mended after many rounds; go on with another one")
 }
 
 // without returns the fixes that have not failed.
 func without(fixes []Mending, failed []MendError) []Mending {
-	return slices.DeleteFunc(fixes, func(f Mending) bool {
+	return slices.DeleteFunc(slices.Clone(fixes), func(f Mending) bool {
 		return slices.ContainsFunc(failed, func(e MendError) bool { return e.Mending == f })
 	})
 }
 
-// next returns the chosen fixes of the first stage that has any which were not
-// tried before, and notes them. What follows from another finding is not mended
-// while that has not been: it may be no more than a table that is misread.
-func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool) []Mending {
+// next returns the chosen fixes, so many at most, of the first stage that has any
+// which were not tried before, and notes them. What follows from another finding is not mended
+// while that has not been: it may be no more than a table that is misread. Such
+// fixes that a person asked for by name are the second result.
+func (r *Result) next(choose func(*Finding) *Fix, tried map[string]bool, most int) ([]Mending, []MendError) {
 	if choose == nil {
 		choose = (*Finding).Default
 	}
 	var byStage [stages][]Mending
+	var held []MendError
+	there := make(map[string]bool, len(r.Findings))
+	for i := range r.Findings {
+		there[r.Findings[i].ID()] = true
+	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		if r.misread(f.Cause) {
+		fix := choose(f)
+		if fix == nil {
 			continue
 		}
-		if fix := choose(f); fix != nil && !tried[f.ID()+" "+fix.Name] {
-			byStage[fix.stage] = append(byStage[fix.stage], Mending{f, fix})
+		if misread(f.Cause) && there[f.Cause] {
+			if fix.Choice {
+				held = append(held, MendError{Mending{f, fix}, fmt.Errorf("there is still %s, which this follows from", f.Cause)})
+			}
+			continue
+		}
+		if do := (Mending{f, fix}); !tried[do.key()] {
+			byStage[fix.stage] = append(byStage[fix.stage], do)
 		}
 	}
 	for _, fixes := range byStage {
 		if len(fixes) == 0 {
 			continue
 		}
+		fixes = fixes[:min(most, len(fixes))]
 		for _, f := range fixes {
-			tried[f.Finding.ID()+" "+f.Fix.Name] = true
+			tried[f.key()] = true
 		}
-		return fixes
+		return fixes, held
 	}
-	return nil
+	return nil, held
 }
 
-// misread reports whether the finding of an ID is there, and may have what
-// follows from it read wrong. A refcount that is wrong does not.
-func (r *Result) misread(id string) bool {
-	if id == "" || strings.HasPrefix(id, kindLeak.ID+"@") || strings.HasPrefix(id, kindRefcountLow.ID+"@") ||
-		strings.HasPrefix(id, kindRefcountZero.ID+"@") || strings.HasPrefix(id, kindRefcountOverflow.ID+"@") {
-		return false
-	}
-	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID() == id })
+// misread reports whether what follows from the finding of an ID may be read
+// wrong. What follows from a wrong refcount is not.
+func misread(id string) bool {
+	return id != "" && !strings.HasPrefix(id, kindLeak.ID+"@") && !strings.HasPrefix(id, kindRefcountLow.ID+"@") &&
+		!strings.HasPrefix(id, kindRefcountZero.ID+"@") && !strings.HasPrefix(id, kindRefcountOverflow.ID+"@")
 }

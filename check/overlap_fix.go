@@ -38,7 +38,8 @@ func (o *owner) gives(g *geometry, count uint64) string {
 }
 
 // overlapFixes are the choices for clusters that two owners have: one of them
-// gives them up, or of guest data each gets its own.
+// gives them up, or of guest data each gets its own. That loses nothing, and
+// comes first.
 func (c *run) overlapFixes(f *Finding) []Fix {
 	g, second, first := &c.geometry, f.owners[0], f.owners[1]
 	run := g.clustersOf(f)
@@ -61,12 +62,6 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 		return fix
 	}
 	var fixes []Fix
-	if second.canGive() {
-		fixes = append(fixes, giveUp("give-up", second, first))
-	}
-	if first.canGive() {
-		fixes = append(fixes, giveUp("take", first, second))
-	}
 	// Where a cluster lies may be part of the key of what is in it.
 	if c.area.Header.CryptMethod == header.CryptNone && second.from == image.FromL2 && first.from == image.FromL2 && !second.packed && !first.packed {
 		fixes = append(fixes, Fix{
@@ -80,6 +75,12 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 				return nil
 			},
 		})
+	}
+	if second.canGive() {
+		fixes = append(fixes, giveUp("give-up", second, first))
+	}
+	if first.canGive() {
+		fixes = append(fixes, giveUp("take", first, second))
 	}
 	return fixes
 }

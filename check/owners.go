@@ -17,6 +17,7 @@ type owner struct {
 	l1, index uint64
 	at        uint64 // host offset of the pointer, 0 where that is a field
 	n, m      uint32 // of a claim
+	pos       uint64 // of the cluster among those that the pointer has
 	packed    bool
 }
 
@@ -55,6 +56,14 @@ func (o *owner) path() string {
 	return r.Path()
 }
 
+// tree returns the snapshot to which the pointer belongs, image.Active for none.
+func (o *owner) tree() int {
+	if o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
+		return int(o.n)
+	}
+	return o.snapshot
+}
+
 // inHeader reports whether a field of the header area says where the structure
 // is: overlaps among these are found without counting.
 func inHeader(k image.ClusterKind) bool {
@@ -90,7 +99,7 @@ func (l *locator) overlapping() {
 	for _, cl := range l.claims {
 		for c := cl.first; c < cl.end && len(l.owners) < maxOwned; c++ {
 			if l.places.get(c) == placeConflict {
-				l.own(c, owner{kind: cl.kind, snapshot: image.Active, n: cl.n, m: cl.m})
+				l.own(c, owner{kind: cl.kind, snapshot: image.Active, n: cl.n, m: cl.m, pos: c - cl.first})
 			}
 		}
 		if l.ctx.Err() != nil {
@@ -128,7 +137,7 @@ func (l *locator) dataOwners(g *l2Group, p *l2Table) {
 				if packed {
 					k = image.ClusterCompressed
 				}
-				l.own(c, owner{from: image.FromL2, kind: k, snapshot: p.snapshot, l1: g.l1, index: g.first + i, at: p.at + (g.first+i)*l.entry, packed: packed})
+				l.own(c, owner{from: image.FromL2, kind: k, snapshot: p.snapshot, l1: g.l1, index: g.first + i, at: p.at + (g.first+i)*l.entry, pos: c - first, packed: packed})
 			}
 		}
 	}
@@ -141,7 +150,21 @@ func (l *locator) tellOverlaps() {
 		clusters = append(clusters, c)
 	}
 	slices.Sort(clusters)
+	// What the refcount table says is believed less where that is something else.
+	h := l.im.Area().Header
+	from, to := l.span(uint64(h.RefcountTableOffset), uint64(len(l.stored.table))*entrySize)
+	of := func(c uint64) int {
+		if c >= from && c < to {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(clusters, func(a, b uint64) int { return cmp.Compare(of(a), of(b)) })
+	told := false
 	for _, c := range clusters {
+		if !told && of(c) > 0 {
+			l.ofBlocks, told = l.disputedBlocks(), true
+		}
 		all := l.owners[c]
 		slices.SortStableFunc(all, func(a, b owner) int { return cmp.Compare(rank(&a), rank(&b)) })
 		keeps := &all[0]
@@ -170,8 +193,8 @@ func rank(o *owner) int {
 // tellOverlap makes a finding of two owners of a cluster.
 func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	f := Finding{Kind: kindOverlapTables, Path: o.path(), At: header.HostOffset(o.at), Host: header.HostOffset(c << l.bits), HostLength: l.cs,
-		Snapshot: o.snapshot, With: keeps.path(), owners: []owner{*o, *keeps}}
-	number := uint64(o.m)
+		Snapshot: o.snapshot, With: keeps.path(), owners: []owner{*o, *keeps}, nth: o.pos}
+	number := uint64(o.m) + o.pos
 	switch {
 	case o.from == image.FromL2:
 		f.Kind, f.Length = kindOverlapData, l.entry
@@ -191,17 +214,20 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 		f.At, f.Length = l.im.Area().Header.RefcountTableOffset+header.HostOffset(o.n)*entrySize, entrySize
 		number, f.Cause = uint64(o.n), l.ofBlocks.cause(uint64(o.n))
 		if len(l.blockIDs) < MaxFindings {
-			l.blockIDs[number] = f.Kind.ID + "@" + f.Path
+			l.blockIDs[number] = f.ID()
 		}
+	}
+	if f.Cause == "" {
+		f.Cause = cmp.Or(l.doubt(o.tree()), l.doubt(keeps.tree()))
 	}
 	f.Found = fmt.Sprintf("the cluster at 0x%x is %s of %s too", c<<l.bits, role(keeps.kind), f.With)
 	f.Want = "a cluster of its own"
 	if o.from == image.FromL1 && keeps.from != image.FromL1 || o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
-		l.lost = append(l.lost, lostPointer{id: f.Kind.ID + "@" + f.Path, level: o.level(), at: c << l.bits})
+		l.lost = append(l.lost, lostPointer{id: f.ID(), level: o.level(), at: c << l.bits})
 	} else if o.from != image.FromFormat && len(l.lost) < MaxFindings {
-		l.lost = append(l.lost, lostPointer{id: f.Kind.ID + "@" + f.Path, level: 2, at: c << l.bits})
+		l.lost = append(l.lost, lostPointer{id: f.ID(), level: 2, at: c << l.bits})
 	}
-	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.l1, keeps.index-number), number)
+	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.n, keeps.l1, keeps.index+uint64(keeps.m)+keeps.pos-number), number)
 	l.overlaps[c] = l.growing[f.Kind].f.ID()
 }
 
@@ -248,16 +274,17 @@ func (d dispute) cause(entry uint64) string {
 // itself.
 func (l *locator) disputes() {
 	l.disputed = map[int]dispute{}
-	if l.places.conflicts == 0 {
-		return
-	}
 	for i := range l.trees {
 		t := &l.trees[i]
-		if d := l.dispute(t.at, t.entries); d.id != "" {
+		if id := l.doubt(t.snapshot); id != "" {
+			l.disputed[t.snapshot] = dispute{0, id}
+		} else if d := l.dispute(t.at, t.entries); d.id != "" {
 			l.disputed[t.snapshot] = d
 		}
 	}
-	l.ofBlocks = l.disputedBlocks()
+	if l.places.conflicts > 0 {
+		l.ofBlocks = l.disputedBlocks()
+	}
 }
 
 // disputedBlocks is dispute of the refcount table; before the owners of clusters

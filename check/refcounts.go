@@ -43,34 +43,92 @@ func (l *locator) mismatchFinding(m *mismatch) Finding {
 		Found: fmt.Sprintf("refcount is %d, %s", m.stored, references(m.refs)), Want: fmt.Sprintf("a refcount of %d", m.refs)}
 }
 
+// suspicion is a run of clusters that a pointer may have meant which is damaged.
+type suspicion struct {
+	first, end uint64
+	level      int
+	id         string
+}
+
+// suspicions returns where damaged pointers lead to, sorted and without overlaps.
+func (l *locator) suspicions() []suspicion {
+	all := make([]suspicion, len(l.lost))
+	for i, p := range l.lost {
+		all[i] = suspicion{p.at >> l.bits, p.at>>l.bits + max(p.clusters, 1), p.level, p.id}
+	}
+	slices.SortStableFunc(all, func(a, b suspicion) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.level, b.level)) })
+	n, end := 0, uint64(0)
+	for _, s := range all {
+		if s.first = max(s.first, end); s.first < s.end {
+			all[n], n, end = s, n+1, s.end
+		}
+	}
+	return all[:n]
+}
+
+// parted calls yield with the parts of a run of leaked clusters, and the ID of the
+// damaged pointer that leads to each, "" if none does.
+func (m mismatch) parted(all []suspicion, yield func(part mismatch, id string)) {
+	i, _ := slices.BinarySearchFunc(all, m.first, func(s suspicion, c uint64) int { return cmp.Compare(s.end, c+1) })
+	for rest := m; rest.n > 0; {
+		part, id := rest, ""
+		if i < len(all) && all[i].first < rest.first+rest.n {
+			if all[i].first > rest.first {
+				part.n = all[i].first - rest.first
+			} else {
+				part.n, id = min(all[i].end-rest.first, rest.n), all[i].id
+				i++
+			}
+		}
+		yield(part, id)
+		rest.first, rest.n = rest.first+part.n, rest.n-part.n
+	}
+}
+
+// explains returns the ID of the finding that leaks follow from to which no
+// pointer leads, "" if there is none: of the damaged pointers that on which most
+// hangs. A pointer to one cluster explains no others when that cluster is leaked.
+func (l *locator) explains(all []suspicion) string {
+	found := map[string]bool{}
+	for _, m := range l.wrong {
+		if m.stored > m.refs {
+			m.parted(all, func(_ mismatch, id string) { found[id] = true })
+		}
+	}
+	for _, p := range l.lost {
+		if p.level < 2 || !found[p.id] {
+			return p.id
+		}
+	}
+	return ""
+}
+
 // refcounts makes findings of the refcounts that are wrong.
 func (l *locator) refcounts() {
 	slices.SortStableFunc(l.lost, func(a, b lostPointer) int { return cmp.Compare(a.level, b.level) })
-	byCluster := map[uint64]string{}
-	for _, p := range l.lost {
-		if _, ok := byCluster[p.at>>l.bits]; !ok {
-			byCluster[p.at>>l.bits] = p.id
-		}
-	}
-	for i := range l.wrong {
-		f := l.mismatchFinding(&l.wrong[i])
-		first := l.wrong[i].first
-		f.Cause = l.overlaps[first]
-		switch {
-		case f.Cause != "":
-		case f.Kind == kindLeak:
-			if f.Cause = byCluster[first]; f.Cause == "" && len(l.lost) > 0 {
-				f.Cause = l.lost[0].id
-			}
-		case f.Kind == kindRefcountZero:
-			f.Cause = l.blockIDs[first>>l.perBlock]
-		}
+	all := l.suspicions()
+	others := l.explains(all)
+	tell := func(m mismatch, cause string) {
+		f := l.mismatchFinding(&m)
+		f.Cause = cause
 		if f.Cause == "" && f.Kind != kindRefcountOverflow {
-			f.Cause = l.blockCause(first >> l.perBlock)
+			f.Cause = l.blockCause(m.first >> l.perBlock)
 		}
 		l.c.add(f)
+	}
+	for _, m := range l.wrong {
 		if l.ctx.Err() != nil {
 			return
+		}
+		switch k := m.kind(l.refMax); {
+		case l.overlaps[m.first] != "":
+			tell(m, l.overlaps[m.first])
+		case k == kindLeak:
+			m.parted(all, func(part mismatch, id string) { tell(part, cmp.Or(id, others)) })
+		case k == kindRefcountZero:
+			tell(m, l.blockIDs[m.first>>l.perBlock])
+		default:
+			tell(m, "")
 		}
 	}
 }

@@ -389,6 +389,16 @@ func TestSharedByASnapshot(t *testing.T) {
 	}
 }
 
+// The way to mend that loses nothing is named first.
+func TestOverlapLossless(t *testing.T) {
+	buf := small(t)
+	twice(3, 5, 1)(buf)
+	f := finding(t, findings(t, buf), "data-twice@l1[0].l2[5]")
+	if fix := f.Fixes[0]; fix.Name != "copy" || fix.Loses != "" || !fix.Choice {
+		t.Errorf("first is %+v", fix)
+	}
+}
+
 // A transaction that mends is like any other: what changed meanwhile is noticed.
 func TestMendIsStale(t *testing.T) {
 	buf := qemuMade(t, sound, "4M", "write -P 1 0 32k")

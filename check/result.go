@@ -22,8 +22,9 @@ const MaxFindings = 10000
 
 // Result is what a check found.
 type Result struct {
-	// Findings come by severity, worst first, causes before what follows from
-	// them, and then by where they are.
+	// Findings come by severity, worst first, where a cause counts as the worst
+	// that follows from it; causes before what follows from them, and then by
+	// where they are.
 	Findings []Finding
 	More     map[string]uint64 // number of findings that are left out, by ID of their kind
 	QEMU     Figures

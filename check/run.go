@@ -85,13 +85,36 @@ func (c *run) add(f Finding) {
 
 // sort puts the findings into the order of Result.Findings.
 func (c *run) sort() {
-	slices.SortStableFunc(c.res.Findings, func(a, b Finding) int {
-		follows := func(f *Finding) int { return min(len(f.Cause), 1) }
-		return cmp.Or(
-			-cmp.Compare(a.Kind.Severity, b.Kind.Severity), cmp.Compare(follows(&a), follows(&b)), cmp.Compare(a.At, b.At),
-		)
+	all := c.res.Findings
+	index := make(map[string]int, len(all))
+	for i := range all {
+		index[all[i].ID()] = i
+	}
+	worst, depth := make([]Severity, len(all)), make([]int, len(all))
+	for i := range all {
+		worst[i] = max(worst[i], all[i].Kind.Severity)
+		for at, ok := i, true; ok && depth[i] < maxDepth; depth[i]++ {
+			if at, ok = index[all[at].Cause]; ok {
+				worst[at] = max(worst[at], all[i].Kind.Severity)
+			}
+		}
+	}
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(-cmp.Compare(worst[a], worst[b]), cmp.Compare(depth[a], depth[b]), cmp.Compare(all[a].At, all[b].At))
 	})
+	sorted := make([]Finding, len(all))
+	for i, from := range order {
+		sorted[i] = all[from]
+	}
+	c.res.Findings = sorted
 }
+
+// maxDepth is how far causes of causes are gone back to, for the order.
+const maxDepth = 16
 
 // read counts bytes of metadata, and tells of progress now and then.
 func (c *run) read(n uint64) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"qedit/header"
@@ -90,6 +91,15 @@ func TestTableKinds(t *testing.T) {
 			if !ids[k.ID] {
 				t.Errorf("%s: %s is in no table", rule, k.ID)
 			}
+		}
+	}
+}
+
+// What QEMU says is quoted as people read it, not as its source has it.
+func TestKindsWithoutVerbs(t *testing.T) {
+	for _, k := range Kinds() {
+		if strings.Contains(k.QEMU, "%") {
+			t.Errorf("%s: %s", k.ID, k.QEMU)
 		}
 	}
 }

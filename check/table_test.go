@@ -145,8 +145,16 @@ func TestTableFindings(t *testing.T) {
 		{"nothing", func(s testImage) testImage { return s }, ""},
 		{"refcount too low", func(s testImage) testImage { s.refcount(9, 1); return s }, "refcount-low@0x9000"},
 		{"refcount 0", func(s testImage) testImage { s.refcount(6, 0); return s }, "refcount-zero@0x6000"},
-		{"refcount too high", func(s testImage) testImage { s.refcount(6, 7); return s }, ">l2-copied@l1[0].l2[0] leak@0x6000"},
-		{"adjacent leaks are one", func(s testImage) testImage { s.refcount(6, 2); s.refcount(7, 2); return s }, ">l2-copied@l1[0].l2[0] leak@0x6000"},
+		{"refcount too high", func(s testImage) testImage { s.refcount(6, 7); return s }, "leak@0x6000 >l2-copied@l1[0].l2[0]"},
+		{"each damaged pointer explains its own cluster", func(s testImage) testImage {
+			for i, by := range []uint64{512, 1024} { // clusters 6 and 7
+				at := l2Of(s, 0) + 8*i
+				put64(s, at, u64(s, at)+by)
+			}
+			s.refcount(8, 2)
+			return s
+		}, "l2-unaligned@l1[0].l2[0] l2-unaligned@l1[0].l2[1] leak@0x8000 >l2-copied@l1[1].l2[0] >leak@0x6000 >leak@0x7000"},
+		{"adjacent leaks are one", func(s testImage) testImage { s.refcount(6, 2); s.refcount(7, 2); return s }, "leak@0x6000 >l2-copied@l1[0].l2[0]"},
 		{"L2 table not aligned", func(s testImage) testImage { s.set(3, 0, 4*testCluster+512|entryCopied); return s },
 			"l1-unaligned@l1[0] >leak@0x4000 >leak@0x6000 >leak@0x9000"},
 		{"L2 table outside", func(s testImage) testImage { s.set(3, 1, 100*testCluster|entryCopied); return s },
@@ -189,9 +197,9 @@ func TestTableFindings(t *testing.T) {
 		{"refcount block outside", func(s testImage) testImage { s.set(1, 0, 900*testCluster); return s },
 			"refcount-block-outside@refcount_table[0] >refcount-zero@0x0 >refcount-zero@0x3000 >refcount-zero@0x9000 >refcount-zero@0xa000 >refcount-zero@0xe000"},
 		{"L2 table erased", func(s testImage) testImage { clear(s[5*testCluster : 6*testCluster]); return s },
-			">leak@0x8000 >leak@0xe000 l2-erased@l1[1]"},
+			"l2-erased@l1[1] >leak@0x8000 >leak@0xe000"},
 		{"L1 table erased", func(s testImage) testImage { clear(s[3*testCluster : 4*testCluster]); return s },
-			">leak@0x4000 >leak@0x9000 >leak@0xe000 l1-erased@header.l1_table_offset"},
+			"l1-erased@header.l1_table_offset >leak@0x4000 >leak@0x9000 >leak@0xe000"},
 		{"tail", func(s testImage) testImage { return append(s, bytes.Repeat([]byte("x"), 5000)...) }, "tail@0xf000"},
 		{"entry of all ones", func(s testImage) testImage { s.set(4, 0, ones); return s }, "compressed-copied@l1[0].l2[0] compressed-outside@l1[0].l2[0] compressed-reserved@l1[0].l2[0] >leak@0x6000"},
 	}

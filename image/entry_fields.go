@@ -145,7 +145,7 @@ var snapshotFields = []Field{
 	bytesField("date_nsec", 20, 4, header.Number, 0, "When the snapshot was taken, the nanoseconds of the second."),
 	bytesField("vm_clock_nsec", 24, 8, header.Number, 0, "How long the guest had been running, nanoseconds."),
 	bytesField("vm_state_size", 32, 4, header.Size, 0, "Size of the saved state of the machine in bytes, 0 where there is none or the extra data has it."),
-	within(bytesField("extra_data_size", 36, 4, header.Number, 0, "Length of the extra data in bytes; at least 16 in version 3."), 0, MaxSnapshotExtra, `refuses to open the image: "Too much extra metadata in snapshot table entry %i"`),
+	within(bytesField("extra_data_size", 36, 4, header.Number, 0, "Length of the extra data in bytes; at least 16 in version 3."), 0, MaxSnapshotExtra, `refuses to open the image: "Too much extra metadata in snapshot table entry …"`),
 }
 
 // snapshotExtraFields are what of the extra data is known; offsets count from
@@ -166,7 +166,7 @@ var bitmapHeadFields = []Field{
 		{Bit: 2, Name: "extra_data_compatible", Meaning: "Software that does not know the extra data may use the bitmap. QEMU does not know this bit."},
 	}),
 	within(withValues(bytesField("type", 16, 1, header.Enum, 0, "What kind of bitmap it is."), []header.Value{{Number: 1, Name: "dirty_tracking", Meaning: "a dirty bitmap"}}), 1, 1, "refuses to open the image"),
-	within(bytesField("granularity_bits", 17, 1, header.Log2Bytes, 0, "Binary logarithm of how many bytes of the disk a bit stands for: 9 to 31 in QEMU."), 9, 31, `refuses to open the image: "Bitmap '%.*s' doesn't satisfy the constraints"`),
-	within(bytesField("name_size", 18, 2, header.Number, 0, "Length of the name in bytes, at most 1023 in QEMU."), 0, 1023, `refuses to open the image: "Bitmap '%.*s' doesn't satisfy the constraints"`),
+	within(bytesField("granularity_bits", 17, 1, header.Log2Bytes, 0, "Binary logarithm of how many bytes of the disk a bit stands for: 9 to 31 in QEMU."), 9, 31, `refuses to open the image: "Bitmap '…' doesn't satisfy the constraints"`),
+	within(bytesField("name_size", 18, 2, header.Number, 0, "Length of the name in bytes, at most 1023 in QEMU."), 0, 1023, `refuses to open the image: "Bitmap '…' doesn't satisfy the constraints"`),
 	bytesField("extra_data_size", 20, 4, header.Number, 0, "Length of the extra data in bytes."),
 }

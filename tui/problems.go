@@ -62,7 +62,9 @@ func findProblems(a *header.Area, tables []structures.Structure, size int64) []p
 		last.text = fmt.Sprintf("%s; and %d more problems", last.text, more)
 	}
 	for i := range all {
-		all[i].severity = check.Error
+		if !all[i].flag {
+			all[i].severity = check.Error
+		}
 		all[i].locate(a)
 	}
 	return all
@@ -81,6 +83,17 @@ func (p *problem) locate(a *header.Area) {
 	}
 }
 
+// flagSeverity returns how bad a check calls a flag: its finding has the flag's
+// name.
+func flagSeverity(name string) check.Severity {
+	for _, k := range check.Kinds() {
+		if k.ID == name {
+			return k.Severity
+		}
+	}
+	return check.Warning
+}
+
 // flagProblems returns the flags that are set and mean trouble.
 func flagProblems(a *header.Area) []problem {
 	var all []problem
@@ -92,7 +105,7 @@ func flagProblems(a *header.Area) []problem {
 			for _, bit := range mask.Children() {
 				if v, _ := a.Uint(bit); v == 1 && bit.Flag != nil && bit.Flag.Alarm != "" {
 					all = append(all, problem{
-						path: bit.Path, at: bitByte(bit), flag: true,
+						path: bit.Path, at: bitByte(bit), flag: true, severity: flagSeverity(bit.Path),
 						text: bit.Flag.Alarm, where: fmt.Sprintf("header %v", bit.Offset),
 					})
 				}
