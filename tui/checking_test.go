@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -191,7 +190,7 @@ func TestCheckGivenUp(t *testing.T) {
 	s.jobMoved(jobMsg{j})
 	s.Update(nil)
 	s.want("checking 25%", "CHECK 25%", "2 errors", "! refcount too low", "Esc gives up")
-	within(t, 100*time.Millisecond, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
+	ends(t, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
 	s.want("given up")
 	<-j.finished
 	s.send(jobMsg{j})
@@ -222,7 +221,7 @@ func TestFollowingGivenUp(t *testing.T) {
 	s.Update(nil) // its commands are not run: the check goes on
 	j := s.checks.job
 	s.want("3 errors", "before the last edits", "edited since")
-	within(t, 100*time.Millisecond, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
+	ends(t, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
 	<-j.finished
 	s.send(jobMsg{j})
 	s.want("given up", "3 errors", "before the last edits")
