@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -308,6 +310,22 @@ func TestCheckScreens(t *testing.T) {
 				s.golden()
 			})
 		}
+	}
+}
+
+// Screens of a check that is not foretold: an entry that points past the end of
+// the file, a refcount that is too low, a cluster that nobody uses.
+func TestRealCheckScreens(t *testing.T) {
+	buf := bytes.Clone(imageBytes(t, "full"))
+	binary.BigEndian.PutUint64(buf[0x24040:], 0x80000000_7fff0000)
+	binary.BigEndian.PutUint16(buf[0x4006:], 0)
+	for _, size := range [][2]int{{80, 24}, {120, 36}, {200, 60}} {
+		t.Run(fmt.Sprintf("check-%dx%d", size[0], size[1]), func(t *testing.T) {
+			s := openBytes(t, bytes.Clone(buf), "broken.qcow2", size[0], size[1])
+			s.checks.delay = 0
+			s.keys("f9", "g4", "j")
+			s.golden()
+		})
 	}
 }
 
