@@ -111,7 +111,7 @@ func (x *terminal) screen() string {
 func (x *terminal) expect(pattern string) {
 	x.t.Helper()
 	re := regexp.MustCompile(pattern)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if re.MatchString(x.screen()) {
 			return
 		}
@@ -141,7 +141,7 @@ func (x *terminal) save(change string) {
 // it was: main screen, cursor, mouse, paste and keyboard modes.
 func (x *terminal) ended(code int) {
 	x.t.Helper()
-	stuck := time.AfterFunc(20*time.Second, func() {
+	stuck := time.AfterFunc(time.Minute, func() {
 		x.t.Errorf("it does not end\n%s", x.screen())
 		_ = x.cmd.Process.Kill() // it may just have ended
 	})

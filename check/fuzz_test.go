@@ -45,7 +45,8 @@ func FuzzRun(f *testing.F) {
 		copy(buf[uint64(at2)%uint64(len(buf)):], with2)
 		buf = buf[:min(uint64(len(buf)), uint64(length))]
 		var before, after runtime.MemStats
-		start := time.Now()
+		hang := time.AfterFunc(2*time.Minute, func() { panic(t.Name() + " hangs") })
+		defer hang.Stop()
 		runtime.ReadMemStats(&before)
 		told := 0
 		r, err := Run(context.Background(), bytes.NewReader(buf), int64(len(buf)), header.NewArea(buf[:min(len(buf), header.MaxClusterSize)]), Options{
@@ -62,9 +63,6 @@ func FuzzRun(f *testing.F) {
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; n > uint64(len(buf))*8+uint64(told)*16<<10+96<<20 {
 			t.Errorf("a check of %d bytes took %d", len(buf), n)
-		}
-		if d := time.Since(start); d > 10*time.Second {
-			t.Errorf("it took %v", d)
 		}
 		if told != len(r.Findings) {
 			t.Errorf("%d findings were told, %d returned", told, len(r.Findings))

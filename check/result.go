@@ -51,6 +51,31 @@ func (r *Result) Count(s Severity) uint64 {
 	return n
 }
 
+// ExitCode returns the exit code of a check, that of qemu-img check where that
+// would run: 1 where the image, or a part of it, could not be checked, 2 for
+// errors, 3 for leaks, else 0. What keeps qemu-img from an image that was checked
+// here, as a broken bitmap, is an error as others.
+func (r *Result) ExitCode() int {
+	switch {
+	case r.unread() || r.QEMU.CheckErrors > 0:
+		return 1
+	case r.QEMU.Corruptions > 0 || r.Count(Error) > 0:
+		return 2
+	case r.QEMU.Leaks > 0 || r.Count(Leak) > 0:
+		return 3
+	}
+	return 0
+}
+
+// unread reports whether tables cannot be found, or not all of them could be
+// read.
+func (r *Result) unread() bool {
+	if r.strict == nil || r.believed == nil {
+		return true
+	}
+	return len(r.strict.lost)+len(r.strict.stored.lost)+len(r.believed.lost) > 0
+}
+
 // Figures are what qemu-img check says of an image, counted by its rules. The
 // names of its JSON are those of the fields in lower case with hyphens.
 type Figures struct {

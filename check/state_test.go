@@ -45,6 +45,9 @@ func TestResultState(t *testing.T) {
 	if _, ok := short.refcount(0); ok || short.free(0) || !short.doubtful() || short.references(0) != 0 || short.Unaffected(0, 1) || short.QEMU.ExitCode() != 1 {
 		t.Errorf("%+v", short.QEMU)
 	}
+	if got := short.ExitCode(); got != 1 {
+		t.Errorf("exit code %d where no table can be found", got)
+	}
 }
 
 // badSector fails to read one sector.
@@ -74,6 +77,42 @@ func TestUnreadable(t *testing.T) {
 	}
 	if !ids["unreadable@0x4000"] || !ids["l2-reserved@l1[0].l2[400]"] || r.QEMU.Refusal == "" || !r.doubtful() {
 		t.Error(ids, r.QEMU)
+	}
+}
+
+// The exit code is 1 where a table cannot be read, and not where qemu-img alone
+// would not run.
+func TestExitCode(t *testing.T) {
+	leak, low, refused := newTestImage(), newTestImage(), newTestImage()
+	leak = append(leak, make([]byte, testCluster)...)
+	leak.refcount(15, 1)
+	low.refcount(9, 0)
+	refused.put32(60, 1<<20) // nb_snapshots
+	for _, c := range []struct {
+		name string
+		file testImage
+		bad  int64 // sector that cannot be read
+		want int
+	}{
+		{"sound", newTestImage(), -1, 0},
+		{"leak", leak, -1, 3},
+		{"low", low, -1, 2},
+		{"refused", refused, -1, 2},
+		{"L2 table", newTestImage(), 4 * testCluster, 1},
+		{"L1 table", leak, 3 * testCluster, 1},
+		{"refcount block", low, 2 * testCluster, 1},
+		{"guest data", newTestImage(), 9 * testCluster, 0},
+	} {
+		r, err := Run(context.Background(), badSector{bytes.NewReader(c.file), c.bad}, int64(len(c.file)), header.NewArea(c.file[:testCluster]), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.ExitCode(); got != c.want {
+			t.Errorf("%s: exit code %d, want %d; %+v", c.name, got, c.want, r.QEMU)
+		}
+		if c.name == "refused" && r.QEMU.ExitCode() != 1 {
+			t.Errorf("%s: qemu-img would run", c.name)
+		}
 	}
 }
 

@@ -34,8 +34,9 @@ names on standard input, json is one object a line, in the order of the names.
 
 Exit codes: those of qemu-img check, by its figures and our findings. 0 nothing
 is wrong, but for warnings and notes; 1 the image, or a part of it, could not be
-checked; 2 errors, or wrong usage; 3 leaks and no errors; 130 interrupted. Of
-several files it is the worst: 1, 2, 3, 0.`,
+checked; 2 errors, also such that qemu-img check would not run for, or wrong
+usage; 3 leaks and no errors; 130 interrupted. Of several files it is the worst:
+1, 2, 3, 0.`,
 		Example: "  qedit check disk.qcow2\n  find . -name '*.qcow2' -print0 | qedit check -0 -o json -",
 		Args:    atLeast(1, "FILE, or - for names on standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,13 +101,8 @@ func (c *checkCommand) run(ctx context.Context, env Env, path string) error {
 
 // checkExit returns the exit code of a check.
 func checkExit(res *check.Result) error {
-	switch {
-	case res.QEMU.CheckErrors > 0:
-		return exitError(ExitFailed)
-	case res.QEMU.Corruptions > 0 || res.Count(check.Error) > 0:
-		return exitError(ExitErrors)
-	case res.QEMU.Leaks > 0 || res.Count(check.Leak) > 0:
-		return exitError(ExitLeaks)
+	if code := res.ExitCode(); code != ExitOK {
+		return exitError(code)
 	}
 	return nil
 }

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,10 +20,10 @@ import (
 const ExitFindings = 2
 
 func newDiff(env Env, flags *sessionFlags) *cobra.Command {
-	var out *choice
-	var all bool
+	d := &diffCommand{flags: flags}
+	var images *many
 	cmd := &cobra.Command{
-		Use:   "diff A [B]",
+		Use:   "diff A [B] | --against BASE FILE...",
 		Short: "Compare two images, or an image with its unsaved edits",
 		Long: `Compare two images by structure and field: the header and its extensions,
 snapshots and bitmaps, the entries of L1, L2, refcount and bitmap tables, and as
@@ -36,52 +35,114 @@ Of entries in a row that differ the first eight are listed, with --all each one.
 Guest data is given as offset and length on the virtual disk. Images with
 clusters of another size are compared as the guest reads them.
 
+With --against each FILE, or with - each name on standard input, is compared
+with the one image BASE; with - and no --against each image named there with its
+own edits that are not saved. Then json is one object a line, in the order of
+the names; a file that cannot be read has an object with "error", and the others
+go on.
+
 -o patch writes the bytes that differ, old and new, for qedit apply, wherever
 they lie: docs/patch.md. The images have the same size then, and differ in 32
-MiB at most.
+MiB at most. It is of one pair.
 
-Exit codes: 0 no difference; 1 failed; 2 they differ, or wrong usage.`,
+Exit codes: 0 no difference; 1 failed; 2 they differ, or wrong usage; 130
+interrupted. Of several files it is the worst: 1, 2, 0.`,
 		Example: `  qedit diff before.qcow2 after.qcow2
   qedit diff disk.qcow2
-  qedit diff -o patch broken.qcow2 mended.qcow2 >mend.patch`,
+  qedit diff -o patch broken.qcow2 mended.qcow2 >mend.patch
+  qedit diff -o json --against golden.qcow2 a.qcow2 b.qcow2
+  find . -name '*.qcow2' -print0 | qedit diff -0 -o json -`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 1 || len(args) > 2 {
-				return fmt.Errorf("expected A and perhaps B, got %d arguments", len(args))
+			switch {
+			case d.base == stdinName:
+				return errors.New("--against takes one image; names on standard input go last")
+			case d.base != "" && len(args) == 0:
+				return errors.New("expected --against BASE and FILE, or - for names on standard input")
+			case d.base != "":
+				return nil
+			case slices.Contains(args, stdinName) && len(args) > 1:
+				return errors.New("- compares each image named on standard input with its unsaved edits and stands alone; or name one image with --against")
+			case len(args) < 1 || len(args) > 2:
+				return fmt.Errorf("expected A and perhaps B, got %d arguments; --against BASE compares several", len(args))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			ctx, stop := interruptible(cmd)
 			defer stop()
-			p, err := openPair(flags, args)
-			if err != nil {
-				return err
+			if d.base == "" && !slices.Contains(args, stdinName) {
+				return d.run(ctx, env, args)
 			}
-			defer p.close()
-			if out.value == "patch" {
-				return p.patch(ctx, env)
+			if d.base != "" && !several(args) {
+				return d.run(ctx, env, []string{d.base, args[0]})
 			}
-			var d differences = &diffText{w: env.Stdout}
-			if out.value == "json" {
-				d = &diffJSON{w: env.Stdout}
+			if d.out.value == "patch" {
+				return &usageError{errors.New("a patch is of one pair of images"), cmd}
 			}
-			if err := d.start(p); err != nil {
-				return err
+			if d.lines = d.out.value == "json"; !d.lines {
+				images.between = "\n"
 			}
-			r := &diffRuns{d: d, pair: p, all: all}
-			err = r.compare(ctx)
-			if err := errors.Join(err, d.end(r.found > 0)); err != nil {
-				return err
-			}
-			if r.found > 0 {
-				return exitError(ExitFindings)
-			}
-			return nil
+			return images.each(ctx, args, d.lines, func(ctx context.Context, env Env, path string) error {
+				pair := []string{path}
+				if d.base != "" {
+					pair = []string{d.base, path}
+				}
+				if !d.lines {
+					fmt.Fprintf(env.Stdout, "%s:\n", header.Printable(path))
+				}
+				return d.run(ctx, env, pair)
+			})
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "list every entry that differs")
-	out = addOutput(cmd, "text", "json", "patch")
+	cmd.Flags().BoolVar(&d.all, "all", false, "list every entry that differs")
+	cmd.Flags().StringVar(&d.base, "against", "", "compare each FILE with the image `BASE`")
+	d.out = addOutput(cmd, "text", "json", "patch")
+	images = addMany(cmd, env)
+	images.severity = []int{ExitFindings, ExitFailed}
 	return cmd
+}
+
+// diffCommand is a run of diff.
+type diffCommand struct {
+	flags *sessionFlags
+	out   *choice
+	all   bool   // list every entry
+	base  string // the image that each other one is compared with, "" for none
+	lines bool   // each pair is one line of JSON
+}
+
+// run compares two images, or one with its unsaved edits, and prints what
+// differs.
+func (c *diffCommand) run(ctx context.Context, env Env, paths []string) error {
+	p, err := openPair(c.flags.with(env), paths)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if c.out.value == "patch" {
+		return p.patch(ctx, env)
+	}
+	var d differences = &diffText{w: env.Stdout}
+	if c.out.value == "json" {
+		d = &diffJSON{w: env.Stdout, line: c.lines}
+	}
+	if err := d.start(p); err != nil {
+		return err
+	}
+	r := &diffRuns{d: d, pair: p, all: c.all}
+	m := &meter{}
+	if !isTerminal(env.Stdout) { // else results come out on the same screen
+		m = newMeter(env, "comparing")
+	}
+	err = r.compare(ctx, m.progress)
+	m.end()
+	if err := errors.Join(err, d.end(r.found > 0)); err != nil {
+		return err
+	}
+	if r.found > 0 {
+		return exitError(ExitFindings)
+	}
+	return nil
 }
 
 // side is one of two images that are compared.
@@ -219,14 +280,21 @@ func (p *pair) patch(ctx context.Context, env Env) error {
 // differences is how differences are printed.
 type differences interface {
 	start(p *pair) error
-	change(c editor.Change)
+	change(c fieldChange)
 	note(text string)
-	record(path, text string, b bool)
+	record(path, text, stored string, b bool)
 	entry(e entryPair)
 	entries(first, last string, count uint64)
 	guest(snapshot int, at image.GuestOffset, length uint64)
 	bytes(name string, a, b header.HostOffset, length uint64)
 	end(found bool) error
+}
+
+// fieldChange is a field that differs. Of a text it has what is stored, too.
+type fieldChange struct {
+	editor.Change
+	text     bool
+	old, new string
 }
 
 // entryPair are two entries of the same place, and what they say.
@@ -256,18 +324,18 @@ type diffRuns struct {
 }
 
 // compare compares two images and prints what differs.
-func (r *diffRuns) compare(ctx context.Context) error {
+func (r *diffRuns) compare(ctx context.Context, progress image.Progress) error {
 	p := r.pair
 	if p.edits != nil && len(p.edits.Writes()) == 0 {
 		return nil // nothing is to be looked for
 	}
 	if p.a.size != p.b.size {
 		r.found++
-		r.d.change(editor.Change{Path: "file_size", Old: fmt.Sprint(p.a.size), New: fmt.Sprint(p.b.size)})
+		r.d.change(fieldChange{Change: editor.Change{Path: "file_size", Old: fmt.Sprint(p.a.size), New: fmt.Sprint(p.b.size)}})
 	}
 	for _, c := range editor.CompareAreas(p.a.area, p.b.area) {
 		r.found++
-		r.d.change(c)
+		r.d.change(p.stored(c))
 	}
 	var errA, errB error
 	r.a, errA = image.New(p.a, p.a.size, p.a.area)
@@ -276,7 +344,7 @@ func (r *diffRuns) compare(ctx context.Context) error {
 		r.d.note("tables are not compared: " + errors.Join(errA, errB).Error())
 		return nil
 	}
-	err := image.Diff(ctx, r.a, r.b, r, image.DiffOptions{Same: p.same()})
+	err := image.Diff(ctx, r.a, r.b, r, image.DiffOptions{Same: p.same(), Progress: progress})
 	r.endRun()
 	return err
 }
@@ -284,10 +352,38 @@ func (r *diffRuns) compare(ctx context.Context) error {
 // Note implements image.DiffVisitor.
 func (r *diffRuns) Note(text string) { r.d.note(text) }
 
+// stored adds to a change of the header area the texts as they are stored.
+func (p *pair) stored(c editor.Change) fieldChange {
+	f := fieldChange{Change: c}
+	for _, x := range []struct {
+		area *header.Area
+		text *string
+	}{{p.a.area, &f.old}, {p.b.area, &f.new}} {
+		if n := x.area.Lookup(c.Path); n != nil && n.Field != nil && n.Field.Kind == header.Text {
+			*x.text, f.text = x.area.Raw(n), true
+		}
+	}
+	return f
+}
+
+// storedText returns a text of a snapshot or bitmap as it is stored; false where
+// it is none.
+func storedText(im *image.Image, n *image.Node) (string, bool) {
+	if n == nil || n.Row != nil || n.Field.Kind != header.Text {
+		return "", false
+	}
+	data, err := im.Bytes(n)
+	return string(data), err == nil
+}
+
 // Field implements image.DiffVisitor.
 func (r *diffRuns) Field(path string, a, b *image.Node) {
 	r.found++
-	c := editor.Change{Path: path}
+	c := fieldChange{Change: editor.Change{Path: path}}
+	var isOld, isNew bool
+	c.old, isOld = storedText(r.a, a)
+	c.new, isNew = storedText(r.b, b)
+	c.text = isOld || isNew
 	if a != nil {
 		c.Offset, c.Old = a.Offset, a.Text
 	}
@@ -298,9 +394,18 @@ func (r *diffRuns) Field(path string, a, b *image.Node) {
 }
 
 // Record implements image.DiffVisitor.
-func (r *diffRuns) Record(path, text string, b bool) {
+func (r *diffRuns) Record(path string, name *image.Node, b bool) {
 	r.found++
-	r.d.record(path, text, b)
+	im := r.a
+	if b {
+		im = r.b
+	}
+	stored, _ := storedText(im, name)
+	text := ""
+	if name != nil {
+		text = name.Text
+	}
+	r.d.record(path, text, stored, b)
 }
 
 // Guest implements image.DiffVisitor.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"qedit/editor"
 	"qedit/header"
 	"qedit/image"
 )
@@ -21,7 +20,7 @@ func (d *diffText) line(place, path, what string) {
 
 func (d *diffText) start(*pair) error { return nil }
 
-func (d *diffText) change(c editor.Change) {
+func (d *diffText) change(c fieldChange) {
 	path := c.Path
 	if path == "" {
 		path = "bytes"
@@ -38,7 +37,7 @@ func orNone(text string) string {
 
 func (d *diffText) note(text string) { d.line("note", "", header.Harmless(text)) }
 
-func (d *diffText) record(path, text string, b bool) {
+func (d *diffText) record(path, text, _ string, b bool) {
 	if b {
 		d.line("", path, "(nothing) → "+orNone(text))
 	} else {
@@ -84,10 +83,11 @@ func (d *diffText) bytes(name string, a, b header.HostOffset, length uint64) {
 
 func (d *diffText) end(bool) error { return nil }
 
-// diffJSON prints differences as one JSON object, an item of its array on each
-// line.
+// diffJSON prints differences as one JSON object, all on one line, or an item of
+// its array on each.
 type diffJSON struct {
 	w     io.Writer
+	line  bool
 	lead  string
 	notes []any
 	err   error
@@ -99,10 +99,18 @@ func (d *diffJSON) start(p *pair) error {
 	head.addText("b", p.b.path)
 	head.add("unsaved", p.edits != nil)
 	var b bytes.Buffer
+	d.notes = []any{}
+	if d.line {
+		err := encodeJSON(&b, head, "")
+		if err == nil {
+			_, err = fmt.Fprintf(d.w, `%s,"differences":[`, bytes.TrimSuffix(b.Bytes(), []byte("}\n")))
+		}
+		return err
+	}
 	if err := encodeJSON(&b, head, "  "); err != nil {
 		return err
 	}
-	d.lead, d.notes = "\n    ", []any{}
+	d.lead = "\n    "
 	_, err := fmt.Fprintf(d.w, "%s,\n  \"differences\": [", bytes.TrimSuffix(b.Bytes(), []byte("\n}\n")))
 	return err
 }
@@ -116,25 +124,34 @@ func (d *diffJSON) item(o object) {
 	if d.err == nil {
 		_, d.err = fmt.Fprintf(d.w, "%s%s", d.lead, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	}
-	d.lead = ",\n    "
+	if d.lead = ","; !d.line {
+		d.lead = ",\n    "
+	}
 }
 
-func (d *diffJSON) change(c editor.Change) {
-	o := object{{"kind", "field"}, {"field", c.Path}, {"offset", c.Offset}, {"old", c.Old}, {"new", c.New}}
+func (d *diffJSON) change(c fieldChange) {
+	o := object{{"kind", "field"}, {"field", c.Path}, {"offset", c.Offset}}
 	if c.Path == "" {
 		o[0].value = "bytes"
 	}
+	if !c.text {
+		c.old, c.new = c.Old, c.New
+	}
+	o.addText("old", c.old)
+	o.addText("new", c.new)
 	d.item(o)
 }
 
 func (d *diffJSON) note(text string) { d.notes = append(d.notes, text) }
 
-func (d *diffJSON) record(path, text string, b bool) {
-	o := object{{"kind", "record"}, {"field", path}, {"old", nil}, {"new", nil}}
+func (d *diffJSON) record(path, _, name string, b bool) {
+	o := object{{"kind", "record"}, {"field", path}}
 	if b {
-		o[3].value = text
+		o.add("old", nil)
+		o.addText("new", name)
 	} else {
-		o[2].value = text
+		o.addText("old", name)
+		o.add("new", nil)
 	}
 	d.item(o)
 }
@@ -180,6 +197,13 @@ func (d *diffJSON) end(found bool) error {
 	}
 	tail := object{{"notes", d.notes}, {"same", !found}}
 	var b bytes.Buffer
+	if d.line {
+		err := encodeJSON(&b, tail, "")
+		if err == nil {
+			_, err = fmt.Fprintf(d.w, "],%s", bytes.TrimPrefix(b.Bytes(), []byte("{")))
+		}
+		return err
+	}
 	if err := encodeJSON(&b, tail, "  "); err != nil {
 		return err
 	}

@@ -34,8 +34,9 @@ wrong. Fixes never zero or punch a cluster. The file becomes longer only with
 --grow, where a fix needs clusters and none are free; undo cuts that off again.
 
 Exit codes: those of check, for what is left: 0 nothing, or warnings and notes;
-1 failed or refused, nothing was written unless it says so; 2 errors are left,
-or wrong usage; 3 leaks are left; 130 interrupted.`,
+1 failed or refused, nothing was written unless it says so, or a part of the
+image could not be checked; 2 errors are left, or wrong usage; 3 leaks are left;
+130 interrupted.`,
 		Example: `  qedit fix disk.qcow2 --plan
   qedit fix disk.qcow2 refcount-low
   qedit fix disk.qcow2 'l2-unaligned@l1[0].l2[3]=unallocate' --yes`,

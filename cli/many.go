@@ -9,6 +9,8 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +28,8 @@ type many struct {
 	// between is written between the outputs of two images.
 	between string
 	written bool
+
+	progress *meter // of all images together; nil: to be made
 }
 
 // stdinName stands for the names on standard input.
@@ -59,6 +63,17 @@ type oneImage struct {
 func (m *many) each(ctx context.Context, args []string, lines bool, one func(ctx context.Context, env Env, path string) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the others where the output fails
+	if m.progress == nil {
+		m.progress = newMeter(m.env, "images")
+	}
+	defer m.progress.end()
+	total := len(args) // 0: not known yet
+	if slices.Contains(args, stdinName) {
+		total = 0
+	}
+	var finished atomic.Int64
+	look := time.NewTicker(meterPause)
+	defer look.Stop()
 	queue := make(chan *oneImage, runtime.GOMAXPROCS(0))
 	var unlisted error // why not all names are known; read when the queue is closed
 	go func() {
@@ -76,6 +91,7 @@ func (m *many) each(ctx context.Context, args []string, lines bool, one func(ctx
 			}
 			go func() {
 				defer close(im.done)
+				defer finished.Add(1)
 				im.err = one(ctx, Env{Stdout: &im.out, Stderr: &im.said}, path)
 			}()
 		}
@@ -83,18 +99,25 @@ func (m *many) each(ctx context.Context, args []string, lines bool, one func(ctx
 	worst := ExitOK
 	for {
 		var im *oneImage
-		select {
-		case im = <-queue:
-		case <-ctx.Done():
-			return ctx.Err()
+		for waits := true; waits; {
+			ready := queue
+			var done chan struct{}
+			if im != nil {
+				ready, done = nil, im.done
+			}
+			select {
+			case im = <-ready:
+				waits = im != nil
+			case <-done:
+				waits = false
+			case <-look.C:
+				m.progress.images(finished.Load(), total)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 		if im == nil {
 			break
-		}
-		select {
-		case <-im.done:
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 		code, err := m.show(im, lines)
 		if err != nil {
@@ -121,6 +144,7 @@ func (m *many) show(im *oneImage, lines bool) (code int, err error) {
 	default:
 		code = ExitFailed
 		if lines {
+			im.out.Reset() // what came before the error is not the whole
 			o := object{}
 			o.addText("file", im.path)
 			o.add("error", header.Harmless(im.err.Error()))
@@ -130,6 +154,7 @@ func (m *many) show(im *oneImage, lines bool) (code int, err error) {
 		}
 		fmt.Fprintf(&im.said, "qedit: %s: %s\n", header.Printable(im.path), header.Harmless(im.err.Error()))
 	}
+	m.progress.end()
 	if _, err := m.env.Stderr.Write(im.said.Bytes()); err != nil {
 		return code, err
 	}

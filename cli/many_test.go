@@ -83,6 +83,46 @@ func TestManyEnds(t *testing.T) {
 	}
 }
 
+// While several images are under way, how many are done is told, and the line is
+// gone before anything else is written.
+func TestManyProgress(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"a", "b", "c"}, "images  2 of 3 done"},
+		{[]string{"a", "-"}, "images  2 done"},
+	} {
+		var out, screen bytes.Buffer
+		told := make(chan bool)
+		m := many{env: Env{Stdin: strings.NewReader("b\nc\n"), Stdout: &out, Stderr: &screen}}
+		m.progress = &meter{title: "images", w: writerFunc(func(p []byte) (int, error) {
+			if strings.Contains(string(p), c.want) {
+				close(told)
+			}
+			return screen.Write(p)
+		})}
+		err := m.each(context.Background(), c.args, false, func(_ context.Context, env Env, path string) error {
+			if path == "a" { // the others overtake it
+				select {
+				case <-told:
+				case <-time.After(time.Minute):
+					t.Error("nothing was told")
+				}
+			}
+			fmt.Fprintln(env.Stdout, path)
+			return nil
+		})
+		if err != nil || out.String() != "a\nb\nc\n" || !strings.HasSuffix(screen.String(), "\r\x1b[K") {
+			t.Errorf("%v, %q, %q", err, out.String(), screen.String())
+		}
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 type failingWriter struct{ err error }
 
 func (f failingWriter) Write([]byte) (int, error) { return 0, f.err }

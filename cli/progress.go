@@ -60,6 +60,22 @@ func newMeter(env Env, title string) *meter {
 
 // progress takes how much is done of how much, bytes. It is an image.Progress.
 func (m *meter) progress(done, total uint64) {
+	m.show(func(took time.Duration) string { return meterText(m.title, done, total, took) })
+}
+
+// images takes how many images are done of how many; 0 where more names are to
+// come.
+func (m *meter) images(done int64, total int) {
+	m.show(func(time.Duration) string {
+		if total == 0 {
+			return fmt.Sprintf("%s  %d done", m.title, done)
+		}
+		return fmt.Sprintf("%s  %d of %d done", m.title, done, total)
+	})
+}
+
+// show shows a text, where it is time to.
+func (m *meter) show(text func(took time.Duration) string) {
 	if m.w == nil {
 		return
 	}
@@ -68,7 +84,7 @@ func (m *meter) progress(done, total uint64) {
 		return
 	}
 	m.next, m.shown = now.Add(meterPause), true
-	fmt.Fprintf(m.w, "\r\x1b[K%s", meterText(m.title, done, total, now.Sub(m.start)))
+	fmt.Fprintf(m.w, "\r\x1b[K%s", text(now.Sub(m.start)))
 }
 
 // end removes the line.

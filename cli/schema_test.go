@@ -101,6 +101,7 @@ func TestSchemas(t *testing.T) {
 				t.Skip("the file system takes no such name:", err)
 			}
 			run("info", "info", odd)
+			run("diff", "diff", odd, "../testdata/images/full.qcow2")
 			run("check", "check", odd)
 			run("fix", "fix", "--plan", odd)
 			run("clusters", "map", odd, "--clusters")
@@ -112,6 +113,16 @@ func TestSchemas(t *testing.T) {
 	cli.Main([]string{"info", "-o", "json", filepath.Join(dir, "full.qcow2"), "nothing", filepath.Join(dir, "many.qcow2")}, cli.Env{Stdout: &out, Stderr: &bytes.Buffer{}})
 	if err := valid(all["info"], out.String(), true); err != nil || strings.Count(out.String(), "\n") != 3 {
 		t.Errorf("%v\n%.2000s", err, out.String())
+	}
+	odd := filepath.Join(dir, "odd.qcow2")
+	if err := copyFile(odd, "../testdata/images/full.qcow2"); err != nil {
+		t.Fatal(err)
+	}
+	output(t, cli.ExitOK, "set", odd, "backing_file=\\xff", `snapshot[0].name=\xfe\xfd\x1bore`)
+	text := output(t, cli.ExitFailed, "diff", "-o", "json", "--against", "../testdata/images/full.qcow2", odd, filepath.Join(dir, "many.qcow2"), "nothing")
+	lines := strings.SplitAfter(text, "\n")
+	if err := valid(all["diff"], lines[0]+lines[1], true); err != nil || len(lines) != 4 || valid(all["error"], lines[2], true) != nil {
+		t.Errorf("%v\n%.2000s", err, text)
 	}
 	for i, damage := range [][]string{
 		{"l1[0].l2[0]=0x8000000000020200"}, {"l1[0].l2[0]=0x8000000000020000", "l1[0].l2[1]=0x8000000000020000"},

@@ -17,8 +17,9 @@ type DiffVisitor interface {
 	// Field takes a field of a snapshot or a bitmap; nil where one has no such
 	// field.
 	Field(path string, a, b *Node)
-	// Record takes a snapshot or bitmap that only one image has: b says which.
-	Record(path, text string, b bool)
+	// Record takes a snapshot or bitmap that only one image has, and its name,
+	// nil where it has none: b says which image.
+	Record(path string, name *Node, b bool)
 	// Entry takes two entries of the same place in their tables. Tables that are
 	// not there have entries of zeros.
 	Entry(a, b *Entry)
@@ -148,14 +149,14 @@ func (d *differ) records() error {
 	return nil
 }
 
-// nameOf returns the name of a snapshot or bitmap, for people.
-func nameOf(nodes []Node) string {
+// nameOf returns the name of a snapshot or bitmap.
+func nameOf(nodes []Node) *Node {
 	for i := range nodes {
 		if nodes[i].Title == "name" {
-			return nodes[i].Text
+			return &nodes[i]
 		}
 	}
-	return ""
+	return nil
 }
 
 // fields compares the parts of two records by their names.

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"qedit/header"
 	"qedit/image"
@@ -61,34 +60,7 @@ func (s *sparse) image(t testing.TB) *image.Image {
 	return im
 }
 
-// peak returns how much more memory is in use while f runs than before, bytes.
-func peak(f func()) int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	start, top := int64(m.HeapAlloc), atomic.Int64{}
-	stop, done := make(chan bool), make(chan bool)
-	go func() {
-		defer close(done)
-		for {
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			top.Store(max(top.Load(), int64(m.HeapAlloc)))
-			select {
-			case <-stop:
-				return
-			case <-time.After(2 * time.Millisecond):
-			}
-		}
-	}()
-	f()
-	close(stop)
-	<-done
-	return top.Load() - start
-}
-
-// Whatever the counts say, a map takes a byte a cluster and a few MiB, and not
-// more time than reading the file once.
+// Whatever the counts say, a map takes a byte a cluster and a few MiB, and ends.
 func TestHostileMemory(t *testing.T) {
 	be := binary.BigEndian
 	base := func() build {
@@ -175,20 +147,24 @@ func TestHostileMemory(t *testing.T) {
 	}
 	for name, make := range huge {
 		t.Run(name, func(t *testing.T) {
-			im := make().image(t)
-			start := time.Now()
-			used := peak(func() {
-				if _, err := im.Map(context.Background(), nil); err != nil {
-					t.Error(err)
-				}
-			})
-			if most := int64(im.Clusters()) + 24<<20; used > most {
-				t.Errorf("%d MiB for %d clusters", used>>20, im.Clusters())
+			ends(t)
+			file := make()
+			r := &liveReader{ReaderAt: file}
+			r.look()
+			im, err := image.New(r, file.size, readArea(t, file, file.size))
+			if err != nil {
+				t.Fatal(err)
 			}
-			if d := time.Since(start); d > 60*time.Second {
-				t.Errorf("it took %v", d)
+			m, err := im.Map(context.Background(), nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-			t.Logf("%d MiB, %d clusters, %v", used>>20, im.Clusters(), time.Since(start))
+			r.look()
+			if most := im.Clusters() + 12<<20; r.used() > most {
+				t.Errorf("%d MiB for %d clusters", r.used()>>20, im.Clusters())
+			}
+			t.Logf("%d MiB, %d clusters, %d reads", r.used()>>20, im.Clusters(), r.reads)
+			runtime.KeepAlive(m)
 		})
 	}
 	s := &sparse{size: math.MaxInt64, runs: map[int64][]byte{0: base()}}
@@ -197,45 +173,52 @@ func TestHostileMemory(t *testing.T) {
 	}
 }
 
-// slow is a file whose reads take a while.
-type slow struct {
+// cancelling is a file that ends a context when it is read, and counts what is
+// read from then on.
+type cancelling struct {
 	io.ReaderAt
-	pause time.Duration
+	left   atomic.Int64 // reads until then
+	cancel func()
+	after  atomic.Int64 // reads from then on
 }
 
-func (s *slow) ReadAt(buf []byte, at int64) (int, error) {
-	time.Sleep(s.pause)
-	return s.ReaderAt.ReadAt(buf, at)
+func (c *cancelling) ReadAt(buf []byte, at int64) (int, error) {
+	switch n := c.left.Add(-1); {
+	case n == 0:
+		c.cancel()
+	case n < 0:
+		c.after.Add(1)
+	}
+	return c.ReaderAt.ReadAt(buf, at)
 }
 
+// A map that is cancelled reads no more than what is under way, whenever that is.
 func TestScanCancelled(t *testing.T) {
+	ends(t)
 	b := newBuild(20000)
 	for i := range 32 {
 		b.l1(i, uint64(100+600*i))
 	}
-	r := &slow{ReaderAt: bytes.NewReader(b)}
-	im, err := image.New(r, int64(len(b)), header.NewArea(b[:cs]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := im.Map(context.Background(), nil); err != nil {
-		t.Fatal(err)
-	}
-	r.pause = 20 * time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	var at time.Time
-	time.AfterFunc(100*time.Millisecond, func() { at = time.Now(); cancel() })
-	if _, err = im.Map(ctx, nil); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-	if d := time.Since(at); d > 100*time.Millisecond {
-		t.Errorf("it went on for %v", d)
+	for _, reads := range []int64{1, 2, 3, 10, 20} {
+		ctx, cancel := context.WithCancel(context.Background())
+		r := &cancelling{ReaderAt: bytes.NewReader(b), cancel: cancel}
+		im, err := image.New(r, int64(len(b)), header.NewArea(b[:cs]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.left.Store(reads)
+		if _, err = im.Map(ctx, nil); !errors.Is(err, context.Canceled) {
+			t.Fatalf("after %d reads: %v", reads, err)
+		}
+		if n := r.after.Load(); n > 4 { // what is read ahead may be under way
+			t.Errorf("%d reads after the end at read %d", n, reads)
+		}
+		if _, err := im.References(ctx, 1); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	}
 	if n := runtime.NumGoroutine(); n > 20 {
 		t.Errorf("%d goroutines are left", n)
-	}
-	if _, err := im.References(ctx, 1); !errors.Is(err, context.Canceled) {
-		t.Error(err)
 	}
 }
 

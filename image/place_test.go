@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"qedit/header"
 	"qedit/image"
@@ -92,14 +91,17 @@ func FuzzFind(f *testing.F) {
 	f.Add("snapshot[0].l1[0].l2[1].copied")
 	f.Fuzz(func(t *testing.T, expr string) {
 		s := image.Scope{Area: a, Size: 188448, Here: 5}
-		start := time.Now()
-		defer func() {
-			if d := time.Since(start); d > 2*time.Second {
-				t.Errorf("%q took %v", expr, d)
-			}
-		}()
+		ends(t)
 		with := s
 		with.Image = im
+		most := 1<<20 + 64*uint64(len(expr)) // for what is listed and what is read
+		if n := allocated(func() {
+			_, _ = with.Find(expr)
+			_, _, _ = with.FindGuest(expr, 0)
+			with.Complete(expr)
+		}); n > most {
+			t.Errorf("%q took %d bytes", expr, n)
+		}
 		if p, err := with.Find(expr); err == nil && uint64(p.Offset) > uint64(s.Size) {
 			t.Errorf("%q is at %v", expr, p.Offset)
 		} else if ee := (*image.ExprError)(nil); err != nil && (!errors.As(err, &ee) || ee.At > len(expr) || ee.At < 0) {

@@ -1,13 +1,14 @@
 package tui
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -191,7 +192,7 @@ func TestCheckGivenUp(t *testing.T) {
 	s.jobMoved(jobMsg{j})
 	s.Update(nil)
 	s.want("checking 25%", "CHECK 25%", "2 errors", "! refcount too low", "Esc gives up")
-	within(t, 100*time.Millisecond, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
+	ends(t, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
 	s.want("given up")
 	<-j.finished
 	s.send(jobMsg{j})
@@ -222,7 +223,7 @@ func TestFollowingGivenUp(t *testing.T) {
 	s.Update(nil) // its commands are not run: the check goes on
 	j := s.checks.job
 	s.want("3 errors", "before the last edits", "edited since")
-	within(t, 100*time.Millisecond, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
+	ends(t, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
 	<-j.finished
 	s.send(jobMsg{j})
 	s.want("given up", "3 errors", "before the last edits")
@@ -309,6 +310,22 @@ func TestCheckScreens(t *testing.T) {
 				s.golden()
 			})
 		}
+	}
+}
+
+// Screens of a check that is not foretold: an entry that points past the end of
+// the file, a refcount that is too low, a cluster that nobody uses.
+func TestRealCheckScreens(t *testing.T) {
+	buf := bytes.Clone(imageBytes(t, "full"))
+	binary.BigEndian.PutUint64(buf[0x24040:], 0x80000000_7fff0000)
+	binary.BigEndian.PutUint16(buf[0x4006:], 0)
+	for _, size := range [][2]int{{80, 24}, {120, 36}, {200, 60}} {
+		t.Run(fmt.Sprintf("check-%dx%d", size[0], size[1]), func(t *testing.T) {
+			s := openBytes(t, bytes.Clone(buf), "broken.qcow2", size[0], size[1])
+			s.checks.delay = 0
+			s.keys("f9", "g4", "j")
+			s.golden()
+		})
 	}
 }
 

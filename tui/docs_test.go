@@ -39,6 +39,10 @@ func TestPictures(t *testing.T) {
 	document(t, "../docs/light.svg", svg(s.frame, light, "#ffffff", "#1e1e1e"))
 	s = openScreen(t, "full", 120, 36).keys(":l1[0].l2[8]", "enter", "g1", "right")
 	document(t, "../docs/entry.svg", svg(s.frame, dark, "#1e1e1e", "#d4d4d4"))
+	s = openScreen(t, "full", 120, 36).keys("g6", "right", "right", "right")
+	document(t, "../docs/map.svg", svg(s.frame, dark, "#1e1e1e", "#d4d4d4"))
+	s = openScreen(t, "full", 120, 36).keys("gu", "j", "l")
+	document(t, "../docs/guest.svg", svg(s.frame, dark, "#1e1e1e", "#d4d4d4"))
 }
 
 // Keys are bound once in a scope, have help, and are none that a terminal

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -45,7 +44,7 @@ func TestReferencesGivenUp(t *testing.T) {
 	s.Update(tea.KeyPressMsg{Code: 'g', Text: "g"})
 	s.Update(tea.KeyPressMsg{Code: 'r', Text: "r"})
 	s.want("reading all tables", "Esc give up")
-	within(t, 100*time.Millisecond, "Esc", func() { s.keys("esc") })
+	ends(t, "Esc", func() { s.keys("esc") })
 	if s.reject("who points"); s.pointing != nil {
 		t.Error("it goes on")
 	}

@@ -7,7 +7,6 @@ import (
 	"hash/maphash"
 	"io"
 	"slices"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -34,23 +33,11 @@ type stateKey uint64
 // stateChange is the way from one state to another.
 type stateChange struct{ before, after stateKey }
 
-// foundSet are findings by id.
-type foundSet map[string]*check.Kind
-
-// foundChange is how the findings of two states differ.
-type foundChange struct {
-	mends, brings   int
-	mended, brought []string // the first of their names
-	atLeast         bool     // there are more findings than are compared
-}
-
 // Bounds of what is kept and compared.
 const (
-	maxStates   = 4    // whose findings are kept
-	maxCompared = 5000 // findings of a state
-	maxReplayed = 16   // states that are checked for one view of the edits
+	maxStates   = 4  // whose findings are kept
+	maxReplayed = 16 // states that are checked for one view of the edits
 	maxChanges  = 1000
-	maxNames    = 8
 )
 
 var stateSeed = maphash.MakeSeed()
@@ -117,15 +104,6 @@ func (w *whatIf) same(other stateKey) {
 	}
 }
 
-// setOf returns the findings of a result by id.
-func setOf(result *check.Result) foundSet {
-	set := foundSet{}
-	for i := range result.Findings[:min(len(result.Findings), maxCompared)] {
-		set[result.Findings[i].ID()] = result.Findings[i].Kind
-	}
-	return set
-}
-
 // keep keeps the findings of a state, in place of those not used for longest;
 // those of what is on disk stay.
 func (w *whatIf) keep(key stateKey, set foundSet) {
@@ -142,38 +120,6 @@ func (w *whatIf) keep(key stateKey, set foundSet) {
 		delete(w.known, w.recent[i])
 		w.recent = slices.Delete(w.recent, i, i+1)
 	}
-}
-
-// compare returns how the findings of two states differ.
-func compare(before, after foundSet) foundChange {
-	var c foundChange
-	c.mends, c.mended = missing(before, after)
-	c.brings, c.brought = missing(after, before)
-	c.atLeast = len(before) >= maxCompared || len(after) >= maxCompared
-	return c
-}
-
-// missing counts the findings of one set that another has not, and names the
-// first of them, the worst ones first.
-func missing(set, other foundSet) (int, []string) {
-	var ids []string
-	for id := range set {
-		if _, ok := other[id]; !ok {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, func(a, b string) int {
-		if x, y := set[a].Severity, set[b].Severity; x != y {
-			return int(y) - int(x)
-		}
-		return strings.Compare(a, b)
-	})
-	names := make([]string, 0, min(len(ids), maxNames))
-	for _, id := range ids[:min(len(ids), maxNames)] {
-		_, where, _ := strings.Cut(id, "@")
-		names = append(names, header.Harmless(set[id].Title+" "+where))
-	}
-	return len(ids), names
 }
 
 // pairs returns the ways that are to be known: from the disk to what is seen,
@@ -231,7 +177,7 @@ func (m *Model) loadWhatIf() tea.Cmd {
 			for p, change := range changes {
 				w.learn(p, change)
 			}
-			if disk != nil && len(w.states) > 0 {
+			if disk.kinds != nil && len(w.states) > 0 {
 				w.keep(w.states[0], disk)
 			}
 			return nil
@@ -296,16 +242,16 @@ func (r *replay) check(ctx context.Context, key stateKey) (foundSet, error) {
 	}
 	i := slices.Index(r.keys, key)
 	if i < 0 || i >= len(r.states) {
-		return nil, fmt.Errorf("no such state of the image")
+		return foundSet{}, fmt.Errorf("no such state of the image")
 	}
 	s := r.states[i]
 	area, err := s.Area()
 	if err != nil {
-		return nil, err
+		return foundSet{}, err
 	}
 	result, err := r.run(ctx, s.View(), s.Size(), area, check.Options{})
 	if err != nil {
-		return nil, err
+		return foundSet{}, err
 	}
 	r.known[key] = setOf(result)
 	return r.known[key], nil
@@ -364,51 +310,6 @@ func (m *Model) inspectEdit() []infoLine {
 	return append(lines, infoLine{})
 }
 
-// String says it in short: "mends 2, brings 1".
-func (c foundChange) String() string {
-	atLeast := ""
-	if c.atLeast {
-		atLeast = "at least "
-	}
-	switch {
-	case c.mends == 0 && c.brings == 0:
-		return "same findings"
-	case c.brings == 0:
-		return fmt.Sprintf("mends %s%d", atLeast, c.mends)
-	case c.mends == 0:
-		return fmt.Sprintf("brings %s%d", atLeast, c.brings)
-	}
-	return fmt.Sprintf("mends %s%d, brings %d", atLeast, c.mends, c.brings)
-}
-
-// ink tells edits that bring something wrong from others.
-func (c foundChange) ink() grid.Ink {
-	switch {
-	case c.brings > 0:
-		return inkWrong
-	case c.mends > 0:
-		return inkGood
-	}
-	return inkDim
-}
-
-// names calls text with each finding that comes or goes.
-func (c foundChange) names(text func(ink grid.Ink, s string)) {
-	for _, l := range []struct {
-		ink   grid.Ink
-		mark  string
-		n     int
-		names []string
-	}{{inkWrong, "brings ", c.brings, c.brought}, {inkGood, "mends ", c.mends, c.mended}} {
-		for _, name := range l.names {
-			text(l.ink, l.mark+name)
-		}
-		if more := l.n - len(l.names); more > 0 {
-			text(inkDim, fmt.Sprintf("%s%d more", l.mark, more))
-		}
-	}
-}
-
 // reviewEdits lists in the review what each edit mends and brings, where there
 // are several.
 func (m *Model) reviewEdits(text func(ink grid.Ink, s string)) {
@@ -433,12 +334,16 @@ func (m *Model) reviewFindings(text func(ink grid.Ink, s string)) {
 	case !known:
 		text(inkDim, "Not known what this mends and brings: the check was given up. F9 checks again.")
 		return
-	case c.mends == 0 && c.brings == 0:
+	case c.none() && !c.atLeast:
 		text(inkDim, "Findings: the same after the save as before it.")
 		m.reviewEdits(text)
 		return
 	}
-	text(c.ink()|grid.Bold, "Findings: this save "+c.String()+".")
+	if c.none() {
+		text(inkDim, "Findings: as many after the save as before it, too many to compare.")
+	} else {
+		text(c.ink()|grid.Bold, "Findings: this save "+c.String()+".")
+	}
 	c.names(text)
 	m.reviewEdits(text)
 }

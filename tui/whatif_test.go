@@ -51,3 +51,39 @@ func TestDataEditsAreNotChecked(t *testing.T) {
 		}
 	}
 }
+
+// However many findings there are, each that comes or goes is counted, and the
+// rest is not said to.
+func TestWhatIfOfMany(t *testing.T) {
+	all := append(manyFindings(6001), damage()[1])
+	s := openChecked(t, "full", all, 120, 36)
+	s.overwriteAt(0x4006, []byte{0xa3})
+	s.keys("f9", "g5").want("mends 1").reject("brings", "at least")
+	s.keys("ctrl+s").want("this save mends 1.", "mends refcount too low").reject("brings").keys("esc")
+}
+
+// What the check leaves out is compared by number.
+func TestWhatIfOfTooMany(t *testing.T) {
+	result := func(more uint64, offsets ...header.HostOffset) *check.Result {
+		r := &check.Result{More: map[string]uint64{kindLeak.ID: more}}
+		for _, at := range offsets {
+			r.Findings = append(r.Findings, check.Finding{Kind: kindLeak, At: at}, check.Finding{Kind: kindLow, At: at})
+		}
+		return r
+	}
+	for _, c := range []struct {
+		before, after *check.Result
+		want          string
+	}{
+		{result(0, 1, 2), result(0, 1, 2), "same findings"},
+		{result(0, 1, 2), result(0, 2, 3), "mends 2, brings 2"},
+		{result(7, 1, 2), result(7, 1, 2), "as many findings"},
+		{result(7, 1, 2), result(6, 1, 2), "mends at least 1"},
+		{result(7, 1, 2), result(6, 3), "mends at least 4, brings at least 1"},
+		{result(0), result(3, 1), "brings at least 5"},
+	} {
+		if got := compare(setOf(c.before), setOf(c.after)).String(); got != c.want {
+			t.Errorf("%q, not %q", got, c.want)
+		}
+	}
+}
