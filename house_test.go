@@ -13,15 +13,16 @@ import (
 // floors are the packages with those of this module that each may import,
 // directly or through others. Everything else is a storey too high.
 var floors = map[string][]string{
-	"qedit/header":       {},
-	"qedit/image":        {"qedit/header"},
-	"qedit/editor/store": {},
-	"qedit/editor":       {"qedit/header", "qedit/editor/store"},
-	"qedit/check":        {"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"},
-	"qedit/tui/grid":     {},
-	"qedit/tui":          {"qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit/cli":          {"qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit":              {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/header":            {},
+	"qedit/internal/qemutest": {}, // for tests
+	"qedit/image":             {"qedit/header"},
+	"qedit/editor/store":      {},
+	"qedit/editor":            {"qedit/header", "qedit/editor/store"},
+	"qedit/check":             {"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"},
+	"qedit/tui/grid":          {},
+	"qedit/tui":               {"qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/cli":               {"qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit":                   {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
 }
 
 // noTerminal are packages for other programs: they know no terminal.

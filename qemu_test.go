@@ -12,24 +12,19 @@ import (
 	"testing"
 
 	"qedit/header"
+	"qedit/internal/qemutest"
 )
 
 // needQEMU skips a test where QEMU's tools are missing. CI sets the variable:
 // there they may not be.
 func needQEMU(t *testing.T) {
 	t.Helper()
-	needTool(t, "qemu-img")
-	needTool(t, "qemu-io")
+	qemutest.Need(t)
 }
 
 func needTool(t *testing.T, tool string) {
 	t.Helper()
-	if _, err := exec.LookPath(tool); err != nil {
-		if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("needs " + tool)
-	}
+	qemutest.Need(t, tool)
 }
 
 // run runs a command in a folder and fails the test if it fails.

@@ -2,65 +2,23 @@ package check
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"qedit/header"
+	"qedit/internal/qemutest"
 )
-
-// benchImages are made by qemu-img and qemu-io; mib is the size of the disk.
-var benchImages = []struct {
-	name, options string
-	mib           int
-	fragmented    bool // written in single clusters, out of order
-	snapshots     int
-}{
-	{name: "1 TiB of metadata", options: "preallocation=metadata", mib: 1 << 20},
-	{name: "fragmented", options: "cluster_size=4k", mib: 1 << 10, fragmented: true},
-	{name: "100 snapshots", options: "preallocation=metadata", mib: 1 << 16, snapshots: 100},
-	{name: "512-byte clusters", options: "preallocation=metadata,cluster_size=512", mib: 1 << 9},
-	{name: "refcounts of 1 bit", options: "preallocation=metadata,refcount_bits=1", mib: 1 << 17},
-	{name: "refcounts of 64 bits", options: "preallocation=metadata,refcount_bits=64", mib: 1 << 17},
-}
 
 // BenchmarkCheck checks images with Run and with qemu-img check, one after the
 // other, and reports both times and how many times faster Run is. Reading the
 // image is from the page cache in both.
 func BenchmarkCheck(b *testing.B) {
-	needQEMUImg(b)
-	if _, err := exec.LookPath("qemu-io"); err != nil {
-		b.Skip(err)
-	}
-	for _, im := range benchImages {
-		b.Run(strings.ReplaceAll(im.name, " ", "_"), func(b *testing.B) {
-			name := filepath.Join(b.TempDir(), "disk.qcow2")
-			tool := func(command string, args ...string) {
-				if out, err := exec.Command(command, args...).CombinedOutput(); err != nil {
-					b.Fatalf("%s %v: %v %s", command, args, err, out)
-				}
-			}
-			tool("qemu-img", "create", "-q", "-f", "qcow2", "-o", im.options, name, fmt.Sprint(im.mib, "M"))
-			if im.fragmented {
-				var script strings.Builder
-				clusters := im.mib * 256
-				for i := range clusters / 4 { // an odd step goes through all
-					fmt.Fprintf(&script, "write -q %d 4k\n", i*7919%clusters*4096)
-				}
-				c := exec.Command("qemu-io", "-f", "qcow2", "-t", "unsafe", name)
-				c.Stdin = strings.NewReader(script.String())
-				if out, err := c.CombinedOutput(); err != nil {
-					b.Fatalf("qemu-io: %v %s", err, out)
-				}
-			}
-			for i := range im.snapshots {
-				tool("qemu-img", "snapshot", "-c", fmt.Sprint("s", i), name)
-				tool("qemu-io", "-f", "qcow2", "-t", "unsafe", "-c", fmt.Sprintf("write -q %dM 256k", i%8*512), name)
-			}
+	qemutest.Need(b)
+	for _, im := range qemutest.Timed {
+		b.Run(im.Name, func(b *testing.B) {
+			name := im.Make(b)
 			file, err := os.Open(name)
 			if err != nil {
 				b.Fatal(err)
@@ -88,7 +46,9 @@ func BenchmarkCheck(b *testing.B) {
 				ours += run()
 				b.StopTimer()
 				start := time.Now()
-				tool("qemu-img", "check", "-q", name)
+				if out, err := exec.Command("qemu-img", "check", "-q", name).CombinedOutput(); err != nil {
+					b.Fatalf("qemu-img check: %v %s", err, out)
+				}
 				theirs += time.Since(start)
 				b.StartTimer()
 			}

@@ -13,20 +13,14 @@ import (
 	"testing"
 
 	"qedit/header"
+	"qedit/internal/qemutest"
 )
 
 // needQEMU skips a test where QEMU's tools are missing. CI sets the variable:
 // there they may not be.
 func needQEMU(t testing.TB) {
 	t.Helper()
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("needs " + tool)
-		}
-	}
+	qemutest.Need(t)
 }
 
 // command runs a command in a folder and fails the test if it fails.

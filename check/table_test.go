@@ -15,6 +15,7 @@ import (
 
 	"qedit/header"
 	"qedit/image"
+	"qedit/internal/qemutest"
 )
 
 const testCluster = 4096
@@ -102,12 +103,7 @@ func runOn(t testing.TB, image []byte) *Result {
 // be there.
 func needQEMUImg(t testing.TB) {
 	t.Helper()
-	if _, err := exec.LookPath("qemu-img"); err != nil {
-		if os.Getenv("QEDIT_REQUIRE_QEMU") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	qemutest.Need(t, "qemu-img")
 }
 
 // qemuFigures are the figures of qemu-img check.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"qedit/cli"
+	"qedit/internal/qemutest"
 )
 
 // seconds returns the least time of some runs of a command.
@@ -24,20 +25,6 @@ func seconds(b *testing.B, times int, args ...string) float64 {
 		best = min(best, time.Since(start))
 	}
 	return best.Seconds()
-}
-
-// tebibyte returns the path of an image of 1 TiB with all metadata: that which
-// QEDIT_TIB names, or one that is made.
-func tebibyte(b *testing.B) string {
-	b.Helper()
-	if path := os.Getenv("QEDIT_TIB"); path != "" {
-		return path
-	}
-	path := filepath.Join(b.TempDir(), "tib.qcow2")
-	if out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", path, "1T").CombinedOutput(); err != nil {
-		b.Fatalf("%v %s", err, out)
-	}
-	return path
 }
 
 // program builds the program and returns its path.
@@ -58,7 +45,7 @@ func BenchmarkInfo(b *testing.B) {
 	binary := program(b)
 	images := corpus(b)
 	if _, err := exec.LookPath("qemu-img"); err == nil {
-		images = append(images, made{"1 TiB", tebibyte(b)})
+		images = append(images, made{"1 TiB", qemutest.Tebibyte.Make(b)})
 	}
 	for _, m := range images {
 		b.Run(m.name, func(b *testing.B) {
@@ -83,7 +70,7 @@ func BenchmarkInfo(b *testing.B) {
 // to take at most a tenth of the time.
 func BenchmarkMap(b *testing.B) {
 	needQEMU(b)
-	path := tebibyte(b)
+	path := qemutest.Tebibyte.Make(b)
 	best := time.Hour
 	for b.Loop() {
 		start := time.Now()

@@ -64,7 +64,7 @@ Exit codes: 0 no rule is broken; 1 failed, or rules are broken; 2 wrong usage.`,
 
 // getField adds the value of a field: as JSON has it, or as text.
 func getField(values *object, s *editor.Session, path string, asJSON bool) error {
-	if ofEntry(path) && s.Area().Lookup(path) == nil {
+	if image.BeyondHeader(path) && s.Area().Lookup(path) == nil {
 		return getEntry(values, s, path, asJSON)
 	}
 	v, err := s.Area().Get(path)

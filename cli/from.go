@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"qedit/header"
+	"qedit/image"
 )
 
 // maxSettings bounds what is read of a JSON object with settings, bytes.
@@ -205,7 +206,7 @@ func (w *workbench) isText(path string) bool {
 		return textPath(path) || n.Field != nil && n.Field.Kind == header.Text
 	}
 	im, err := w.image()
-	if err != nil || !ofEntry(path) {
+	if err != nil || !image.BeyondHeader(path) {
 		return false
 	}
 	n, err := im.Get(path)

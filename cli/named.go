@@ -83,7 +83,7 @@ func (n *namer) at(at header.HostOffset) (changes []namedChange, end header.Host
 			changes = append(changes, n.entry(l.Table, i)...)
 		}
 		return changes, l.Entry.Offset + header.HostOffset(l.Entry.Length())
-	case isField && field != "" && ofEntry(record):
+	case isField && field != "" && image.BeyondHeader(record):
 		is, err := n.is.Get(l.Field)
 		was, err2 := n.was.Get(l.Field)
 		if err != nil || err2 != nil || was.Offset != is.Offset || was.Length != is.Length {

@@ -5,27 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"qedit/cli"
+	"qedit/internal/qemutest"
 )
 
 // needQEMU skips a test where QEMU's tools are missing. CI sets the variable:
 // there they may not be.
 func needQEMU(t testing.TB) {
 	t.Helper()
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("needs " + tool)
-		}
-	}
+	qemutest.Need(t)
 }
 
 // qemu runs one of QEMU's tools in a folder and fails the test if it fails.

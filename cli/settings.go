@@ -33,18 +33,6 @@ const (
 	textPrefix  = "text:"
 )
 
-// entryRoots are what paths of entries start with.
-var entryRoots = []string{"l1", "refcount_table", "snapshot", "bitmap"}
-
-// ofEntry reports whether a path leads to an entry, not into the header area.
-func ofEntry(path string) bool {
-	root := path
-	if i := strings.IndexAny(path, ".["); i >= 0 {
-		root = path[:i]
-	}
-	return slices.Contains(entryRoots, root)
-}
-
 // workbench is an image on which settings are made one after the other, each of
 // which sees those before it. Nothing of it is in the session before Apply takes
 // its transaction.
@@ -153,7 +141,7 @@ func (w *workbench) set(s setting) error {
 			return fmt.Errorf("%s: %w", header.Quote(s.path), err)
 		}
 		return w.setBytes(s.path, []byte(data))
-	case ofEntry(s.path):
+	case image.BeyondHeader(s.path):
 		return w.setEntry(s)
 	}
 	text, err := plainText(w.area, s.path, s.text)

@@ -54,7 +54,7 @@ func (s Scope) completions(term string) []string {
 		}
 	}
 	if s.Image != nil {
-		all = s.parts(nil, term, "", []string{"l1", "refcount_table", "snapshot", "bitmap"})
+		all = s.parts(nil, term, "", roots)
 	}
 	for _, t := range Structures(s.Area) {
 		all = append(all, t.Name)

@@ -1,6 +1,10 @@
 package image_test
 
-import "testing"
+import (
+	"testing"
+
+	"qedit/image"
+)
 
 // What paths name: tables, entries, records, single fields, and data.
 func TestNamed(t *testing.T) {
@@ -33,5 +37,21 @@ func TestNamed(t *testing.T) {
 	}
 	if _, err := im.Named("l1[77]"); err == nil {
 		t.Error("an entry past the end of the table")
+	}
+}
+
+// What paths beyond the header start with is found in an image that has all of
+// it, and nothing of the header is taken for it.
+func TestBeyondHeader(t *testing.T) {
+	im := testImage(t, "full")
+	for _, path := range []string{"l1[0]", "l1[0].l2[8].copied", "refcount_table[0].block[1]", "snapshot[0].name", "bitmap[0].name"} {
+		if _, err := im.Get(path); err != nil || !image.BeyondHeader(path) {
+			t.Errorf("%s: %v, %v", path, err, image.BeyondHeader(path))
+		}
+	}
+	for _, path := range []string{"", "size", "header.l1_size", "l1_size", "extensions[0]", "refcount_table_offset", "l2[0]"} {
+		if _, err := im.Get(path); err == nil || image.BeyondHeader(path) {
+			t.Errorf("%s: %v, %v", path, err, image.BeyondHeader(path))
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,6 +76,20 @@ func (im *Image) enter(it *item, part string, first bool) error {
 		return im.enterRecord(it, name, n, indexed)
 	}
 	return im.enterEntry(it, name, n, indexed)
+}
+
+// roots are what paths of tables, entries and their fields start with.
+var roots = []string{"l1", "refcount_table", "snapshot", "bitmap"}
+
+// BeyondHeader reports whether a path is one of a table, an entry or a field of
+// these, by its first word: not one of the header area. Whether there is such a
+// thing in an image Image.Get says.
+func BeyondHeader(path string) bool {
+	root := path
+	if i := strings.IndexAny(path, ".["); i >= 0 {
+		root = path[:i]
+	}
+	return slices.Contains(roots, root)
 }
 
 // enterFirst finds the table or directory that a path starts with.

@@ -409,7 +409,11 @@ func (m *Model) diskLines(s *sight) []infoLine {
 	if !edited || n != nil && n.Row != nil && !m.editedPart(e, n) {
 		return nil
 	}
-	im, err := structures.New(patched{m.session, int64(e.Offset), was}, m.session.Size(), m.area())
+	back, err := m.session.Overwrite("", e.Offset, was)
+	if err != nil {
+		return nil
+	}
+	im, err := structures.New(m.session.State().After(back).View(), m.session.Size(), m.area())
 	if err != nil {
 		return nil
 	}

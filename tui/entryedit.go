@@ -3,8 +3,8 @@ package tui
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -71,8 +71,8 @@ func (m *Model) editBeyond(raw bool) (tea.Cmd, bool) {
 	return nil, true
 }
 
-// setPart returns the transaction that sets a field of an entry. What brings a
-// broken rule is refused, but raw.
+// setPart returns the transaction that sets a field of an entry, or an entry as a
+// whole. What brings a broken rule is refused, but raw.
 func (m *Model) setPart(path, text string, raw bool) (editor.Transaction, structures.Change, error) {
 	c, err := m.image.Set(path, text)
 	var brings *structures.BringsError
@@ -132,56 +132,6 @@ func (m *Model) previewBytes(what string, c structures.Change, t editor.Transact
 	return fmt.Sprintf("%s\n%v: % x → % x", what, c.Offset, c.Old, c.New), nil
 }
 
-// patched is the edited view with some bytes replaced.
-type patched struct {
-	io.ReaderAt
-	at  int64
-	buf []byte
-}
-
-func (p patched) ReadAt(b []byte, off int64) (int, error) {
-	n, err := p.ReaderAt.ReadAt(b, off)
-	for i := range p.buf {
-		if o := p.at + int64(i) - off; o >= 0 && o < int64(n) {
-			b[o] = p.buf[i]
-		}
-	}
-	return n, err
-}
-
-// setEntry returns the transaction that makes an entry a number, and what the
-// entry says then. A rule that is broken then and not now is refused, but raw.
-func (m *Model) setEntry(e structures.Entry, text string, raw bool) (editor.Transaction, structures.Change, string, error) {
-	c := structures.Change{Offset: e.Offset}
-	buf, err := structures.ParseEntry(text, e.Length())
-	if err != nil {
-		return editor.Transaction{}, c, "", err
-	}
-	c.New, c.Old = buf, make([]byte, len(buf))
-	if _, err := m.session.ReadAt(c.Old, int64(e.Offset)); err != nil {
-		return editor.Transaction{}, c, "", err
-	}
-	im, err := structures.New(patched{m.session, int64(e.Offset), buf}, m.session.Size(), m.area())
-	if err != nil {
-		return editor.Transaction{}, c, "", err
-	}
-	after := im.Entry(e.Table, e.Index)
-	before := m.image.Violations(&e)
-	var brings structures.BringsError
-	for _, v := range im.Violations(&after) {
-		if !slices.ContainsFunc(before, func(b header.Violation) bool { return b.Rule == v.Rule && b.Field == v.Field }) {
-			brings.Violations = append(brings.Violations, v)
-		}
-	}
-	if len(brings.Violations) > 0 && !raw {
-		return editor.Transaction{}, c, "", &brings
-	}
-	says := im.Describe(&after)
-	t, err := m.session.Overwrite(e.Path()+": "+says, e.Offset, buf)
-	t.Raw = raw
-	return t, c, says, err
-}
-
 // askEntry asks for the value of a whole entry.
 func (m *Model) askEntry(e structures.Entry, raw bool) {
 	now := fmt.Sprintf("0x%016x", e.Word)
@@ -192,14 +142,14 @@ func (m *Model) askEntry(e structures.Entry, raw bool) {
 		title: "edit " + e.Path(), input: newInput(now), raw: &raw,
 		hint: "the whole entry as a number; its fields are edited in the structure pane",
 		try: func(m *Model, text string) (string, error) {
-			t, c, says, err := m.setEntry(e, text, raw)
+			t, c, err := m.setPart(e.Path(), text, raw)
 			if err != nil {
 				return "", err
 			}
-			return m.previewBytes(m.image.Describe(&e)+" → "+says, c, t)
+			return m.previewBytes(m.image.Describe(&e)+" → "+strings.TrimPrefix(c.Title, e.Path()+": "), c, t)
 		},
 		accept: func(m *Model, text string) tea.Cmd {
-			if t, _, _, err := m.setEntry(e, text, raw); err != nil {
+			if t, _, err := m.setPart(e.Path(), text, raw); err != nil {
 				m.fail(err)
 			} else {
 				m.apply(t)
