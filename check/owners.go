@@ -197,6 +197,9 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	}
 	f.Found = fmt.Sprintf("the cluster at 0x%x is %s of %s too", c<<l.bits, role(keeps.kind), f.With)
 	f.Want = "a cluster of its own"
+	if id := l.noTables[c]; id != "" && f.Cause == "" && (o.from == image.FromL1 || keeps.from == image.FromL1) {
+		f.Cause = id
+	}
 	if o.from == image.FromL1 && keeps.from != image.FromL1 || o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
 		l.lost = append(l.lost, lostPointer{id: f.ID(), level: o.level(), at: c << l.bits})
 	} else if o.from != image.FromFormat && len(l.lost) < MaxFindings {

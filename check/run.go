@@ -153,6 +153,7 @@ func (c *run) count() error {
 	believed := strict
 	if strict.astray {
 		believed = c.newPass(false)
+		believed.nonsense, believed.nonsenseL1 = strict.nonsense, strict.nonsenseL1
 		if err := believed.run(); err != nil {
 			return err
 		}
