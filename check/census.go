@@ -216,6 +216,7 @@ func (m *mender) weight(at uint64) (uint64, error) {
 func (m *mender) use(cluster, times uint64) error {
 	c, err := m.census()
 	if err == nil {
+		m.recounted = true
 		c.refs.set(cluster, c.refs.get(cluster)+times)
 	}
 	return err
@@ -229,7 +230,11 @@ func (m *mender) release(first, end, times uint64) error {
 	if err != nil {
 		return err
 	}
+	m.recounted = true
 	for c := first; c < min(end, n.clusters); c++ {
+		if c&0xfff == 0 && m.ctx.Err() != nil {
+			return m.ctx.Err()
+		}
 		was := n.refs.get(c)
 		left := was - min(was, times)
 		n.refs.set(c, left)
