@@ -200,6 +200,9 @@ func (m *mender) settle() error {
 		return s.err
 	}
 	for _, f := range s.flips {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
 		word, err := m.word(f)
 		if err == nil {
 			err = m.setWord(f, word^entryCopied)

@@ -142,7 +142,10 @@ func (l *locator) tellOverlaps() {
 		clusters = append(clusters, c)
 	}
 	slices.Sort(clusters)
-	for _, c := range clusters {
+	for i, c := range clusters {
+		if i&0xff == 0 && l.ctx.Err() != nil {
+			return
+		}
 		all := l.owners[c]
 		slices.SortStableFunc(all, func(a, b owner) int { return cmp.Compare(rank(&a), rank(&b)) })
 		keeps := &all[0]
@@ -275,6 +278,7 @@ func (l *locator) dispute(at, entries uint64) dispute {
 		return dispute{}
 	}
 	first, end := l.span(at, min(entries*entrySize, l.size-at))
+	tables := l.tablesOverlap()
 	for c := first; c < end; c++ {
 		if l.places.get(c) != placeConflict {
 			continue
@@ -287,7 +291,7 @@ func (l *locator) dispute(at, entries uint64) dispute {
 			}
 		}
 		if id == "" {
-			id = l.tablesOverlap()
+			id = tables
 		}
 		if id != "" && (c > first || structures > 1) {
 			return dispute{(max(c<<l.bits, at) - at) / entrySize, id}
