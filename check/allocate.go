@@ -61,6 +61,7 @@ func (m *mender) take(n uint64) (first uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	m.recounted = true
 	for i := range n {
 		c.refs.set(first+i, 1)
 	}
@@ -98,7 +99,7 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 	whole := uint64(m.size) >> c.bits // a short last cluster is not used
 	run := uint64(0)
 	for cluster := s.next; cluster < whole; cluster++ {
-		if cluster&0xffff == 0 && m.ctx.Err() != nil {
+		if cluster&0xfff == 0 && m.ctx.Err() != nil {
 			return 0, false, m.ctx.Err()
 		}
 		if !unused(cluster) {

@@ -20,8 +20,10 @@ type census struct {
 	// up to maxBeyond of these.
 	beyond map[uint64]uint64
 	// past are the clusters past the end of the file that tables reach to.
-	past []span
-	work uint64 // clusters of tables that were counted one by one
+	past    []span
+	work    uint64                      // clusters of tables that were counted one by one
+	noTable func(at uint64) bool        // says what is no L2 table
+	noL1    func(*image.Reference) bool // says what is in no L1 table
 }
 
 // maxBeyond is the number of clusters in beyond, and maxWork how many clusters
@@ -67,7 +69,7 @@ func (m *mender) census() (*census, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &census{geometry: g, beyond: map[uint64]uint64{}}
+	c := &census{geometry: g, beyond: map[uint64]uint64{}, noTable: m.noTable, noL1: m.noL1}
 	c.refs.few, c.tables.few = make([]uint8, g.clusters), make([]uint8, g.clusters)
 	if err := m.image().Scan(m.ctx, c, nil); err != nil {
 		return nil, err
@@ -114,6 +116,10 @@ func (c *census) Reference(r *image.Reference) {
 			return
 		}
 		if r.From == image.FromL1 {
+			if c.noL1(r) {
+				c.astray++
+				return
+			}
 			if image.L1Entry(r.Word).Reserved() != 0 {
 				c.astray++
 			}
@@ -135,7 +141,11 @@ func (c *census) Reference(r *image.Reference) {
 
 // L2 counts what the entries of an L2 table have.
 func (c *census) L2(p *image.L2Part) {
-	weight := max(c.tables.get(uint64(p.Table)>>c.bits), 1)
+	weight := c.tables.get(uint64(p.Table) >> c.bits)
+	if weight == 0 || c.noTable(uint64(p.Table)) {
+		c.astray++ // it is no table, and what it was is not known
+		return
+	}
 	for i := uint64(0); (i+1)*c.entry <= uint64(len(p.Entries)); i++ {
 		word := be.Uint64(p.Entries[i*c.entry:])
 		if word == 0 {
@@ -206,6 +216,7 @@ func (m *mender) weight(at uint64) (uint64, error) {
 func (m *mender) use(cluster, times uint64) error {
 	c, err := m.census()
 	if err == nil {
+		m.recounted = true
 		c.refs.set(cluster, c.refs.get(cluster)+times)
 	}
 	return err
@@ -220,7 +231,11 @@ func (m *mender) release(first, end, times uint64) error {
 		return err
 	}
 	m.moved = true
+	m.recounted = true
 	for c := first; c < min(end, n.clusters); c++ {
+		if c&0xfff == 0 && m.ctx.Err() != nil {
+			return m.ctx.Err()
+		}
 		was := n.refs.get(c)
 		left := was - min(was, times)
 		n.refs.set(c, left)

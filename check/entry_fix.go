@@ -118,6 +118,9 @@ func maskFix(f *Finding, title string, mask func(word uint64) uint64) Fix {
 			return err
 		}
 		for o := at; o+entrySize <= at+header.HostOffset(length); o += entrySize {
+			if err := m.ctx.Err(); err != nil {
+				return err
+			}
 			word, err := m.word(o)
 			if err == nil && mask(word) != 0 {
 				err = m.setWord(o, word&^mask(word))

@@ -148,6 +148,9 @@ func (m *mender) setL1(g *geometry, was, now slot) error {
 	if n, err := m.references(old >> g.bits); n == 0 || err != nil {
 		return err // what the table has is not known to be anybody else's
 	}
+	if m.noTable(old) {
+		return nil // it has nothing
+	}
 	return m.releaseTable(g, old)
 }
 
@@ -198,6 +201,9 @@ func (m *mender) settle() error {
 		return s.err
 	}
 	for _, f := range s.flips {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
 		word, err := m.word(f)
 		if err == nil {
 			err = m.setWord(f, word^entryCopied)
@@ -227,14 +233,14 @@ func (s *settler) Broken(*image.Broken) {}
 
 // Reference looks at the L1 entries of the active tree.
 func (s *settler) Reference(r *image.Reference) {
-	if r.From == image.FromL1 && r.Snapshot == image.Active && s.aligned(uint64(r.To)) {
+	if r.From == image.FromL1 && r.Snapshot == image.Active && s.aligned(uint64(r.To)) && !s.noL1(r) {
 		s.look(r.At, r.Word, uint64(r.To)>>s.bits)
 	}
 }
 
 // L2 looks at the entries of a table of the active tree.
 func (s *settler) L2(p *image.L2Part) {
-	if p.Kind.Base() != image.ClusterL2 || s.dataFile {
+	if p.Kind.Base() != image.ClusterL2 || s.dataFile || s.noTable(uint64(p.Table)) || s.refs.tables.get(uint64(p.Table)>>s.bits) == 0 {
 		return
 	}
 	for i := uint64(0); (i+1)*s.entry <= uint64(len(p.Entries)); i++ {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"testing"
 	"time"
 
@@ -44,25 +43,26 @@ func FuzzRun(f *testing.F) {
 		copy(buf[uint64(at)%uint64(len(buf)):], with)
 		copy(buf[uint64(at2)%uint64(len(buf)):], with2)
 		buf = buf[:min(uint64(len(buf)), uint64(length))]
-		var before, after runtime.MemStats
 		hang := time.AfterFunc(2*time.Minute, func() { panic(t.Name() + " hangs") })
 		defer hang.Stop()
-		runtime.ReadMemStats(&before)
 		told := 0
-		r, err := Run(context.Background(), bytes.NewReader(buf), int64(len(buf)), header.NewArea(buf[:min(len(buf), header.MaxClusterSize)]), Options{
-			Found: func(Finding) { told++ },
-			Progress: func(done, total uint64) {
-				if done > total {
-					t.Errorf("%d of %d", done, total)
-				}
-			},
+		var r *Result
+		var err error
+		most := peak(func() {
+			r, err = Run(context.Background(), bytes.NewReader(buf), int64(len(buf)), header.NewArea(buf[:min(len(buf), header.MaxClusterSize)]), Options{
+				Found: func(Finding) { told++ },
+				Progress: func(done, total uint64) {
+					if done > total {
+						t.Errorf("%d of %d", done, total)
+					}
+				},
+			})
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		runtime.ReadMemStats(&after)
-		if n := after.TotalAlloc - before.TotalAlloc; n > uint64(len(buf))*8+uint64(told)*16<<10+96<<20 {
-			t.Errorf("a check of %d bytes took %d", len(buf), n)
+		if most > mostMemory(buf, 512) {
+			t.Errorf("a check of %d bytes took %d", len(buf), most)
 		}
 		if told != len(r.Findings) {
 			t.Errorf("%d findings were told, %d returned", told, len(r.Findings))

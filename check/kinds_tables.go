@@ -5,7 +5,7 @@ package check
 var tableKinds = []*Kind{
 	kindRefcountLow, kindRefcountZero, kindRefcountOverflow, kindLeak,
 	kindBlockReserved, kindBlockUnaligned, kindBlockOutside,
-	kindL1Reserved, kindL1Unaligned, kindL1Outside, kindL1Cut, kindL1Flag, kindL1Copied, kindL1Erased,
+	kindL1Reserved, kindL1Unaligned, kindL1Outside, kindL1Cut, kindL1Flag, kindL1Copied, kindL1Erased, kindL1Nonsense, kindL2Nonsense,
 	kindL2Reserved, kindL2Unaligned, kindL2Outside, kindL2Cut, kindL2Copied, kindL2Erased, kindSnapshotCopied,
 	kindZeroV2, kindSubclusters, kindSubclustersAlone, kindDataFileOffset,
 	kindCompressedCopied, kindCompressedReserved, kindCompressedOutside, kindCompressedEnd, kindCompressedBitmap, kindCompressedDataFile,
@@ -78,6 +78,17 @@ var (
 		Means: "The end of the table is lost: guest data of that range reads as zeros.",
 		QEMU:  "takes no notice, and reads zeros for what is missing",
 		NoFix: "What stood there is not known.",
+	}
+	kindL1Nonsense = &Kind{
+		ID: "l1-nonsense", Severity: Error, Title: "no L1 table where one should be",
+		Means: "The pointer is wrong, or the table was overwritten: none of the guest's data of this disk is found. The table is most likely still in the file.",
+		QEMU:  "reads what is there as an L1 table, which brings many errors that are none" + neverMended,
+		NoFix: "Where the table is, is not known. What is there is no table, and nothing in it is mended.",
+	}
+	kindL2Nonsense = &Kind{
+		ID: "l2-nonsense", Severity: Error, Title: "no L2 table where one should be",
+		Means: "The pointer is wrong, or the table was overwritten: guest data of this range is not found. What is there may be guest data, and nothing in it is mended.",
+		QEMU:  "reads what is there as an L2 table, which brings many errors that are none" + neverMended + "; a guest that writes there destroys what it is",
 	}
 	kindL1Flag = &Kind{
 		ID: "l1-flag-alone", Severity: Warning, Title: "flag in an L1 entry without a table",

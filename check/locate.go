@@ -21,10 +21,11 @@ type locator struct {
 	blockIDs  map[uint64]string // ID of the finding about an entry of the refcount table, by its number
 	growing   map[*Kind]*growing
 	before    suspects
-	emptyL2s  []owner         // active L2 tables that have no entries
-	l1Entries uint64          // of the active disk that are not zero
-	disputed  map[int]dispute // about the end of an L1 table, by snapshot
-	ofBlocks  dispute         // about the end of the refcount table
+	emptyL2s  []owner           // active L2 tables that have no entries
+	l1Entries uint64            // of the active disk that are not zero
+	disputed  map[int]dispute   // about the end of an L1 table, by snapshot
+	noTables  map[uint64]string // ID of the finding that says that it is no L2 table, by cluster
+	ofBlocks  dispute           // about the end of the refcount table
 
 	doubted   int    // the first snapshot of which the entry may be none
 	doubtedBy string // ID of the finding that says so, "" where all are snapshots
@@ -54,7 +55,7 @@ type growing struct {
 
 // locate finds out what is behind the counts of a pass.
 func (c *run) locate(p *pass) error {
-	l := &locator{pass: p, owners: map[uint64][]owner{}, overlaps: map[uint64]string{}, blockIDs: map[uint64]string{}, growing: map[*Kind]*growing{}}
+	l := &locator{pass: p, owners: map[uint64][]owner{}, overlaps: map[uint64]string{}, blockIDs: map[uint64]string{}, noTables: map[uint64]string{}, growing: map[*Kind]*growing{}}
 	p.compare(func(first, n, stored, refs uint64, ok bool) {
 		if first >= p.clusters {
 			return // compressed data reaches past the end, which is told of its entry
@@ -80,8 +81,9 @@ func (c *run) locate(p *pass) error {
 		l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(lo.at) &^ (l.cs - 1)})
 		c.add(f)
 	}
-	if p.odd || p.places.conflicts > 0 || len(l.wrong) > 0 {
+	if p.odd || p.places.conflicts > 0 || len(l.wrong) > 0 || p.nonsense.pages != nil || len(p.nonsenseL1) > 0 {
 		l.known()
+		l.tellNonsense()
 		l.ofBlocks = l.disputedBlocks()
 		l.overlapping()
 		l.disputes()

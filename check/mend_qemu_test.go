@@ -104,7 +104,7 @@ func mendAll(t testing.TB, s *editor.Session, what string) (*check.Result, int) 
 		return done.Left, 0
 	}
 	for _, d := range done.Done {
-		wanted[d.Finding.ID()] = d.Fix.Title
+		wanted[d.Finding] = d.Title
 	}
 	if len(wanted) == 0 {
 		return done.Left, 0
@@ -125,6 +125,13 @@ func mendAll(t testing.TB, s *editor.Session, what string) (*check.Result, int) 
 		if f.Kind.Severity == check.Error && first[f.ID()] == nil && before.QEMU.Refusal == "" {
 			complain("brought "+f.Kind.ID, "%s: %s: brought by the fixes: %v", what, f.ID(), f)
 		}
+	}
+	twice, err := check.Repair(context.Background(), s, check.RepairOptions{MendOptions: check.MendOptions{Grow: true}})
+	if err != nil {
+		t.Errorf("%s: a second repair: %v", what, err)
+	}
+	for _, d := range twice.Done {
+		complain("twice", "%s: a second repair mends %s by %s", what, d.Finding, d.Fix)
 	}
 	again := mustRun(t, view(t, s), what)
 	if len(again.Findings) != len(done.Left.Findings) {

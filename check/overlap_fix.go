@@ -53,6 +53,9 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 		}
 		fix.mend = func(m *mender) error {
 			for i := range run.end - run.first {
+				if err := m.ctx.Err(); err != nil {
+					return err
+				}
 				if err := m.withdraw(&o, i, run.first+i); err != nil {
 					return err
 				}
@@ -68,6 +71,9 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 			Name: "copy", Title: fmt.Sprintf("%s gets a copy of the cluster, %s keeps it", second.path(), first.path()), Choice: true,
 			stage: stageOverlaps, mend: func(m *mender) error {
 				for i := range run.end - run.first {
+					if err := m.ctx.Err(); err != nil {
+						return err
+					}
 					if err := m.copyFor(&second, i, run.first+i); err != nil {
 						return err
 					}

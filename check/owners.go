@@ -161,7 +161,10 @@ func (l *locator) tellOverlaps() {
 	}
 	slices.SortStableFunc(clusters, func(a, b uint64) int { return cmp.Compare(of(a), of(b)) })
 	told := false
-	for _, c := range clusters {
+	for i, c := range clusters {
+		if i&0xff == 0 && l.ctx.Err() != nil {
+			return
+		}
 		if !told && of(c) > 0 {
 			l.ofBlocks, told = l.disputedBlocks(), true
 		}
@@ -222,6 +225,9 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	}
 	f.Found = fmt.Sprintf("the cluster at 0x%x is %s of %s too", c<<l.bits, role(keeps.kind), f.With)
 	f.Want = "a cluster of its own"
+	if id := l.noTables[c]; id != "" && f.Cause == "" && (o.from == image.FromL1 || keeps.from == image.FromL1) {
+		f.Cause = id
+	}
 	if o.from == image.FromL1 && keeps.from != image.FromL1 || o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
 		l.lost = append(l.lost, lostPointer{id: f.ID(), level: o.level(), at: c << l.bits})
 	} else if o.from != image.FromFormat && len(l.lost) < MaxFindings {
@@ -298,6 +304,7 @@ func (l *locator) dispute(at, entries uint64) dispute {
 		return dispute{}
 	}
 	first, end := l.span(at, min(entries*entrySize, l.size-at))
+	tables := l.tablesOverlap()
 	for c := first; c < end; c++ {
 		if l.places.get(c) != placeConflict {
 			continue
@@ -310,7 +317,7 @@ func (l *locator) dispute(at, entries uint64) dispute {
 			}
 		}
 		if id == "" {
-			id = l.tablesOverlap()
+			id = tables
 		}
 		if id != "" && (c > first || structures > 1) {
 			return dispute{(max(c<<l.bits, at) - at) / entrySize, id}

@@ -31,7 +31,7 @@ type pass struct {
 // newPass prepares a pass over what is loaded.
 func (c *run) newPass(strict bool) *pass {
 	p := &pass{c: c}
-	p.tally = tally{stored: &c.stored, refs: newCounts(c.geometry.clusters + 1), places: places{pairs: newPairs(c.geometry.clusters + 1)},
+	p.tally = tally{stored: &c.stored, reach: c.stored.reach(), refs: newCounts(c.geometry.clusters + 1), places: places{pairs: newPairs(c.geometry.clusters + 1)},
 		walker: &walker{geometry: c.geometry, ctx: c.ctx, im: c.im, strict: strict, special: map[uint64]*special{}}}
 	return p
 }
@@ -141,7 +141,7 @@ const (
 func (p *pass) l1Table(kind image.ClusterKind, snapshot int, at, entries uint64) {
 	length := min(entries, image.MaxL1Entries) * entrySize
 	ok := p.claim(kind, uint32(max(snapshot, 0)), 0, at, length)
-	if at >= p.size || entries == 0 || !p.strict && (!ok || !p.aligned(at)) {
+	if at >= p.size || entries == 0 || !p.strict && (!ok || !p.aligned(at) || slices.Contains(p.nonsenseL1, at)) {
 		return
 	}
 	t := tree{at: at, entries: min(length, p.size-at+entrySize-1) / entrySize, snapshot: snapshot, weight: 1}
@@ -268,6 +268,9 @@ func (p *pass) l1s() {
 			p.l2Place(t)
 		}
 	})
+	if p.strict {
+		p.judgeTrees()
+	}
 	if len(p.special) == 0 || !p.strict || p.ctx.Err() != nil {
 		return
 	}
@@ -294,6 +297,10 @@ func (p *pass) l1(r l1Ref) {
 		p.odd = true
 	}
 	if p.strict {
+		r.tree.met.entries++
+		if p.senselessL1(r.word) {
+			r.tree.met.broken++
+		}
 		if at == 0 {
 			p.astray = true
 		}

@@ -3,9 +3,11 @@ package check
 import (
 	"bytes"
 	"fmt"
+	"hash/crc64"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -112,7 +114,7 @@ func TestRepairAnything(t *testing.T) {
 	for name, base := range patients(t) {
 		places := words(t, base)
 		for seed := range uint64(rounds) {
-			r := rand.New(rand.NewPCG(seed, uint64(len(name))))
+			r := rand.New(rand.NewPCG(seed, crc64.Checksum([]byte(name), crc64.MakeTable(crc64.ECMA))))
 			buf, what := harm(r, bytes.Clone(base), places)
 			choices := seed%2 == 1
 			t.Run(fmt.Sprintf("%s %d", name, seed), func(t *testing.T) {
@@ -142,7 +144,7 @@ func TestRepairAnything(t *testing.T) {
 				if done.Left.Count(Error) == 0 {
 					out := qemuCheck(t, after)
 					if done.Left.Count(Leak) > 0 { // QEMU tells of the flag, too, where a refcount is too high
-						out = strings.ReplaceAll(out, "ERROR OFLAG_COPIED", "")
+						out = withoutLeaked(out, done.Left)
 					}
 					if strings.Contains(out, "ERROR") {
 						t.Errorf("%s: nothing is wrong, qemu-img check says\n%s%q", what, out, worse(done.Left))
@@ -150,6 +152,9 @@ func TestRepairAnything(t *testing.T) {
 				}
 				if before := guestData(t, buf); !choices && before != "" && guestData(t, after) != before {
 					t.Errorf("%s: the guest has other data", what)
+				}
+				if !choices {
+					mendsNothing(t, p)
 				}
 				for p.session.CanUndo() {
 					if _, _, err := p.session.Undo(); err != nil {
@@ -163,6 +168,27 @@ func TestRepairAnything(t *testing.T) {
 		}
 	}
 }
+
+// withoutLeaked leaves out what QEMU says of the flags of entries whose clusters
+// have a refcount that is too high.
+func withoutLeaked(out string, r *Result) string {
+	return copiedError.ReplaceAllStringFunc(out, func(line string) string {
+		var word uint64
+		if _, err := fmt.Sscanf(copiedError.FindStringSubmatch(line)[1], "%x", &word); err != nil {
+			return line
+		}
+		at := word & entryOffset
+		for i := range r.Findings {
+			if f := &r.Findings[i]; f.Kind == kindLeak && at >= uint64(f.Host) && at < uint64(f.Host)+f.HostLength {
+				return ""
+			}
+		}
+		return line
+	})
+}
+
+// copiedError is what qemu-img check says of the flag of an entry.
+var copiedError = regexp.MustCompile(`(?m)^ERROR OFLAG_COPIED .*_entry=([0-9a-f]+) .*$`)
 
 func containsFunc(all []MendError, is func(MendError) bool) bool {
 	for _, e := range all {

@@ -20,6 +20,10 @@ type Options struct {
 // image brings; Result.More counts those that are left out.
 const MaxFindings = 10000
 
+// MaxKept is the number of findings of all kinds that are kept, but for the first
+// few of each kind.
+const MaxKept = 2 * MaxFindings
+
 // Result is what a check found.
 type Result struct {
 	// Findings come by severity, worst first, where a cause counts as the worst

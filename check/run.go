@@ -62,7 +62,9 @@ func (c *run) add(f Finding) {
 	if c.kept == nil {
 		c.kept, c.res.More = map[string]int{}, map[string]uint64{}
 	}
-	if c.kept[f.Kind.ID]++; c.kept[f.Kind.ID] > MaxFindings {
+	const few = 100 // of each kind there are, whatever comes before
+	c.kept[f.Kind.ID]++
+	if n := c.kept[f.Kind.ID]; n > MaxFindings || n > few && len(c.res.Findings) >= MaxKept {
 		c.res.More[f.Kind.ID]++
 		c.res.left[f.Kind.Severity]++
 		return
@@ -156,6 +158,7 @@ func (c *run) count() error {
 	believed := strict
 	if strict.astray {
 		believed = c.newPass(false)
+		believed.nonsense, believed.nonsenseL1 = strict.nonsense, strict.nonsenseL1
 		if err := believed.run(); err != nil {
 			return err
 		}

@@ -31,9 +31,9 @@ func (c *run) entryFixes(f *Finding) []Fix {
 	g := &c.geometry
 	switch f.Kind {
 	case kindL1Reserved:
-		return []Fix{reservedFix(f, true)}
+		return []Fix{c.ifEntry(f, reservedFix(f, true))}
 	case kindL2Reserved:
-		return []Fix{reservedFix(f, false)}
+		return []Fix{c.ifEntry(f, reservedFix(f, false))}
 	case kindL1Unaligned:
 		return g.unalignedFixes(f, true, c.likely(f))
 	case kindL2Unaligned:
@@ -58,7 +58,7 @@ func (c *run) entryFixes(f *Finding) []Fix {
 	case kindDataFileOffset:
 		return []Fix{dataFileFix(f)}
 	case kindCompressedCopied:
-		return []Fix{compressedCopiedFix(f)}
+		return []Fix{c.ifEntry(f, compressedCopiedFix(f))}
 	case kindCompressedBitmap:
 		return []Fix{compressedBitmapFix(f)}
 	}
@@ -70,6 +70,21 @@ func (c *run) wordAt(at header.HostOffset) (uint64, bool) {
 	var b [8]byte
 	n, _ := c.r.ReadAt(b[:], int64(at))
 	return be.Uint64(b[:]), n == len(b)
+}
+
+// ifEntry leaves a fix to a person that clears bits of what is most likely no entry
+// at all: without the bits it could not be meant either.
+func (c *run) ifEntry(f *Finding, fix Fix) Fix {
+	word, ok := c.wordAt(f.At)
+	bitmap := uint64(0)
+	l1 := f.Kind == kindL1Reserved
+	if c.geometry.extended && !l1 {
+		bitmap, _ = c.wordAt(f.At + entrySize)
+	}
+	if p := c.res.believed; ok && p != nil && (l1 && !p.senselessL1(word) || !l1 && !p.senseless(word, bitmap)) {
+		return fix
+	}
+	return asked("what else these bytes may be: no entry is like this", fix)
 }
 
 // likely reports whether an entry that points into a cluster, not at its start,

@@ -17,6 +17,8 @@ type tally struct {
 
 	next   []uint64 // host offset that would go on where the active disk's cluster before ends, in each table of a group
 	nth    int      // the table of the group that is being counted
+	met    []sanity // of the entries of each table of the group
+	reach  uint64   // clusters that the file may once have had
 	odd    bool     // something is not as it should, and is worth a second look
 	astray bool     // QEMU followed a pointer that leads nowhere right
 }
@@ -42,7 +44,7 @@ func (t *tally) region(at, length, times uint64) (first, end uint64) {
 func (t *tally) l2(g *l2Group) {
 	alone := len(g.tables) == 1
 	for len(t.next) < len(g.tables) {
-		t.next = append(t.next, 0)
+		t.next, t.met = append(t.next, 0), append(t.met, sanity{})
 	}
 	for i := range g.tables {
 		t.nth = i
@@ -51,13 +53,19 @@ func (t *tally) l2(g *l2Group) {
 	if !alone {
 		t.shared(g)
 	}
+	if t.strict && (g.first+uint64(len(g.tables[0].buf))/t.entry)*t.entry == t.cs {
+		t.judge(g)
+	}
 }
 
 // table counts the references of a part of an L2 table; with mark also the
 // places.
 func (t *tally) table(g *l2Group, p *l2Table, mark bool) {
-	if g.first == 0 && p.active > 0 {
-		t.next[t.nth] = 0
+	if g.first == 0 {
+		t.met[t.nth] = sanity{}
+		if p.active > 0 {
+			t.next[t.nth] = 0
+		}
 	}
 	size, buf := int(t.entry), p.buf
 	rest := t.cs - 1
@@ -120,6 +128,7 @@ func clash(bitmap uint64) bool { return bitmap>>32&bitmap != 0 }
 
 // run counts standard clusters that follow one another in the file.
 func (t *tally) run(p *l2Table, word, c, n uint64, mark bool) {
+	t.met[t.nth].entries += n
 	t.refs.add(c, n, p.weight)
 	if mark {
 		t.places.one(c, n)
@@ -179,8 +188,14 @@ func (t *tally) single(g *l2Group, p *l2Table, i uint64, mark bool) {
 	word, bitmap := entryAt(p.buf, i, t.entry)
 	offset := word & entryOffset
 	wrong := func() { t.figures.Corruptions += p.weight }
+	if word != 0 || bitmap != 0 {
+		t.met[t.nth].entries++
+	}
 	if t.suspect(word, bitmap, t.guest(g.l1, g.first+i)) {
 		t.odd = true
+		if t.senseless(word, bitmap) {
+			t.met[t.nth].broken++
+		}
 	}
 	if word&l2Compressed == 0 && word&l2Reserved != 0 {
 		wrong()

@@ -16,6 +16,7 @@ type tree struct {
 	snapshot int    // one of those that have it; image.Active for the active one
 	weight   uint64 // how many have it
 	active   uint64 // 1 if the active disk is among them
+	met      sanity // of its entries
 }
 
 // l1Ref is an L1 entry of a tree.
@@ -46,6 +47,9 @@ type walker struct {
 	strict  bool                // every L1 entry is followed as QEMU follows it
 	special map[uint64]*special // by host offset
 	lost    []loss
+
+	nonsense   pairs    // 1 for clusters that L1 entries point at and that are no L2 tables
+	nonsenseL1 []uint64 // host offsets of what is no L1 table
 }
 
 // l2Table is a part of an L2 table that is read at one L1 index.
@@ -203,6 +207,9 @@ func (f *filler) add(l1 uint64, refs []l1Ref) {
 	f.all = f.tables(refs, f.all[:0])
 	tables := f.all[:0]
 	for _, t := range f.all {
+		if !f.strict && f.noTable(t.at) {
+			continue
+		}
 		if s := f.special[t.at]; s != nil {
 			if s.done {
 				continue

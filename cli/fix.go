@@ -229,12 +229,11 @@ func (w wanted) known(id string, res *check.Result) error {
 // finding is not mended before that is.
 func (w wanted) skipped(done *check.Repaired) error {
 	for id := range w {
-		of := func(f *check.Finding) bool { return f.ID() == id || f.Kind.ID == id }
-		if slices.ContainsFunc(done.Done, func(d check.Mending) bool { return of(d.Finding) }) {
+		if slices.ContainsFunc(done.Done, func(d check.Done) bool { return d.Finding == id || strings.HasPrefix(d.Finding, id+"@") }) {
 			continue
 		}
 		for i := range done.Left.Findings {
-			if f := &done.Left.Findings[i]; of(f) && w.choose(f) != nil && f.Cause != "" {
+			if f := &done.Left.Findings[i]; (f.ID() == id || f.Kind.ID == id) && w.choose(f) != nil && f.Cause != "" {
 				return fmt.Errorf("%s follows from %s: mend that first", f.ID(), f.Cause)
 			}
 		}

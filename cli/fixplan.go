@@ -50,9 +50,9 @@ func (o *outcome) print(w io.Writer) {
 		}
 		told := map[string]bool{}
 		for _, d := range o.done.Done {
-			if d.Fix.Loses != "" && !told[d.Fix.Loses] {
-				fmt.Fprintf(w, "     gives up %s\n", header.Harmless(d.Fix.Loses))
-				told[d.Fix.Loses] = true
+			if d.Loses != "" && !told[d.Loses] {
+				fmt.Fprintf(w, "     gives up %s\n", header.Harmless(d.Loses))
+				told[d.Loses] = true
 			}
 		}
 		fmt.Fprintf(w, "\n%s\nmends %s; left: %s\n", o.plan, counted(o.mended(), "finding"), verdict(o.done.Left))
@@ -65,6 +65,9 @@ func (o *outcome) print(w io.Writer) {
 		fmt.Fprintf(w, "  could not be done: %s\n", header.Harmless(o.done.Failed[i].Error()))
 	}
 	o.printLeft(w)
+	if o.done.Unfinished {
+		fmt.Fprintln(w, "more remain that can be mended: run again")
+	}
 }
 
 // unchosen says that there are fixes, but none that is taken unasked.
@@ -121,11 +124,11 @@ func (o *outcome) json() object {
 		titles = append(titles, header.Harmless(t.Title))
 	}
 	for _, d := range o.done.Done {
-		done = append(done, mendingJSON(d))
+		done = append(done, doneJSON(d))
 	}
 	for i := range o.done.Failed {
 		e := &o.done.Failed[i]
-		entry := mendingJSON(e.Mending)
+		entry := doneJSON(check.Done{Finding: e.Finding.ID(), Fix: e.Fix.Name, Title: e.Fix.Title, Loses: e.Fix.Loses})
 		entry.add("error", header.Harmless(e.Err.Error()))
 		failed = append(failed, entry)
 	}
@@ -137,14 +140,15 @@ func (o *outcome) json() object {
 	p.add("mended", o.mended())
 	p.add("failed", failed)
 	p.add("left", left)
+	p.add("unfinished", o.done.Unfinished)
 	return p
 }
 
-func mendingJSON(m check.Mending) object {
+func doneJSON(d check.Done) object {
 	o := object{}
-	o.addText("id", m.Finding.ID())
-	o.add("fix", m.Fix.Name)
-	o.addText("title", m.Fix.Title)
-	o.addText("loses", m.Fix.Loses)
+	o.addText("id", d.Finding)
+	o.add("fix", d.Fix)
+	o.addText("title", d.Title)
+	o.addText("loses", d.Loses)
 	return o
 }
