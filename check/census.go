@@ -231,6 +231,7 @@ func (m *mender) release(first, end, times uint64) error {
 		return err
 	}
 	m.recounted = true
+	m.moved = true
 	for c := first; c < min(end, n.clusters); c++ {
 		if c&0xfff == 0 && m.ctx.Err() != nil {
 			return m.ctx.Err()

@@ -143,15 +143,17 @@ func compressedCopiedFix(f *Finding) Fix {
 	})
 }
 
-// compressedBitmapFix clears the subcluster bitmap of compressed clusters, which
-// nobody reads.
+// compressedBitmapFix clears the subcluster bitmap of compressed clusters. Nobody
+// reads it there; but if it is the compressed flag that is wrong it is needed.
 func compressedBitmapFix(f *Finding) Fix {
-	return slotFix(f, false, "clear", "clear the subcluster bitmap of "+f.subject(), func(_ *geometry, e *slot) error {
+	fix := slotFix(f, false, "clear", "clear the subcluster bitmap of "+f.subject(), func(_ *geometry, e *slot) error {
 		if e.word&l2Compressed != 0 {
 			e.bitmap = 0
 		}
 		return nil
 	})
+	fix.Choice, fix.Loses = true, "which subclusters had data, if the cluster is not compressed"
+	return fix
 }
 
 // version2ZeroFixes are the choices for zero flags in an image of version 2.
@@ -292,9 +294,15 @@ func copiedFix(f *Finding, l1 bool) Fix {
 			case offset == 0 || !g.aligned(offset):
 				return nil
 			}
-			v, err := m.refcount(offset >> g.bits)
+			cluster := offset >> g.bits
+			v, err := m.refcount(cluster)
 			if err != nil {
 				return err
+			}
+			if n, err := m.references(cluster); err != nil {
+				return err
+			} else if v < n {
+				return fmt.Errorf("the refcount of the cluster at 0x%x is %d, %s: mend that first", cluster<<g.bits, v, references(n))
 			}
 			if e.word &^= entryCopied; v == 1 {
 				e.word |= entryCopied

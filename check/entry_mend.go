@@ -89,6 +89,7 @@ func (m *mender) setEntry(g *geometry, was, now slot) error {
 			return err
 		}
 	}
+	m.moved = true
 	oldFirst, oldEnd, oldOK := g.has(was.word)
 	first, end, ok := g.has(now.word)
 	switch {
@@ -133,7 +134,7 @@ func (m *mender) setL1(g *geometry, was, now slot) error {
 	if err := m.setWord(now.at, now.word); err != nil {
 		return err
 	}
-	m.refs, m.search = nil, nil
+	m.refs, m.search, m.moved = nil, nil, true
 	if old == 0 || !g.aligned(old) || old>>g.bits >= g.clusters {
 		return nil
 	}
@@ -261,6 +262,9 @@ func (s *settler) look(at header.HostOffset, word, cluster uint64) {
 		return
 	}
 	own := uint64(at) >> s.bits // where the entry lies: no other owner may have that
+	if s.before != nil && s.before.misused(at, entrySize) {
+		return
+	}
 	if n := s.refs.refs.get(own); (v == 1) != (word&entryCopied != 0) && n == max(s.refs.tables.get(own), 1) {
 		s.flips = append(s.flips, at)
 	}

@@ -26,6 +26,9 @@ type locator struct {
 	disputed  map[int]dispute   // about the end of an L1 table, by snapshot
 	noTables  map[uint64]string // ID of the finding that says that it is no L2 table, by cluster
 	ofBlocks  dispute           // about the end of the refcount table
+
+	doubted   int    // the first snapshot of which the entry may be none
+	doubtedBy string // ID of the finding that says so, "" where all are snapshots
 }
 
 // mismatch is a run of clusters whose refcount is wrong alike.
@@ -102,6 +105,9 @@ func (l *locator) known() {
 		if f.Cause != "" {
 			continue
 		}
+		if n, ok := doubts(f); ok && (l.doubtedBy == "" || n < l.doubted) {
+			l.doubted, l.doubtedBy = n, f.ID()
+		}
 		switch {
 		case f.Kind.ID == "bitmaps-not-valid": // QEMU takes what belongs to bitmaps for leaks
 			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
@@ -112,6 +118,29 @@ func (l *locator) known() {
 			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
 		}
 	}
+}
+
+// doubts returns from which one on a finding says that entries of the snapshot
+// table may be no snapshots.
+func doubts(f *Finding) (int, bool) {
+	switch {
+	case f.Kind == kindNoSnapshot || f.Kind == kindSnapshotUnreadable || f.Kind == kindSnapshotTableBig:
+		var n int
+		_, err := fmt.Sscanf(f.Path, "snapshot[%d]", &n)
+		return n, err == nil
+	case f.Kind.Severity == Error:
+		return 0, f.Path == "header.snapshots_offset" || f.Path == "header.nb_snapshots"
+	}
+	return 0, false
+}
+
+// doubt returns the ID of the finding that says that a snapshot may be none, ""
+// if there is none; the active disk is none.
+func (l *locator) doubt(snapshot int) string {
+	if snapshot < l.doubted {
+		return ""
+	}
+	return l.doubtedBy
 }
 
 // ruleKinds are the kinds of the rules that entries break.

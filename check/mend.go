@@ -105,10 +105,11 @@ var errTwoOwners = errors.New("the cluster has two owners, and what mends one ma
 // hindrance returns why an entry may not be mended where it lies: the table that
 // it seems to be in may be guest data. The header's cluster is the header.
 func (r *Result) hindrance(f Mending) error {
-	if s := f.Fix.stage; s != stageEntries && s != stageRefcountTable && s != stageCopied || f.Finding.At == 0 {
+	switch s := f.Fix.stage; {
+	case f.Finding.At == 0, s > stageCopied, s == stageRefcounts, s == stageOverlaps && f.Fix.Choice:
 		return nil
 	}
-	if at := f.Finding.At; r.believed != nil && uint64(at) >= r.believed.cs && r.contested(at, f.Finding.Length) {
+	if at := f.Finding.At; r.believed != nil && uint64(at) >= r.believed.cs && (r.contested(at, f.Finding.Length) || !f.Fix.Choice && r.misused(at, f.Finding.Length)) {
 		return errTwoOwners
 	}
 	return nil

@@ -3,6 +3,7 @@ package check_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,14 +25,18 @@ type disk struct {
 
 var lostAt = regexp.MustCompile(`error while reading offset ([0-9]+)`)
 
-// readDisk has QEMU read the whole disk of the image that the file holds, on past
-// what it cannot read; nil if it does not open the image.
-func (b *bench) readDisk() (*disk, error) {
+// readDisk has QEMU read the whole disk of the image that the file holds, or of one
+// of its snapshots, on past what it cannot read; nil if it does not open the image,
+// or the snapshot.
+func (b *bench) readDisk(snapshot string) (*disk, error) {
 	raw := filepath.Join(b.dir, "out.raw")
 	args := append([]string{"qemu-img", "convert", "--salvage", "-O", "raw"}, secret...)
+	if snapshot != "" {
+		args = append(args, "-l", "snapshot.id="+snapshot)
+	}
 	out, err := b.run(append(args, spec(b.base, b.file, b.holds, true), raw)...)
 	switch {
-	case err != nil && strings.Contains(out, "Could not open"):
+	case err != nil && (strings.Contains(out, "Could not open") || snapshot != ""):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("qemu-img convert: %w: %s", err, short(out))
@@ -194,9 +199,16 @@ func compareMended(t testing.TB, b *bench, image, mended []byte, r *check.Result
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	var read *disk
-	if before.opened() {
-		if read, err = b.readDisk(); err != nil {
+	read := map[string]*disk{} // by the ID of the snapshot, "" for the active one
+	for i := range 1 + b.snapshots() {
+		if !before.opened() {
+			break
+		}
+		id := ""
+		if i > 0 {
+			id = strconv.Itoa(i)
+		}
+		if read[id], err = b.readDisk(id); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
@@ -224,16 +236,22 @@ func compareMended(t testing.TB, b *bench, image, mended []byte, r *check.Result
 	if left == 0 {
 		counts.add("whole", 1)
 	}
-	if read == nil {
-		return
-	}
-	now, err := b.readDisk()
-	if err != nil || now == nil {
-		t.Errorf("%s: after the fixes: %v", what, err)
-		return
-	}
-	counts.add("read", 1)
-	if at := read.differs(now); at >= 0 {
-		t.Errorf("%s: the guest reads something else at %#x after the fixes%s", what, at, keep(t, b, image))
+	for id, was := range read {
+		if was == nil {
+			continue
+		}
+		now, err := b.readDisk(id)
+		if err != nil || now == nil {
+			t.Errorf("%s: disk %q after the fixes: %v", what, id, err)
+			continue
+		}
+		counts.add("read", 1)
+		if at := was.differs(now); at >= 0 {
+			t.Errorf("%s: disk %q reads something else at %#x after the fixes%s", what, id, at, keep(t, b, image))
+		}
 	}
 }
+
+// snapshots returns how many snapshots the image had before it was damaged; their
+// IDs are 1, 2, and so on.
+func (b *bench) snapshots() int { return int(binary.BigEndian.Uint32(b.bytes[60:])) }

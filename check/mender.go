@@ -34,6 +34,7 @@ type mender struct {
 	im        *image.Image // nil: to be made anew
 	refs      *census      // nil: to be taken anew
 	search    *search      // for free clusters, nil: not begun
+	moved     bool         // references are others than before the fixes
 	touched   []span       // clusters whose COPIED flags may be wrong now
 	result    *Result      // of a check of what the fixes have left, nil: not made
 	recounted bool         // the fix under way has changed what is known of references
@@ -119,7 +120,7 @@ func (m *mender) bounds(at header.HostOffset, n int) error {
 // write puts bytes at a host offset, in the file or in what fixes added to it.
 // Nothing that is known of references is taken to hold after it.
 func (m *mender) write(at header.HostOffset, p []byte) error {
-	m.refs, m.search = nil, nil
+	m.refs, m.search, m.moved = nil, nil, true
 	return m.put(at, p)
 }
 
@@ -206,7 +207,7 @@ func (m *mender) geometry() (geometry, error) {
 
 // draft edits the header area.
 func (m *mender) draft(edit func(*header.Draft) error) error {
-	m.refs, m.search = nil, nil
+	m.refs, m.search, m.moved = nil, nil, true
 	return m.edit(edit)
 }
 

@@ -56,6 +56,14 @@ func (o *owner) path() string {
 	return r.Path()
 }
 
+// tree returns the snapshot to which the pointer belongs, image.Active for none.
+func (o *owner) tree() int {
+	if o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
+		return int(o.n)
+	}
+	return o.snapshot
+}
+
 // inHeader reports whether a field of the header area says where the structure
 // is: overlaps among these are found without counting.
 func inHeader(k image.ClusterKind) bool {
@@ -142,9 +150,23 @@ func (l *locator) tellOverlaps() {
 		clusters = append(clusters, c)
 	}
 	slices.Sort(clusters)
+	// What the refcount table says is believed less where that is something else.
+	h := l.im.Area().Header
+	from, to := l.span(uint64(h.RefcountTableOffset), uint64(len(l.stored.table))*entrySize)
+	of := func(c uint64) int {
+		if c >= from && c < to {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(clusters, func(a, b uint64) int { return cmp.Compare(of(a), of(b)) })
+	told := false
 	for i, c := range clusters {
 		if i&0xff == 0 && l.ctx.Err() != nil {
 			return
+		}
+		if !told && of(c) > 0 {
+			l.ofBlocks, told = l.disputedBlocks(), true
 		}
 		all := l.owners[c]
 		slices.SortStableFunc(all, func(a, b owner) int { return cmp.Compare(rank(&a), rank(&b)) })
@@ -197,6 +219,9 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 		if len(l.blockIDs) < MaxFindings {
 			l.blockIDs[number] = f.ID()
 		}
+	}
+	if f.Cause == "" {
+		f.Cause = cmp.Or(l.doubt(o.tree()), l.doubt(keeps.tree()))
 	}
 	f.Found = fmt.Sprintf("the cluster at 0x%x is %s of %s too", c<<l.bits, role(keeps.kind), f.With)
 	f.Want = "a cluster of its own"
@@ -255,16 +280,17 @@ func (d dispute) cause(entry uint64) string {
 // itself.
 func (l *locator) disputes() {
 	l.disputed = map[int]dispute{}
-	if l.places.conflicts == 0 {
-		return
-	}
 	for i := range l.trees {
 		t := &l.trees[i]
-		if d := l.dispute(t.at, t.entries); d.id != "" {
+		if id := l.doubt(t.snapshot); id != "" {
+			l.disputed[t.snapshot] = dispute{0, id}
+		} else if d := l.dispute(t.at, t.entries); d.id != "" {
 			l.disputed[t.snapshot] = d
 		}
 	}
-	l.ofBlocks = l.disputedBlocks()
+	if l.places.conflicts > 0 {
+		l.ofBlocks = l.disputedBlocks()
+	}
 }
 
 // disputedBlocks is dispute of the refcount table; before the owners of clusters

@@ -65,6 +65,9 @@ func (m *mender) recount(run span, wanted func(stored, references uint64) bool) 
 		if err != nil {
 			return err
 		}
+		if m.before != nil && !m.moved && n < m.before.references(c) && v < m.before.references(c) {
+			return errElsewhere
+		}
 		if !wanted(v, n) {
 			continue
 		}
@@ -77,6 +80,8 @@ func (m *mender) recount(run span, wanted func(stored, references uint64) bool) 
 	}
 	return nil
 }
+
+var errElsewhere = errors.New("what points at the cluster is in a table that may be none: mend the pointer to that first")
 
 // blockFix replaces the refcount blocks of a run of entries of the refcount
 // table.

@@ -105,7 +105,7 @@ func (m *mender) setRefcount(cluster, v uint64) error {
 	}
 	if n, err := m.references(uint64(at) >> g.bits); err != nil {
 		return err
-	} else if n > 1 {
+	} else if n > 1 || m.before != nil && m.before.misused(at, 1) {
 		return fmt.Errorf("the refcount block at 0x%x: %w", uint64(at)&^(g.cs-1), errTwoOwners)
 	}
 	m.touch(cluster, cluster+1)

@@ -43,12 +43,24 @@ func (r *Result) refcountsVerified() bool { return r.verified }
 // contested reports whether one of the clusters of a run of bytes has several
 // owners that exclude each other.
 func (r *Result) contested(at header.HostOffset, length uint64) bool {
+	return r.anyCluster(at, length, func(c uint64) bool { return r.believed.places.get(c) == placeConflict })
+}
+
+// misused reports whether one of the clusters of a run of bytes is contested, or
+// QEMU takes it for something else, too. What the guest reads through a table that
+// is misread is kept as it is.
+func (r *Result) misused(at header.HostOffset, length uint64) bool {
+	return r.contested(at, length) ||
+		r.anyCluster(at, length, func(c uint64) bool { return r.strict.refs.get(c) > r.believed.refs.get(c) })
+}
+
+func (r *Result) anyCluster(at header.HostOffset, length uint64, is func(c uint64) bool) bool {
 	if r.believed == nil || length == 0 || uint64(at) >= r.believed.size {
 		return false
 	}
 	first, end := r.believed.span(uint64(at), min(length, r.believed.size-uint64(at)))
 	for c := first; c < end; c++ {
-		if r.believed.places.get(c) == placeConflict {
+		if is(c) {
 			return true
 		}
 	}
