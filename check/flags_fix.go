@@ -26,15 +26,33 @@ func clearDirty() Fix {
 
 var errRefcountsFirst = errors.New("the dirty flag is cleared only when the refcounts are verified: mend those first")
 
-// clearCorrupt returns the fixes that clear the corrupt flag: when no error is
-// left, and by a person's word.
+// corruptMeans reports whether a finding is one that the corrupt flag may mean: an error,
+// or what is left of tables and of data that were lost. Of what was lost with a
+// table its leaked clusters tell.
+func corruptMeans(f *Finding) bool {
+	switch f.Kind {
+	case kindCorrupt:
+		return false
+	case kindL1Flag, kindL1Erased, kindL2Erased, kindL2Cut:
+		return true
+	}
+	return f.Kind.Severity == Error || f.Kind.Severity == Leak
+}
+
+var errDoubtful = errors.New("some tables could not be read where they should be: what is wrong there is not known")
+
+// clearCorrupt returns the fixes that clear the corrupt flag: when nothing is left
+// that it could mean, and by a person's word.
 func clearCorrupt() []Fix {
 	anyway := setFields("clear-anyway", "clear the corrupt flag, whatever caused it", "corrupt", "off")
 	anyway.stage = stageFlags
 	clear := anyway.mend
 	safe := Fix{Name: "clear", Title: "clear the corrupt flag", stage: stageFlags, mend: func(m *mender) error {
-		if err := m.without(func(f *Finding) bool { return f.Kind.Severity == Error && f.Kind != kindCorrupt }); err != nil {
+		if err := m.without(corruptMeans); err != nil {
 			return err
+		}
+		if m.result.doubtful() {
+			return errDoubtful
 		}
 		return clear(m)
 	}}

@@ -119,14 +119,10 @@ func (c *run) unknownBits() {
 	known := uint64(header.AutoclearBitmaps | header.AutoclearRawExternalData)
 	if unknown := h.AutoclearFeatures &^ known; unknown != 0 {
 		f := c.fieldFinding(kindUnknownAutoclear, "autoclear_features", bitList(unknown), "")
-		f.Fixes = []Fix{{
-			Name: "clear", Title: "clear the unknown autoclear bits",
-			mend: func(m *mender) error { // another fix may have cleared others
-				return m.draft(func(d *header.Draft) error {
-					return d.Set("autoclear_features", fmt.Sprintf("0x%x", d.Area().Header.AutoclearFeatures&known))
-				})
-			},
-		}}
+		f.Fixes = []Fix{{Name: "clear", Title: "clear the unknown autoclear bits", mend: func(m *mender) error {
+			left := m.area().Header.AutoclearFeatures & known // others may have been cleared by now
+			return m.draft(func(d *header.Draft) error { return d.Set("autoclear_features", fmt.Sprintf("0x%x", left)) })
+		}}}
 		c.add(f)
 	}
 }

@@ -37,7 +37,7 @@ var (
 		ID: "leak", Severity: Leak, Title: "refcount too high",
 		Means: "Nothing that is known points at the cluster so often. It is lost space; or a pointer to it was damaged, and it is still needed.",
 		QEMU:  `calls it a leak: "Leaked cluster … refcount=… reference=…"; its repair lowers the refcount, and erases the cluster when that is 0`,
-		NoFix: "It is freed when a person asks for that, and nothing else is wrong with the image: any damaged pointer may still mean it.",
+		NoFix: "It is freed when a person asks for that, and nothing else is wrong with the image: any damaged pointer may still mean it. Notes that say nothing of clusters are no hindrance; those of unknown features and of bytes behind or between the parts of the header are.",
 	}
 	kindBlockReserved = &Kind{
 		ID: "refcount-table-reserved", Severity: Error, Title: "reserved bits in the refcount table",

@@ -177,5 +177,10 @@ func (m *mender) without(inTheWay func(*Finding) bool) error {
 			return fmt.Errorf("there is still %s: %s", f.ID(), f.Kind.Title)
 		}
 	}
+	for _, k := range Kinds() {
+		if n := r.More[k.ID]; n > 0 && inTheWay(&Finding{Kind: k}) {
+			return fmt.Errorf("there are still %d more of %s: %s", n, k.ID, k.Title)
+		}
+	}
 	return nil
 }

@@ -34,10 +34,10 @@ type mender struct {
 	im        *image.Image // nil: to be made anew
 	refs      *census      // nil: to be taken anew
 	search    *search      // for free clusters, nil: not begun
+	moved     bool         // references are others than before the fixes
 	touched   []span       // clusters whose COPIED flags may be wrong now
 	result    *Result      // of a check of what the fixes have left, nil: not made
 	recounted bool         // the fix under way has changed what is known of references
-	moved     bool         // references are others than before the fixes
 	undone    int          // fixes that failed half done
 	before    *Result      // of the check whose findings are mended, nil: not known
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -16,15 +17,54 @@ func (o *owner) canGive() bool {
 	return o.from == image.FromL1 || o.from == image.FromL2 || o.kind == image.ClusterRefcountBlock || o.kind == image.ClusterBitmapData
 }
 
+// maxShared is how many entries are read to find which snapshots share a table, for
+// all findings together.
+const maxShared = 1 << 20
+
+// disks names the disks that an owner belongs to: those that share its table lose
+// what it loses.
+func (c *run) disks(o *owner) string {
+	table := o.at - o.index*c.geometry.entry
+	shares := func(l1 uint64) bool {
+		if o.from == image.FromL1 {
+			return l1 == o.at-o.l1*entrySize
+		}
+		word, ok := c.wordAt(header.HostOffset(l1 + o.l1*entrySize))
+		return ok && word&entryOffset == table
+	}
+	h := c.area.Header
+	var names []string
+	if o.snapshot == image.Active || uint64(h.L1Size) > o.l1 && shares(uint64(h.L1TableOffset)) {
+		names = append(names, "the virtual disk")
+	}
+	const most = 8 // are named
+	more := 0
+	for i := range c.snapshotL1s {
+		if c.shared++; c.shared > maxShared || c.ctx.Err() != nil {
+			names = append(names, "all snapshots that share the table")
+			break
+		}
+		if s := &c.snapshotL1s[i]; i != o.snapshot && (s.l1Size <= o.l1 || !shares(s.l1)) {
+			continue
+		}
+		if len(names) == most {
+			more++
+			continue
+		}
+		names = append(names, fmt.Sprintf("snapshot[%d]", i))
+	}
+	if more > 0 {
+		names = append(names, fmt.Sprintf("%d more snapshots", more))
+	}
+	return strings.Join(names, " and of ")
+}
+
 // gives says what is lost when owners of a run of clusters go without them.
-func (o *owner) gives(g *geometry, count uint64) string {
+func (c *run) gives(o *owner, count uint64) string {
+	g := &c.geometry
 	text := func(length uint64) string {
 		at := uint64(g.guest(o.l1, o.index))
-		disk := "the virtual disk"
-		if o.snapshot != image.Active {
-			disk += fmt.Sprintf(" in snapshot[%d]", o.snapshot)
-		}
-		return fmt.Sprintf("bytes 0x%x to 0x%x of %s, which then read as the backing file has them, or as zeros", at, at+length-1, disk)
+		return fmt.Sprintf("bytes 0x%x to 0x%x of %s, which then read as the backing file has them, or as zeros", at, at+length-1, c.disks(o))
 	}
 	switch {
 	case o.from == image.FromL1:
@@ -44,7 +84,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 	g, second, first := &c.geometry, f.owners[0], f.owners[1]
 	run := g.clustersOf(f)
 	giveUp := func(name string, o, keeps owner) Fix {
-		fix := Fix{Name: name, Choice: true, Loses: o.gives(g, f.Count), stage: stageOverlaps}
+		fix := Fix{Name: name, Choice: true, Loses: c.gives(&o, f.Count), stage: stageOverlaps}
 		fix.Title = fmt.Sprintf("%s gives up the cluster, %s keeps it", o.path(), keeps.path())
 		if o.kind == image.ClusterRefcountBlock {
 			fix.Title = fmt.Sprintf("%s gets a new block, counted from the references; %s keeps the cluster", o.path(), keeps.path())

@@ -216,9 +216,6 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	case o.kind == image.ClusterRefcountBlock:
 		f.At, f.Length = l.im.Area().Header.RefcountTableOffset+header.HostOffset(o.n)*entrySize, entrySize
 		number, f.Cause = uint64(o.n), l.ofBlocks.cause(uint64(o.n))
-		if len(l.blockIDs) < MaxFindings {
-			l.blockIDs[number] = f.ID()
-		}
 	}
 	if f.Cause == "" {
 		f.Cause = cmp.Or(l.doubt(o.tree()), l.doubt(keeps.tree()))
@@ -228,13 +225,17 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	if id := l.noTables[c]; id != "" && f.Cause == "" && (o.from == image.FromL1 || keeps.from == image.FromL1) {
 		f.Cause = id
 	}
-	if o.from == image.FromL1 && keeps.from != image.FromL1 || o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
-		l.lost = append(l.lost, lostPointer{id: f.ID(), level: o.level(), at: c << l.bits})
-	} else if o.from != image.FromFormat && len(l.lost) < MaxFindings {
-		l.lost = append(l.lost, lostPointer{id: f.ID(), level: 2, at: c << l.bits})
-	}
 	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.n, keeps.l1, keeps.index+uint64(keeps.m)+keeps.pos-number), number)
-	l.overlaps[c] = l.growing[f.Kind].f.ID()
+	id := l.growing[f.Kind].f.ID() // of the run that it is a part of
+	l.overlaps[c] = id
+	if o.from == image.FromFormat && o.kind == image.ClusterRefcountBlock && len(l.blockIDs) < MaxFindings {
+		l.blockIDs[number] = id
+	}
+	if o.from == image.FromL1 && keeps.from != image.FromL1 || o.from == image.FromFormat && o.kind == image.ClusterSnapshotL1 {
+		l.lost = append(l.lost, lostPointer{id: id, level: o.level(), at: c << l.bits})
+	} else if o.from != image.FromFormat && len(l.lost) < MaxFindings {
+		l.lost = append(l.lost, lostPointer{id: id, level: 2, at: c << l.bits})
+	}
 }
 
 func (o *owner) level() int {

@@ -416,3 +416,71 @@ func TestMendIsStale(t *testing.T) {
 		t.Error("applied over another edit", stale)
 	}
 }
+
+// The corrupt flag stays as long as something is left that it could mean: leaks,
+// tables that look erased, data that was cut off.
+func TestCorruptStays(t *testing.T) {
+	for name, c := range map[string]struct {
+		damage func(buf []byte) []byte
+		left   string
+	}{
+		"erased": {func(buf []byte) []byte { clear(buf[l2Of(buf, 0):][:4*k]); return buf }, "l2-erased"},
+		"leak":   {func(buf []byte) []byte { put64(buf, entry(buf, 3), 0); return buf }, "leak"},
+		"cut":    {func(buf []byte) []byte { return buf[:len(buf)-512] }, "l2-cut"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			buf := c.damage(qemuMade(t, sound, "4M", "write -P 1 0 64k"))
+			buf[79] = 2
+			p := admit(t, buf)
+			done, err := Repair(t.Context(), p.session, RepairOptions{})
+			must(t, err)
+			if !done.Left.strict.im.Area().Header.Corrupt() || len(done.Failed) != 1 || count(done.Left, c.left) == 0 {
+				t.Errorf("the flag is cleared, or stays for something else: %q, failed %v", worse(done.Left), done.Failed)
+			}
+		})
+	}
+}
+
+// Notes of what may have clusters keep leaks from being freed, others do not.
+func TestLeaksAndNotes(t *testing.T) {
+	for name, c := range map[string]struct {
+		at    int
+		with  byte
+		freed bool
+	}{
+		"unknown compatible feature": {at: 86, with: 1},
+		"unknown autoclear feature":  {at: 94, with: 1},
+		"bytes behind the header":    {at: 2048, with: 1},
+		"nothing":                    {at: 4, freed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			buf := qemuMade(t, sound, "4M", "write -P 1 0 32k")
+			put64(buf, entry(buf, 3), 0)
+			buf[c.at] |= c.with
+			p, r := admit(t, buf), findings(t, buf)
+			for i := range r.Findings {
+				if f := &r.Findings[i]; f.Kind == kindLeak {
+					_, err := r.Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, f.Fix("lower")}}, MendOptions{})
+					if (err == nil) != c.freed {
+						t.Error(err)
+					}
+					return
+				}
+			}
+			t.Errorf("no leak:%s", full(r.Findings))
+		})
+	}
+}
+
+// Who gives up a cluster through a table that a snapshot shares is told that the
+// snapshot loses it, too.
+func TestSharedTableLoses(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -P 1 0 64k", "qemu-img snapshot -c one d.qcow2")
+	put64(buf, entry(buf, 3), u64(buf, entry(buf, 2)))
+	f := finding(t, findings(t, buf), "data-twice@l1[0].l2[3]")
+	for _, name := range []string{"give-up", "take"} {
+		if fix := f.Fix(name); fix == nil || !strings.Contains(fix.Loses, "of the virtual disk and of snapshot[0], which") {
+			t.Errorf("%s: %+v", name, fix)
+		}
+	}
+}

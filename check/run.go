@@ -29,6 +29,7 @@ type run struct {
 	incomplete    uint64 // snapshots of version 3 with less than the extra data that it asks for
 	directory     directory
 
+	shared      int            // entries that were read to find which snapshots share a table
 	kept        map[string]int // findings so far, by ID of their kind
 	done, total uint64         // bytes of metadata read, and to read as far as is known
 	told        uint64         // done when progress was last told
