@@ -15,6 +15,7 @@ import (
 var floors = map[string][]string{
 	"qedit/header":       {},
 	"qedit/image":        {"qedit/header"},
+	"qedit/search":       {"qedit/header", "qedit/image"},
 	"qedit/editor/store": {},
 	"qedit/editor":       {"qedit/header", "qedit/editor/store"},
 	"qedit/tui/grid":     {},
@@ -24,7 +25,7 @@ var floors = map[string][]string{
 }
 
 // noTerminal are packages for other programs: they know no terminal.
-var noTerminal = []string{"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"}
+var noTerminal = []string{"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store", "qedit/search"}
 
 func TestImportRule(t *testing.T) {
 	for _, pkg := range strings.Fields(goList(t, "./...")) {
