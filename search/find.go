@@ -64,8 +64,9 @@ type Search struct {
 }
 
 const (
-	chunkSize = 256 << 10
-	leadIn    = 2 * MaxLength // bytes before a chunk that matches of regular expressions are followed from
+	chunkSize       = 1 << 20
+	chainedBackward = 256 << 10     // as chunkSize, where all matches of a chunk are kept
+	leadIn          = 2 * MaxLength // bytes before a chunk that matches of regular expressions are followed from
 )
 
 // First returns the first match. The error is that of the context, or the first
@@ -92,7 +93,8 @@ func (s *Search) First(ctx context.Context) (m Match, found bool, err error) {
 //
 // The reader is read ahead in a goroutine of its own. Where the caller stops, or
 // the context is done, the iteration ends at once; a read that is under way then
-// ends on its own. It takes about 1 MiB of memory.
+// ends on its own. It takes up to 5 MiB of memory, backward and where all bytes
+// match 10.
 func (s *Search) All(ctx context.Context) iter.Seq2[Match, error] {
 	return func(yield func(Match, error) bool) {
 		if s.Pattern.matcher == nil || s.Reader == nil {

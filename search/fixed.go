@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -233,23 +234,30 @@ func (f *fixed) scan(ctx context.Context, buf []byte, from, limit int, yield fun
 	}
 }
 
-// anySearch returns the next offset whatever is there: for patterns in which
-// each byte has many values. What cannot fit by its first given bits is passed.
+// anySearch returns what finds the next offset where two bytes of the pattern
+// fit: for patterns in which each byte has many values.
 func (f *fixed) anySearch(buf []byte) func(int) int {
-	at := 0
-	for f.mask[at] == 0 {
-		at++
+	a := slices.IndexFunc(f.mask, given)
+	b := a
+	if i := slices.IndexFunc(f.mask[a+1:], given); i >= 0 {
+		b = a + 1 + i
 	}
-	want, mask, end := f.want[at], f.mask[at], len(buf)-len(f.want)+1
+	wantA, maskA, wantB, maskB := f.want[a], f.mask[a], f.want[b], f.mask[b]
+	end := len(buf) - len(f.want) + 1
 	return func(pos int) int {
-		for i, c := range buf[pos+at : end+at] {
-			if c&mask == want {
+		in := buf[pos+a : end+a]
+		also := buf[pos+b : end+b][:len(in)]
+		for i, c := range in {
+			if c&maskA == wantA && also[i]&maskB == wantB {
 				return pos + i
 			}
 		}
 		return end
 	}
 }
+
+// given reports whether a byte of the pattern is not wholly a wildcard.
+func given(mask byte) bool { return mask != 0 }
 
 // valueSearch returns what finds the next offset, before a limit, where byte at
 // of the pattern has one of its values.

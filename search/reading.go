@@ -59,14 +59,15 @@ const (
 )
 
 func (s *Search) newReading(ctx context.Context) *reading {
-	r := &reading{Search: s, ctx: ctx, holes: s.Holes, ranges: joined(s.Ranges), chunk: cmp.Or(s.chunk, chunkSize)}
+	r := &reading{Search: s, ctx: ctx, holes: s.Holes, ranges: joined(s.Ranges), chunk: s.chunk}
 	if r.holes == nil {
 		r.holes, _ = s.Reader.(Holes)
 	}
 	r.edge = Offset(max(s.Pattern.Longest()-1, 0))
 	if _, chained := s.Pattern.matcher.(*expression); chained && s.Backward {
-		r.lead = leadIn
+		r.lead, r.chunk = leadIn, cmp.Or(r.chunk, chainedBackward)
 	}
+	r.chunk = cmp.Or(r.chunk, chunkSize)
 	r.free, r.full = make(chan *piece, ahead+1), make(chan *piece, ahead)
 	for range ahead + 1 {
 		r.free <- new(piece)

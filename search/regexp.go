@@ -21,7 +21,7 @@ type expression struct {
 	prog   *syntax.Prog
 	sets   []byteSet // of each instruction that takes a byte: which
 	prefix []byte    // what each match starts with
-	first  byteSet   // what each match can start with
+	first  [256]bool // what each match can start with
 }
 
 // byteSet has a bit for each byte.
@@ -82,8 +82,8 @@ func parseRegexp(text string, start int) (p Pattern, at int, err error) {
 		if prog.Inst[pc].Op == syntax.InstMatch {
 			return p, start, errors.New("it fits where there is nothing: at least one byte must be asked for")
 		}
-		for i := range e.first {
-			e.first[i] |= e.sets[pc][i]
+		for b := range 256 {
+			e.first[b] = e.first[b] || e.sets[pc].has(byte(b))
 		}
 	}
 	return Pattern{"r:" + text, e}, 0, nil
@@ -250,7 +250,7 @@ func (m *machine) step(state int32, b byte) int32 {
 // find returns where the first match to end ends, of those that start in buf
 // from pos on, and where it starts at the earliest.
 func (m *machine) find(ctx context.Context, buf []byte, pos int) (start, end int, ok bool) {
-	state := int32(stateStart)
+	state, next := int32(stateStart), m.next
 	for pos < len(buf) {
 		if state == stateStart {
 			if pos = m.skip(buf, pos); pos == len(buf) {
@@ -258,9 +258,11 @@ func (m *machine) find(ctx context.Context, buf []byte, pos int) (start, end int
 			}
 			start = pos
 		}
-		to := m.next[int(state)<<8|int(buf[pos])]
+		to := next[int(state)<<8|int(buf[pos])]
 		if to == stateUnknown {
-			if to = m.step(state, buf[pos]); m.made%pollSteps == 0 && ctx.Err() != nil {
+			to = m.step(state, buf[pos])
+			next = m.next
+			if m.made%pollSteps == 0 && ctx.Err() != nil {
 				return 0, 0, false
 			}
 		}
@@ -284,8 +286,9 @@ func (m *machine) skip(buf []byte, pos int) int {
 		}
 		return len(buf)
 	}
+	first := &m.first
 	for i, b := range buf[pos:] {
-		if m.first.has(b) {
+		if first[b] {
 			return pos + i
 		}
 	}
@@ -325,7 +328,7 @@ func (m *machine) scan(ctx context.Context, buf []byte, from, limit int, yield f
 		// before.
 		at, n := max(start, end-MaxLength), 0
 		for ; at < min(end, limit); at++ {
-			if m.first.has(buf[at]) {
+			if m.first[buf[at]] {
 				if n = m.length(buf[at:min(at+MaxLength, len(buf))]); n > 0 || ctx.Err() != nil {
 					break
 				}
