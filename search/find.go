@@ -93,8 +93,8 @@ func (s *Search) First(ctx context.Context) (m Match, found bool, err error) {
 //
 // The reader is read ahead in a goroutine of its own. Where the caller stops, or
 // the context is done, the iteration ends at once; a read that is under way then
-// ends on its own. It takes up to 5 MiB of memory, backward and where all bytes
-// match 10.
+// ends on its own. It takes some 3 MiB of memory, with a regular expression up
+// to 16.
 func (s *Search) All(ctx context.Context) iter.Seq2[Match, error] {
 	return func(yield func(Match, error) bool) {
 		if s.Pattern.matcher == nil || s.Reader == nil {

@@ -139,6 +139,7 @@ type machine struct {
 	next   []int32 // by state and byte: the state behind it, stateUnknown or stateMatch
 	steps  [][]uint32
 	states map[string]int32
+	held   int // instructions in all steps
 	made   int // steps, to poll the context
 
 	stack, now, then []uint32
@@ -150,7 +151,8 @@ const (
 	stateUnknown = 0
 	stateMatch   = 1
 	stateStart   = 2    // no match is under way
-	maxStates    = 2048 // 2 MiB
+	maxStates    = 2048    // 2 MiB
+	maxHeld      = 1 << 20 // 6 MiB
 )
 
 func newMachine(e *expression) *machine {
@@ -161,7 +163,7 @@ func newMachine(e *expression) *machine {
 
 // reset forgets all states but the first ones.
 func (m *machine) reset() {
-	m.next = make([]int32, 3<<8)
+	m.next, m.held = make([]int32, 3<<8), 0
 	m.steps = append(m.steps[:0], nil, nil, m.fresh(nil, uint32(m.prog.Start)))
 	m.states = map[string]int32{}
 	m.states[key(m.steps[stateStart])] = stateStart
@@ -234,7 +236,7 @@ func (m *machine) step(state int32, b byte) int32 {
 		*to = known
 		return known
 	}
-	if len(m.steps) == maxStates {
+	if m.held += len(set); len(m.steps) == maxStates || m.held > maxHeld {
 		set = slices.Clone(set)
 		m.reset()
 	} else {
