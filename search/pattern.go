@@ -186,7 +186,7 @@ func parseText(form, value string, start int) (p Pattern, at int, err error) {
 	case err != nil:
 		return p, start, err
 	case text == "":
-		return p, start, fmt.Errorf("text is expected behind %s:", form)
+		return p, start, fmt.Errorf("text is expected")
 	case form[0] == 'w' && !utf8.ValidString(text):
 		return p, start, fmt.Errorf("this text has bytes that are no UTF-8: it cannot be written in UTF-16")
 	}

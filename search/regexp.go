@@ -150,7 +150,7 @@ type machine struct {
 const (
 	stateUnknown = 0
 	stateMatch   = 1
-	stateStart   = 2    // no match is under way
+	stateStart   = 2       // no match is under way
 	maxStates    = 2048    // 2 MiB
 	maxHeld      = 1 << 20 // 6 MiB
 )
