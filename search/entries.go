@@ -110,22 +110,19 @@ func (b *bits) take(i, n uint64) bool {
 	return old>>(i%64)&1 != 0
 }
 
-// over reports whether the walk is over. It is asked for each entry.
+// over reports whether the walk is over. It is asked for each entry, and tells
+// of progress now and then.
 func (w *walk) over() bool {
-	if w.polled++; w.polled&1023 == 0 && w.ctx.Err() != nil {
-		return true
+	if w.polled++; w.polled&0xffff == 0 {
+		w.report()
 	}
-	return w.ended
+	return w.ended || w.polled&1023 == 0 && w.ctx.Err() != nil
 }
 
 func (w *walk) total(n uint64) { w.progress.Total = int64(n) }
 
 // step counts an entry, or a cluster.
-func (w *walk) step() {
-	if w.progress.Done++; w.progress.Done&4095 == 0 {
-		w.report()
-	}
-}
+func (w *walk) step() { w.progress.Done++ }
 
 func (w *walk) report() {
 	if w.tell != nil && !w.ended {

@@ -60,7 +60,8 @@ type Search struct {
 	// Progress is told now and then, in the goroutine of the caller; it may be nil.
 	Progress func(Progress)
 
-	chunk int // bytes read at once, 0: chunkSize
+	chunk   int // bytes read at once, 0: chunkSize
+	segment int // bytes of which the data is asked for at once, 0: segmentSize
 }
 
 const (
@@ -72,8 +73,13 @@ const (
 // First returns the first match. The error is that of the context, or the first
 // *ReadError where there is no match.
 func (s *Search) First(ctx context.Context) (m Match, found bool, err error) {
+	return s.first(ctx, func(Match) bool { return true })
+}
+
+// first returns the first match that is wanted.
+func (s *Search) first(ctx context.Context, wanted func(Match) bool) (m Match, found bool, err error) {
 	for m, e := range s.All(ctx) {
-		if e == nil {
+		if e == nil && wanted(m) {
 			return m, true, nil
 		}
 		if err == nil {
@@ -84,6 +90,22 @@ func (s *Search) First(ctx context.Context) (m Match, found bool, err error) {
 		err = ctx.Err()
 	}
 	return Match{}, false, err
+}
+
+// Next is First, of the matches that start behind from, or before it with
+// Backward. To go on from a match of a regular expression, from is its last byte.
+func (s *Search) Next(ctx context.Context, from Offset) (m Match, found bool, err error) {
+	part := *s
+	part.Ranges = nil
+	for _, r := range joined(s.Ranges) {
+		if s.Backward {
+			r.To = min(r.To, from+Offset(max(s.Pattern.Longest()-1, 0)))
+		} else {
+			r.From = max(r.From, from+1)
+		}
+		part.Ranges = append(part.Ranges, r)
+	}
+	return part.first(ctx, func(m Match) bool { return !s.Backward || m.Offset < from })
 }
 
 // All returns all matches, by rising offset, or falling with Backward. Between
@@ -143,23 +165,31 @@ func (h *hunt) each(r *reading, take func(*piece)) {
 		case p, ok := <-r.full:
 			if ok && h.ctx.Err() == nil {
 				take(p)
-				if h.progress.Done, h.progress.Skipped = p.done, p.skipped; h.Progress != nil && !h.stopped {
-					h.Progress(h.progress)
-				}
+				h.tell(p.done, p.skipped)
 				if h.stopped {
 					return
 				}
 				r.free <- p
 				continue
 			}
-			if !h.Backward {
-				h.flush()
+			if !ok && h.ctx.Err() == nil {
+				if !h.Backward {
+					h.flush()
+				}
+				h.tell(r.done, r.skipped)
 			}
 		}
 		if err := h.ctx.Err(); err != nil && !h.stopped {
 			h.yield(Match{}, err)
 		}
 		return
+	}
+}
+
+// tell tells how far the search is.
+func (h *hunt) tell(done, skipped int64) {
+	if h.progress.Done, h.progress.Skipped = done, skipped; h.Progress != nil && !h.stopped {
+		h.Progress(h.progress)
 	}
 }
 

@@ -53,9 +53,9 @@ type reading struct {
 }
 
 const (
-	ahead   = 2       // pieces that are read before they are needed
-	segment = 1 << 30 // bytes of which the data runs are asked for at once
-	least   = 512     // bytes that can be read or not
+	ahead       = 2       // pieces that are read before they are needed
+	segmentSize = 1 << 30 // bytes of which the data runs are asked for at once
+	least       = 512     // bytes that can be read or not
 )
 
 func (s *Search) newReading(ctx context.Context) *reading {
@@ -109,9 +109,10 @@ func (r *reading) run() {
 	if r.Backward {
 		slices.Reverse(r.ranges)
 	}
+	size := Offset(cmp.Or(r.Search.segment, segmentSize))
 	for _, g := range r.ranges {
 		r.joins = false
-		if !r.inOrder(g, segment, func(part Range) bool { return r.segment(g, part) }) {
+		if !r.inOrder(g, size, func(part Range) bool { return r.part(g, part) }) {
 			return
 		}
 	}
@@ -136,9 +137,9 @@ func (r *reading) inOrder(g Range, size Offset, take func(Range) bool) bool {
 	return true
 }
 
-// segment reads the data of a part of a range. Holes between data are passed by
+// part reads the data of a part of a range. Holes between data are passed by
 // where they are long enough.
-func (r *reading) segment(whole, part Range) bool {
+func (r *reading) part(whole, part Range) bool {
 	data := r.data(part)
 	if r.Backward {
 		slices.Reverse(data)
