@@ -79,3 +79,46 @@ func benchmarkSearch(b *testing.B, r io.ReaderAt) {
 		}
 	}
 }
+
+// BenchmarkQuery goes through the L2 tables of an image of 256 GiB, 32 MiB; the
+// figure is bytes of tables.
+func BenchmarkQuery(b *testing.B) {
+	const (
+		bits   = 16
+		tables = 512
+		blocks = 136
+	)
+	clusters := 2 + 1 + blocks + tables // and data past the end of the file
+	data := make(build, clusters<<bits)
+	copy(data, newBuild()[:104])
+	data.put32(20, bits)
+	data.put64(24, 256<<30)
+	data.put32(36, tables)
+	data.put64(40, 2<<bits)
+	data.put64(48, 1<<bits)
+	for i := range blocks {
+		data.put64(1<<bits+8*i, uint64(3+i)<<bits)
+	}
+	for i := range tables {
+		table := 3 + blocks + i
+		data.put64(2<<bits+8*i, 1<<63|uint64(table)<<bits)
+		for j := range 8192 {
+			data.put64(table<<bits+8*j, 1<<63|uint64(clusters+i*8192+j)<<bits)
+		}
+	}
+	for _, text := range []string{"l2: copied = off", "l2: offset < 1M or reserved", "l2: copied and refcount = 5", "refcount: value > 1"} {
+		b.Run(text, func(b *testing.B) {
+			im := data.image(b)
+			q, err := ParseQuery(im, text)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(tables << bits)
+			for b.Loop() {
+				for f, err := range q.All(b.Context(), nil) {
+					b.Fatal(f, err)
+				}
+			}
+		})
+	}
+}

@@ -409,6 +409,32 @@ func TestHugeHoles(t *testing.T) {
 	}
 }
 
+// What is edited in a hole is found there.
+func TestEditedHoles(t *testing.T) {
+	read := int64(0)
+	data := make([]byte, 1<<20)
+	f := sparse{stored: []Range{{5000, 5100}, {900000, 900010}}, data: data, size: 1 << 20, read: &read}
+	edits := []Range{{100, 103}, {5050, 5060}, {5095, 5110}, {800000, 800003}, {1<<20 - 3, 1 << 20}}
+	var want []Match
+	for _, e := range edits {
+		copy(data[e.From:], "abc")
+		want = append(want, Match{e.From, 3})
+	}
+	for _, backward := range []bool{false, true} {
+		s := Search{Pattern: mustParse(t, "t:abc"), Reader: f, Ranges: []Range{{0, 1 << 20}}, Backward: backward, Holes: Stored(f, edits)}
+		got, errs := run(t.Context(), &s)
+		if backward {
+			slices.Reverse(got)
+		}
+		if !slices.Equal(got, want) || errs != nil || read > 1000 {
+			t.Errorf("%v %v, %d bytes read", got, errs, read)
+		}
+	}
+	if start, end, err := Stored(f, edits).Data(1 << 20); start != 1<<20 || end != 1<<20 || err != nil {
+		t.Errorf("%d %d %v", start, end, err)
+	}
+}
+
 // A file system that knows no holes is read.
 func TestHolesUnsupported(t *testing.T) {
 	read := int64(0)

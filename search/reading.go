@@ -308,3 +308,24 @@ func (r *reading) send(p *piece) bool {
 		return false
 	}
 }
+
+// Stored returns holes that have edits on top: what is edited is stored, wherever
+// it lies. The edits are in order and do not overlap.
+func Stored(holes Holes, edits []Range) Holes { return stored{holes, edits} }
+
+type stored struct {
+	Holes
+	edits []Range
+}
+
+// Data returns the run that starts first, of the file or of the edits.
+func (s stored) Data(off int64) (start, end int64, err error) {
+	start, end, err = s.Holes.Data(off)
+	i, _ := slices.BinarySearchFunc(s.edits, Offset(off), func(r Range, at Offset) int { return cmp.Compare(r.To, at+1) })
+	if err == nil && i < len(s.edits) {
+		if e := s.edits[i]; int64(e.From) < start || start == end {
+			return max(int64(e.From), off), int64(e.To), nil
+		}
+	}
+	return start, end, err
+}

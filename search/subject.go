@@ -48,6 +48,10 @@ type candidate struct {
 	index   uint64       // of a snapshot or bitmap, and of a cluster
 	cluster image.ClusterKind
 	err     error // why something about it is not known
+
+	block      image.Table // of refcounts, where hasBlock: the one that was asked last
+	firstBlock uint64      // number of its first cluster
+	hasBlock   bool
 }
 
 // property is something that can be asked of a candidate.
@@ -199,13 +203,24 @@ var entryProperties = []property{
 		of: func(c *candidate) (uint64, bool) { return truth(c.entry.Table.Snapshot != image.Active), true }},
 }
 
-// refcount returns the stored refcount of a cluster.
+// refcount returns the stored refcount of a cluster. The next one is most often
+// in the same block.
 func (c *candidate) refcount(cluster uint64) (uint64, bool) {
-	n, err := c.im.Refcount(cluster)
+	if c.hasBlock && cluster >= c.firstBlock && cluster-c.firstBlock < c.block.Present {
+		if e := c.im.Entry(c.block, cluster-c.firstBlock); e.Err == nil {
+			return e.Word, true
+		}
+	}
+	e, err := c.im.RefcountEntry(cluster)
 	if err != nil {
 		c.err = fmt.Errorf("the refcount of cluster %d is not known: %w", cluster, err)
+		return 0, false
 	}
-	return n, err == nil
+	if c.hasBlock = e.Kind == image.EntryRefcount; !c.hasBlock {
+		return 0, true // no block: not in use
+	}
+	c.block, c.firstBlock = e.Table, cluster-e.Index
+	return e.Word, true
 }
 
 func truth(b bool) uint64 {
