@@ -125,10 +125,10 @@ func (s *Search) All(ctx context.Context) iter.Seq2[Match, error] {
 		inner, cancel := context.WithCancel(ctx)
 		defer cancel()
 		r := s.newReading(inner)
-		go r.run()
 		h := hunt{Search: s, ctx: ctx, scanner: s.Pattern.matcher.scanner(), yield: yield, longest: s.Pattern.Longest()}
 		_, h.chained = s.Pattern.matcher.(*expression)
 		h.progress.Total = r.total()
+		go r.run()
 		if s.Backward {
 			h.each(r, h.backward)
 		} else {

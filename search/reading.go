@@ -59,7 +59,8 @@ const (
 )
 
 func (s *Search) newReading(ctx context.Context) *reading {
-	r := &reading{Search: s, ctx: ctx, holes: s.Holes, ranges: joined(s.Ranges), chunk: s.chunk}
+	own := *s // the caller may change it while the last read ends
+	r := &reading{Search: &own, ctx: ctx, holes: s.Holes, ranges: joined(s.Ranges), chunk: s.chunk}
 	if r.holes == nil {
 		r.holes, _ = s.Reader.(Holes)
 	}
