@@ -37,6 +37,7 @@ var benchPatterns = []struct{ name, text string }{
 	{"utf16", "wi:needle"},
 	{"number", "u64be:0x8000000000050000"},
 	{"regexp prefix", `r:EFI PART\x00+`},
+	{"regexp literal", `r:[A-Za-z]+\.vmdk`},
 	{"regexp", `r:[0-9a-f]{8}-[0-9a-f]{4}-`},
 	{"regexp folded", `r:(?i)needle|haystack`},
 }

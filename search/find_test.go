@@ -74,6 +74,7 @@ var patterns = []string{
 	"?? 61", "61 ??", "?? 61 ??", "6? ?1", "?0 ?? 6?", "61 ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? 62",
 	"ti:ab", "ti:a", "ti:bab",
 	"r:ab", "r:a+", "r:a+?b", "r:(a|ab)(b|c)?", "r:[^a]b", `r:\x00+a`, "r:.b.", "r:b[ab]{2,6}A", "r:(?i)aba|b", "r:a.*?b|B",
+	"r:[ab]+AB", "r:.?(?:Ab)+", "r:[^b](aa){1,3}?b*",
 }
 
 // made returns bytes of a small alphabet, in which patterns are frequent.
@@ -250,6 +251,10 @@ func TestLongestMatch(t *testing.T) {
 		for _, backward := range []bool{false, true} {
 			s := Search{Pattern: mustParse(t, "r:xa+y"), Reader: strings.NewReader(data), Ranges: []Range{{0, Offset(len(data))}}, chunk: chunk, Backward: backward}
 			if got, _ := run(t.Context(), &s); !slices.Equal(got, []Match{{0, MaxLength}}) {
+				t.Errorf("chunks of %d: %v", chunk, got)
+			}
+			s.Pattern = mustParse(t, "r:[xa]*yx")
+			if got, _ := run(t.Context(), &s); !slices.Equal(got, []Match{{1, MaxLength}}) {
 				t.Errorf("chunks of %d: %v", chunk, got)
 			}
 		}

@@ -22,6 +22,7 @@ type expression struct {
 	sets   []byteSet // of each instruction that takes a byte: which
 	prefix []byte    // what each match starts with
 	first  [256]bool // what each match can start with
+	inside []byte    // what each match has in it, nil where nothing is known
 }
 
 // byteSet has a bit for each byte.
@@ -60,6 +61,9 @@ func parseRegexp(text string, start int) (p Pattern, at int, err error) {
 		return p, start, fmt.Errorf("it is too large: %d steps, at most %d are taken", len(prog.Inst), maxInstructions)
 	}
 	e := &expression{prog: prog, sets: make([]byteSet, len(prog.Inst))}
+	if e.inside = inside(re); len(e.inside) < 2 {
+		e.inside = nil // one byte is too frequent to gain by it
+	}
 	for i := range prog.Inst {
 		inst := &prog.Inst[i]
 		if !takesByte(inst.Op) {
@@ -118,6 +122,36 @@ func refused(re *syntax.Regexp) string {
 	return ""
 }
 
+// inside returns the longest text that each match of an expression has in it, as
+// far as that is easily seen.
+func inside(re *syntax.Regexp) []byte {
+	switch re.Op {
+	case syntax.OpLiteral:
+		if re.Flags&syntax.FoldCase != 0 {
+			return nil
+		}
+		var b []byte
+		for _, r := range re.Rune {
+			b = append(b, byte(r))
+		}
+		return b
+	case syntax.OpRepeat:
+		if re.Min == 0 {
+			return nil
+		}
+	case syntax.OpCapture, syntax.OpPlus, syntax.OpConcat:
+	default:
+		return nil
+	}
+	var longest []byte
+	for _, sub := range re.Sub {
+		if b := inside(sub); len(b) > len(longest) {
+			longest = b
+		}
+	}
+	return longest
+}
+
 func takesByte(op syntax.InstOp) bool {
 	switch op {
 	case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
@@ -141,6 +175,7 @@ type machine struct {
 	states map[string]int32
 	held   int // instructions in all steps
 	made   int // steps, to poll the context
+	ahead  int // where what is inside each match is next in the buffer, -1: not known
 
 	stack, now, then []uint32
 	seen             []uint32 // by instruction: the round in which it was reached
@@ -166,7 +201,6 @@ func (m *machine) reset() {
 	m.next, m.held = make([]int32, 3<<8), 0
 	m.steps = append(m.steps[:0], nil, nil, m.fresh(nil, uint32(m.prog.Start)))
 	m.states = map[string]int32{}
-	m.states[key(m.steps[stateStart])] = stateStart
 }
 
 // key returns what a set of instructions is found by.
@@ -220,9 +254,15 @@ func (m *machine) step(state int32, b byte) int32 {
 			set = m.closure(set, m.prog.Inst[pc].Out)
 		}
 	}
+	to := &m.next[int(state)<<8|int(b)]
+	if len(set) == 0 {
+		*to = stateStart
+		return stateStart
+	}
+	// The set may be that of the start now, and is another state all the same:
+	// a match is under way.
 	set = m.closure(set, uint32(m.prog.Start))
 	m.then = set
-	to := &m.next[int(state)<<8|int(b)]
 	for _, pc := range set {
 		if m.prog.Inst[pc].Op == syntax.InstMatch {
 			*to = stateMatch
@@ -288,6 +328,17 @@ func (m *machine) skip(buf []byte, pos int) int {
 		}
 		return len(buf)
 	}
+	if m.inside != nil {
+		if m.ahead < pos {
+			i := bytes.Index(buf[pos:], m.inside)
+			if i < 0 {
+				return len(buf)
+			}
+			m.ahead = pos + i
+		}
+		// What starts before cannot reach it.
+		pos = max(pos, m.ahead+len(m.inside)-MaxLength)
+	}
 	first := &m.first
 	for i, b := range buf[pos:] {
 		if first[b] {
@@ -321,6 +372,7 @@ func (m *machine) length(buf []byte) int {
 
 func (m *machine) scan(ctx context.Context, buf []byte, from, limit int, yield func(at, length int) bool) {
 	pos := from
+	m.ahead = -1
 	for pos < limit {
 		start, end, ok := m.find(ctx, buf, pos)
 		if !ok || ctx.Err() != nil {
