@@ -125,8 +125,7 @@ func (s *Search) All(ctx context.Context) iter.Seq2[Match, error] {
 		inner, cancel := context.WithCancel(ctx)
 		defer cancel()
 		r := s.newReading(inner)
-		h := hunt{Search: s, ctx: ctx, scanner: s.Pattern.matcher.scanner(), yield: yield, longest: s.Pattern.Longest()}
-		_, h.chained = s.Pattern.matcher.(*expression)
+		h := hunt{Search: s, ctx: ctx, scanner: s.Pattern.matcher.scanner(), yield: yield, longest: s.Pattern.Longest(), chained: s.Pattern.Chained()}
 		h.progress.Total = r.total()
 		go r.run()
 		if s.Backward {

@@ -74,6 +74,10 @@ func (p Pattern) Longest() int {
 	return p.matcher.longest()
 }
 
+// Chained reports whether matches do not overlap, as those of regular
+// expressions.
+func (p Pattern) Chained() bool { _, ok := p.matcher.(*expression); return ok }
+
 // Parse reads a pattern in one of the Forms. The error is a *SyntaxError.
 func Parse(text string) (Pattern, error) {
 	start := len(text) - len(strings.TrimLeft(text, " \t\r\n"))

@@ -65,7 +65,7 @@ func (s *Search) newReading(ctx context.Context) *reading {
 		r.holes, _ = s.Reader.(Holes)
 	}
 	r.edge = Offset(max(s.Pattern.Longest()-1, 0))
-	if _, chained := s.Pattern.matcher.(*expression); chained && s.Backward {
+	if s.Pattern.Chained() && s.Backward {
 		r.lead, r.chunk = leadIn, cmp.Or(r.chunk, chainedBackward)
 	}
 	r.chunk = cmp.Or(r.chunk, chunkSize)

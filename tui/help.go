@@ -68,6 +68,7 @@ func helpRows(pane Scope) []helpRow {
 	add(pane)
 	add(Everywhere)
 	add(InEditMode)
+	rows = append(rows, searchForms()...)
 	if pane != InMap {
 		rows = append(rows, mapLetters()...)
 	}
