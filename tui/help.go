@@ -132,6 +132,12 @@ func KeyReference() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.ReplaceAll(k.Keys, "|", `\|`), k.Name, k.Help)
 	}
+	b.WriteString("\n## what can be looked for\n\n| as | what it is |\n| --- | --- |\n")
+	for _, f := range searchForms() {
+		if f.keys != "" {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", f.keys, f.text)
+		}
+	}
 	return b.String()
 }
 

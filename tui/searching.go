@@ -98,13 +98,14 @@ func (m *Model) findFrom(w wanted) tea.Cmd {
 	if place.guest {
 		from = search.Offset(m.guest.at)
 	}
-	last := s.found
+	last, origin := s.found, from
 	if !w.backward && last.length > 1 && last.at == int64(from) && last.guest == place.guest && w.pattern.Chained() {
 		from += search.Offset(last.length - 1) // the next one starts behind the last one
 	}
 	before := m.here()
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
 		r := nextMatch(ctx, w, place, from, progress)
+		r.only = r.found && r.match.Offset == origin
 		return func(m *Model) tea.Cmd { m.matchFound(w, r, before); return nil }
 	})
 	s.job, s.started, s.listing = j, time.Now(), false
@@ -157,7 +158,6 @@ func nextMatch(ctx context.Context, w wanted, place searchPlace, from search.Off
 	if !r.found && r.err == nil {
 		r.err = unread
 	}
-	r.only = r.found && r.match.Offset == from
 	return r
 }
 

@@ -65,6 +65,37 @@ func TestFind(t *testing.T) {
 	s.keys("g6", "n").reject("past the")
 }
 
+// Matches of a regular expression do not overlap; a space at the end of a text
+// is looked for too.
+func TestFindText(t *testing.T) {
+	image := imageBytes(t, "plain")
+	copy(image[0x2800:], "xaaaa aaa")
+	s := openBytes(t, image, "plain.qcow2", 120, 36)
+	for _, c := range []struct {
+		pattern string
+		want    []header.HostOffset
+	}{
+		{"r:a+", []header.HostOffset{0x2801, 0x2806}},
+		{"t:aa ", []header.HostOffset{0x2803}},
+		{"t:aa", []header.HostOffset{0x2801, 0x2802, 0x2803, 0x2806, 0x2807}},
+		{"r:xa+", []header.HostOffset{0x2800}},
+	} {
+		s.keys("ctrl+g", "0x2700", "enter", "ctrl+f", c.pattern, "enter")
+		for i, want := range c.want {
+			if s.cursor.at != want {
+				t.Errorf("%q, match %d: at %v, want %v", c.pattern, i, s.cursor.at, want)
+			}
+			s.keys("n")
+		}
+		if s.cursor.at != c.want[0] {
+			t.Errorf("%q: at %v at last", c.pattern, s.cursor.at)
+		}
+		if len(c.want) == 1 {
+			s.want("the only match")
+		}
+	}
+}
+
 // What was looked for comes back by Up, the latest first.
 func TestFindHistory(t *testing.T) {
 	s := openScreen(t, "plain", 80, 24)
@@ -200,6 +231,48 @@ func TestDiskReader(t *testing.T) {
 	}
 	if !bytes.Equal(stored, want) {
 		t.Error("a part with bytes other than zero was passed by")
+	}
+}
+
+// holeAt says that all of a file is stored but a run of bytes.
+type holeAt struct{ from, to, size int64 }
+
+func (h holeAt) Data(off int64) (start, end int64, err error) {
+	switch {
+	case off < h.from:
+		return off, h.from, nil
+	case off < h.to:
+		return h.to, h.size, nil
+	}
+	return off, h.size, nil
+}
+
+// Clusters of the disk that lie in holes of the file are passed by, but where
+// there are edits.
+func TestDiskReaderHoles(t *testing.T) {
+	s := openScreen(t, "full", 80, 24)
+	data := func() (start, end int64) {
+		place, err := s.searchPlace(searchScope{where: inGuest, snapshot: structures.Active})
+		if err != nil {
+			t.Fatal(err)
+		}
+		place.holes = holeAt{0x26000, 0x28000, s.session.Size()} // guest 64 KiB
+		disk, err := place.openDisk(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		start, end, err = disk.Data(0x10000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return start, end
+	}
+	if start, _ := data(); start != 0x12000 {
+		t.Errorf("data at %#x", start)
+	}
+	s.overwriteAt(0x26100, []byte{1})
+	if start, _ := data(); start != 0x10000 {
+		t.Errorf("with an edit, data at %#x", start)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 
 // parseWanted reads what a person looks for.
 func (m *Model) parseWanted(text string) (w wanted, err error) {
-	w.text = strings.TrimSpace(text)
-	if !search.IsQuery(w.text) {
+	w.text = text
+	if !search.IsQuery(text) {
 		w.pattern, err = search.Parse(text)
 		return w, err
 	}

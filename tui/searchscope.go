@@ -107,11 +107,7 @@ func (m *Model) searchPlace(in searchScope) (searchPlace, error) {
 func (p *searchPlace) search(ctx context.Context, w wanted) (*search.Search, error) {
 	s := &search.Search{Pattern: w.pattern, Reader: p.view, Backward: w.backward}
 	if p.holes != nil {
-		edits := make([]search.Range, len(p.edits))
-		for i, e := range p.edits {
-			edits[i] = search.Range{From: search.Offset(e.Offset), To: search.Offset(e.End())}
-		}
-		s.Holes = search.Stored(p.holes, edits)
+		s.Holes = p.stored()
 	}
 	switch p.where {
 	case inSelection:
@@ -131,6 +127,15 @@ func (p *searchPlace) search(ctx context.Context, w wanted) (*search.Search, err
 		s.Ranges = []search.Range{{From: 0, To: search.Offset(p.size)}}
 	}
 	return s, nil
+}
+
+// stored returns the holes of the file with the edits on top.
+func (p *searchPlace) stored() search.Holes {
+	edits := make([]search.Range, len(p.edits))
+	for i, e := range p.edits {
+		edits[i] = search.Range{From: search.Offset(e.Offset), To: search.Offset(e.End())}
+	}
+	return search.Stored(p.holes, edits)
 }
 
 // maxPieces bounds how many runs of clusters of a kind are searched: 16 MiB of
@@ -164,8 +169,8 @@ func (p *searchPlace) clustersOfKind(ctx context.Context) (ranges []search.Range
 }
 
 // diskReader reads the virtual disk for a search. Parts without data are holes:
-// clusters of zeros, and what is not allocated and not in a backing file that is
-// open.
+// clusters of zeros, those that lie in holes of the file, and what is not allocated
+// and not in a backing file that is open.
 type diskReader struct {
 	ctx      context.Context
 	mu       sync.Mutex // an image is read by one goroutine at a time
@@ -173,6 +178,11 @@ type diskReader struct {
 	snapshot int
 	size     uint64 // bytes
 	backed   bool   // what is not allocated is read from the backing file
+
+	holes search.Holes // of the file, nil where they are not known
+	// What the file said last: a hole, then data.
+	hole, data, end uint64
+	run             dataRun // of the disk, found last
 }
 
 // openDisk returns a reader of the virtual disk, with an image of its own.
@@ -182,7 +192,11 @@ func (p *searchPlace) openDisk(ctx context.Context) (*diskReader, error) {
 		return nil, err
 	}
 	p.others.attach(im)
-	return &diskReader{ctx: ctx, image: im, snapshot: p.snapshot, size: p.disk, backed: len(p.others.backings) > 0}, nil
+	d := &diskReader{ctx: ctx, image: im, snapshot: p.snapshot, size: p.disk, backed: len(p.others.backings) > 0}
+	if p.holes != nil {
+		d.holes = p.stored()
+	}
+	return d, nil
 }
 
 // ReadAt reads at a guest offset. It ends before what cannot be read.
@@ -206,18 +220,34 @@ func (d *diskReader) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // Data returns the first run of the disk at or behind an offset that may have
-// bytes other than zero.
+// bytes other than zero. After many clusters without it gives one of those, so
+// that the progress of the search is seen.
 func (d *diskReader) Data(off int64) (start, end int64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if r := d.run; off < r.asked || off >= r.end {
+		start, end, err := d.nextData(off)
+		if err != nil {
+			return 0, 0, err
+		}
+		d.run = dataRun{off, start, end}
+	}
+	return max(d.run.start, off), d.run.end, nil
+}
+
+// dataRun is a run of data, and from where on there is none before it.
+type dataRun struct{ asked, start, end int64 }
+
+// nextData looks for the first run of data.
+func (d *diskReader) nextData(off int64) (start, end int64, err error) {
 	at := uint64(off)
 	found := false
-	for at < d.size {
+	for clusters := 0; at < d.size; clusters++ {
 		if err := d.ctx.Err(); err != nil {
 			return 0, 0, err
 		}
 		c := d.image.Resolve(structures.GuestOffset(at), d.snapshot)
-		switch data := d.hasData(c.Kind); {
+		switch data := d.hasData(&c) || clusters == maxPassed; {
 		case data && !found:
 			found, start = true, int64(at)
 		case !data && found:
@@ -234,15 +264,37 @@ func (d *diskReader) Data(off int64) (start, end int64, err error) {
 	return start, end, nil
 }
 
+// maxPassed is how many clusters are passed by at once: it takes less than a
+// second.
+const maxPassed = 1 << 18
+
 // segment is how long a run of data becomes before it is handed on, bytes.
 const segment = 64 << 20
 
-func (d *diskReader) hasData(k structures.GuestKind) bool {
-	switch k {
+// hasData reports whether a run of the disk may have bytes other than zero.
+func (d *diskReader) hasData(c *structures.Chain) bool {
+	switch c.Kind {
 	case structures.GuestZero, structures.GuestZeroAllocated:
 		return false
 	case structures.GuestUnallocated:
 		return d.backed
+	case structures.GuestData:
+		return !c.HasHost || d.stores(uint64(c.Host), c.Length)
 	}
 	return true
+}
+
+// stores reports whether the file stores some of a run of bytes.
+func (d *diskReader) stores(host, length uint64) bool {
+	if d.holes == nil || host > math.MaxInt64 {
+		return true
+	}
+	if host < d.hole || host >= d.end {
+		start, end, err := d.holes.Data(int64(host))
+		if err != nil || start < int64(host) || end < start || end <= int64(host) {
+			return true // such as past the end of the file
+		}
+		d.hole, d.data, d.end = host, uint64(start), uint64(end)
+	}
+	return length > d.data-min(host, d.data) || host >= d.data
 }
