@@ -246,6 +246,10 @@ const roomForReadings = 24
 // readingLines shows how bytes read: as numbers, and in a high pane as bits,
 // times and text too.
 func (m *Model) readingLines(buf []byte) []infoLine {
+	pane := m.layout.Panes[PaneInspector]
+	if pane.Dy() < roomForReadings {
+		buf = buf[:min(len(buf), 8)] // of more there is nothing to show
+	}
 	all := structures.Readings(buf, nil)
 	number := func(sign string, width int, order string) (string, bool) {
 		name := fmt.Sprintf("%s%d%s", sign, 8*width, order)
@@ -259,7 +263,6 @@ func (m *Model) readingLines(buf []byte) []infoLine {
 		return all[i].Text, true
 	}
 	var lines []infoLine
-	pane := m.layout.Panes[PaneInspector]
 	table := pane.Dx() >= 1+labelColumns+sum(numberColumns)
 	if table { // a row for each way of reading
 		heads := infoLine{cells: true}
