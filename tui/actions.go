@@ -68,9 +68,9 @@ func init() {
 
 		// Inspector.
 		{Name: "toggle the flag", Group: groupEdit, Scope: InInspector, Keys: bind("toggle the flag", "space"), run: (*Model).toggleBit},
-		{Name: "edit the field", Group: groupEdit, Scope: InInspector, Keys: bind("edit the field", "i", "insert"), Short: "edit", Rank: 4, run: (*Model).editField},
+		{Name: "edit the field", Group: groupEdit, Scope: InInspector, Keys: bind("edit the field, or the value in the data inspector", "i", "insert"), Short: "edit", Rank: 4, run: editInspected},
 
-		{Name: "follow or go to the cause", Group: groupMove, Scope: InInspector, Keys: bind("of a problem, go to what it follows from; else follow or edit", "enter"), run: enterInspector},
+		{Name: "follow or go to the cause", Group: groupMove, Scope: InInspector, Keys: bind("in the data inspector edit the value, of a problem go to what it follows from; else follow or edit", "enter"), run: enterInspector},
 
 		// Lists.
 		{Name: "go to the problem", Group: groupMove, Scope: InProblems, Keys: bind("go there", "enter"), Short: "go there", Rank: 3,
@@ -110,6 +110,10 @@ func init() {
 		{Name: "fix all of this kind", Group: groupEdit, Keys: bind("mend all problems of this kind, as one edit; asks first", "F"), run: (*Model).fixClass},
 		{Name: "toggle", Group: groupEdit, Keys: bind("toggle the selected flag", "space", "~"), Short: "toggle", Rank: 3, run: (*Model).toggleBit, hint: onFlag},
 		{Name: "go to", Group: groupMove, Keys: bind("go to an offset, field or table", "ctrl+g"), Short: "go to", Rank: 10, run: (*Model).askGoto},
+		{Name: "find", Group: groupMove, Keys: bind("look for bytes, text, a number, or entries by what they mean", "ctrl+f"), Short: "find", Rank: 10, run: (*Model).askFind},
+		{Name: "find next", Group: groupMove, Keys: bind("the next match; past the end it goes on from the start", "n", "f3"), run: func(m *Model) tea.Cmd { return m.findAgain(true) }},
+		{Name: "find previous", Group: groupMove, Keys: bind("the match before, in the other direction", "N", "shift+f3"), run: func(m *Model) tea.Cmd { return m.findAgain(false) }},
+		{Name: "find all", Group: groupMove, Keys: bind("list all matches, more as they are found", "g /"), run: (*Model).openMatches},
 		{Name: "back", Group: groupMove, Keys: bind("back to before the last jump", "ctrl+o", "backspace", "alt+left", "[ j"), Short: "back", Rank: 11, run: (*Model).goBack, hint: func(m *Model) bool { return len(m.back) > 0 }},
 		{Name: "forward", Group: groupMove, Keys: bind("forward again", "alt+right", "] j"), run: (*Model).goAhead},
 		{Name: "next field", Group: groupMove, Keys: bind("the next field or entry", "w", "ctrl+right"), run: do(func(m *Model) { m.repeat(func() { m.fieldStep(true) }) })},
@@ -164,6 +168,7 @@ func init() {
 		{Name: "edits", Group: groupPanes, Keys: bind("edits", "g 5"), run: focusOn[PaneEdits]},
 		{Name: "map", Group: groupPanes, Keys: bind("map of the clusters", "g 6"), run: focusOn[PaneMap]},
 		{Name: "who points here", Group: groupMove, Keys: bind("all pointers to the cluster at the cursor", "g r"), run: (*Model).askReferences},
+		{Name: "data inspector", Group: groupPanes, Keys: bind("all ways to read the bytes at the cursor: integers, bits, times, text, entries; Enter edits", "g i"), run: (*Model).toggleReadings},
 		{Name: "guest view", Group: groupPanes, Keys: bind("the virtual disk, or the file again", "g u"), run: (*Model).toggleGuest},
 		{Name: "guest view of a snapshot", Group: groupPanes, Keys: bind("the disk of a snapshot, or the active one", "g s"), run: (*Model).askSnapshot},
 		{Name: "next pane", Group: groupPanes, Keys: bind("the next pane; Tab outside the hex pane", "f6", "tab", "ctrl+w w"), Short: "pane", Rank: 13, run: do(func(m *Model) { m.turn(1) })},
@@ -265,10 +270,13 @@ func enter(m *Model) tea.Cmd {
 	return nil
 }
 
-// enterInspector goes from a problem to the one it follows from; elsewhere it is
-// as in the other panes.
+// enterInspector edits a value of the data inspector and goes from a problem to
+// the one it follows from; elsewhere it is as in the other panes.
 func enterInspector(m *Model) tea.Cmd {
-	if m.hasCause() {
+	switch {
+	case m.reads():
+		return m.askReading()
+	case m.hasCause():
 		return m.goToCause()
 	}
 	return enter(m)
@@ -300,6 +308,8 @@ func cancel(m *Model) tea.Cmd {
 	case m.giveUp():
 	case m.hex.selecting:
 		m.hex.selecting = false
+	case m.reads() && m.focus == PaneInspector:
+		m.toggleReadings()
 	case m.inGuest():
 		m.toggleGuest()
 	case m.focus == PaneProblems && m.showAllProblems():

@@ -15,6 +15,8 @@ var views = []struct {
 	{"map", "full", []string{"g6", "right"}},
 	{"guest", "full", []string{"gu", "j"}},
 	{"table", "full", []string{":l1[0].l2[8]", "enter", "g1", "right"}},
+	{"readings", "full", []string{":l1[0].l2[8]", "enter", "gi", "j"}},
+	{"match", "full", []string{"ctrl+f", "u16be:1", "enter", "n"}},
 	{"typing", "plain", []string{":size", "enter", "i", "0000"}},
 }
 

@@ -68,6 +68,7 @@ func helpRows(pane Scope) []helpRow {
 	add(pane)
 	add(Everywhere)
 	add(InEditMode)
+	rows = append(rows, searchForms()...)
 	if pane != InMap {
 		rows = append(rows, mapLetters()...)
 	}
@@ -130,6 +131,12 @@ func KeyReference() string {
 			fmt.Fprintf(&b, "\n## %s\n\n| keys | command | what it does |\n| --- | --- | --- |\n", scope)
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.ReplaceAll(k.Keys, "|", `\|`), k.Name, k.Help)
+	}
+	b.WriteString("\n## what can be looked for\n\n| as | what it is |\n| --- | --- |\n")
+	for _, f := range searchForms() {
+		if f.keys != "" {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", f.keys, f.text)
+		}
 	}
 	return b.String()
 }

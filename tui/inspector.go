@@ -374,79 +374,18 @@ func (m *Model) clusterEnd() header.HostOffset {
 // text.
 func (m *Model) inspectBytes() []infoLine {
 	at, end := m.span()
-	n := min(8, m.bytesFrom(at))
-	buf, have := make([]byte, n), make([]bool, n)
-	m.read(buf, have, at)
-	if slices.Contains(have, false) {
-		if err := m.pages.failed(at); err != nil {
+	from, buf := m.bytesToRead()
+	if len(buf) < min(8, m.bytesFrom(at)) {
+		if err := m.pages.failed(from); err != nil {
 			return []infoLine{line("error", inkWrong, header.Harmless(err.Error()))}
 		}
 		return []infoLine{line("bytes", inkDim, "loading")}
 	}
-	lines := []infoLine{line("bytes", inkBright, fmt.Sprintf("% x", buf[:min(n, int(min(end-at, 8)))]))}
-	if m.layout.Panes[PaneInspector].Dx() >= 1+labelColumns+sum(numberColumns) {
-		lines = append(lines, numberTable(buf)...)
-	} else {
-		lines = append(lines, numberLines(buf)...)
-	}
+	lines := []infoLine{line("bytes", inkBright, fmt.Sprintf("% x", buf[:min(len(buf), int(min(end-at, 8)))]))}
 	if r, n := utf8.DecodeRune(buf); n > 1 && r != utf8.RuneError {
 		lines = append(lines, line("UTF-8", inkText, header.Printable(string(r))))
 	}
-	return lines
-}
-
-// numberColumns are what numbers of 1, 2, 4 and 8 bytes take as cells.
-var numberColumns = []int{5, 8, 13, 23}
-
-func sum(columns []int) (total int) {
-	for _, c := range columns {
-		total += c
-	}
-	return total
-}
-
-// numberLabels are the three ways in which bytes are read as a number.
-var numberLabels = []string{"big", "little", "signed"}
-
-// readNumbers returns some bytes as a number: big endian, little endian, and
-// big endian with a sign.
-func readNumbers(b []byte) []string {
-	var big, little uint64
-	for i, c := range b {
-		big = big<<8 | uint64(c)
-		little |= uint64(c) << (8 * i)
-	}
-	spare := 64 - 8*len(b)
-	return []string{fmt.Sprint(big), fmt.Sprint(little), fmt.Sprint(int64(big<<spare) >> spare)}
-}
-
-// numberTable shows bytes as numbers of all widths, one way of reading in a row.
-func numberTable(buf []byte) []infoLine {
-	lines := []infoLine{{cells: true}}
-	for _, label := range numberLabels {
-		lines = append(lines, infoLine{label: label, cells: true})
-	}
-	for width := 1; width <= len(buf); width *= 2 {
-		lines[0] = lines[0].and(inkDim, fmt.Sprintf("%d bit", 8*width))
-		for i, text := range readNumbers(buf[:width]) {
-			lines[i+1] = lines[i+1].and(inkText, text)
-		}
-	}
-	return lines
-}
-
-// numberLines is the same where there is no room for a table: one width in a
-// row.
-func numberLines(buf []byte) []infoLine {
-	var lines []infoLine
-	for width := 1; width <= len(buf); width *= 2 {
-		l := infoLine{label: fmt.Sprintf("%d bit", 8*width)}
-		for i, text := range readNumbers(buf[:width]) {
-			l = l.and(inkDim, numberLabels[i]+" "+text)
-		}
-		lines = append(lines, l)
-	}
-	return lines
+	return append(lines, m.readingLines(buf)...)
 }
 
 const labelColumns = 10
@@ -461,6 +400,10 @@ func (m *Model) inspectorRows() int {
 
 // drawInspector draws the part of the explanation that is seen.
 func (m *Model) drawInspector(r grid.Region) {
+	if m.reads() {
+		m.drawReadings(r)
+		return
+	}
 	w, h := r.Size()
 	rows := m.inspectorRows()
 	top := max(0, min(m.scroll[PaneInspector], rows-h))

@@ -18,8 +18,8 @@ var lists = []list{
 		func(m *Model) (int, int) { return m.tree.at, m.tree.total },
 		(*Model).selectRow},
 	{PaneInspector, "line",
-		func(m *Model) (int, int) { return m.scroll[PaneInspector], m.inspectorRows() },
-		func(m *Model, to int) { m.scroll[PaneInspector] = to }},
+		(*Model).inspectorLines,
+		(*Model).moveInspector},
 	{PaneProblems, "problem",
 		func(m *Model) (int, int) {
 			return m.selectedLine(PaneProblems, len(m.problems)), len(m.problems)

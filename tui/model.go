@@ -100,6 +100,9 @@ type Model struct {
 	others   otherFiles // that were opened for the guest view
 	pointing *job       // that looks for who points at a cluster
 	beyond   beyond     // what was found beyond the header
+
+	searching searching
+	data      dataInspector
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -172,6 +175,7 @@ func (m *Model) refresh() {
 	m.prepareMap()
 	m.prepareTree()
 	m.prepareProblems()
+	m.prepareReadings()
 	m.tellChanges()
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
@@ -357,7 +361,8 @@ func (m *Model) load() tea.Cmd {
 	if at, ok := m.target(); ok {
 		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
 	}
-	cmds = append(cmds, m.pages.want(m.cursor.at, min(targetPreview, m.bytesFrom(m.cursor.at))))
+	from, _ := m.span()
+	cmds = append(cmds, m.pages.want(from, min(readingBytes, m.bytesFrom(from))))
 	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.countOwners())
 	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
 }

@@ -86,6 +86,8 @@ func (m *Model) click(at image.Point) tea.Cmd {
 		default:
 			m.showProblem(i)
 		}
+	case PaneInspector:
+		return m.clickReading(in.Y, again)
 	case PaneMap:
 		m.clickMap(in.X, in.Y, again)
 	case PaneEdits:
@@ -159,13 +161,13 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 		m.hex.scrollRows(by, header.HostOffset(m.session.Size()))
 	case p == PaneMap:
 		m.scrollMap(by)
+	case p == PaneInspector:
+		m.wheelInspector(by)
 	case p == PaneTree:
 		m.tree.scrollTo(m.tree.top+by, m.treeHeight())
 	case p == PaneProblems:
 		m.selected[p] = max(0, min(m.selected[p]+by, len(m.problems)-1))
 	case p == PaneEdits:
 		m.selected[p] = max(0, min(m.selected[p]+by, len(m.edits)-1))
-	default:
-		m.scroll[p] = max(0, m.scroll[p]+by)
 	}
 }

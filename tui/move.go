@@ -27,10 +27,13 @@ func (m *Model) table() (structures.Structure, bool) {
 }
 
 // span returns the bytes that are selected: the field at the cursor, the entry
-// of a table, what was dragged over, or one byte.
+// of a table, what was dragged over or found, or one byte.
 func (m *Model) span() (at, end header.HostOffset) {
 	if m.hex.selecting {
 		return min(m.hex.anchor, m.cursor.at), max(m.hex.anchor, m.cursor.at) + 1
+	}
+	if at, end, ok := m.matchSpan(); ok {
+		return at, end
 	}
 	if n := m.node(); n != nil && (n.Field != nil || n.Contains(m.cursor.at)) {
 		return n.Offset, n.Offset + header.HostOffset(n.Length)

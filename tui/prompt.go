@@ -27,10 +27,13 @@ type promptDialog struct {
 	hint     string
 	refused  bool // Enter was pressed on what cannot be done
 	raw      *bool
-	preview  string // what the text would do
-	err      error  // why it cannot
-	try      func(m *Model, text string) (preview string, err error)
-	accept   func(m *Model, text string) tea.Cmd
+	earlier  []string // texts of before, the latest last; Up and Down go through them
+	// more returns what else there is to do with the text.
+	more    func(m *Model) []button
+	preview string // what the text would do
+	err     error  // why it cannot
+	try     func(m *Model, text string) (preview string, err error)
+	accept  func(m *Model, text string) tea.Cmd
 }
 
 // maxInput is how many characters a line of input takes.
@@ -68,7 +71,7 @@ func newInput(text string) textinput.Model {
 }
 
 func (d *promptDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(), msg); ok {
+	if cmd, ok := press(m, d.buttons(m), msg); ok {
 		return cmd
 	}
 	if next, ok := d.nextChoice(msg); ok {
@@ -87,7 +90,7 @@ func (d *promptDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 // nextChoice returns the choice that a key goes to.
 func (d *promptDialog) nextChoice(msg tea.Msg) (int, bool) {
 	k, ok := msg.(tea.KeyPressMsg)
-	if !ok || len(d.choices) == 0 {
+	if !ok || len(d.choices)+len(d.earlier) == 0 {
 		return 0, false
 	}
 	switch k.String() {
@@ -100,12 +103,16 @@ func (d *promptDialog) nextChoice(msg tea.Msg) (int, bool) {
 }
 
 func (d *promptDialog) choose(i int) {
-	d.choice = (i + len(d.choices)) % len(d.choices)
-	d.input.SetValue(d.choices[d.choice])
+	all := d.choices
+	if len(d.earlier) > 0 {
+		all = d.earlier
+	}
+	d.choice = (i + len(all)) % len(all)
+	d.input.SetValue(all[d.choice])
 	d.input.CursorEnd()
 }
 
-func (d *promptDialog) buttons() []button {
+func (d *promptDialog) buttons(m *Model) []button {
 	list := []button{
 		{[]string{"enter"}, "ok", func(m *Model) tea.Cmd {
 			if d.err != nil {
@@ -116,6 +123,9 @@ func (d *promptDialog) buttons() []button {
 			return d.accept(m, d.input.Value())
 		}},
 		closing("cancel", "esc", "ctrl+c"),
+	}
+	if d.more != nil {
+		list = append(list[:1:1], append(d.more(m), list[1])...)
 	}
 	if d.raw != nil {
 		label := "check no rules"
@@ -152,7 +162,7 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		hints = nil
 	}
 	hints = hints[:min(len(hints), 2)]
-	height := min(h, 2+rows+len(hints)+buttonRows(w-2, d.buttons()))
+	height := min(h, 2+rows+len(hints)+buttonRows(w-2, d.buttons(m)))
 	r := screen.Sub(0, h-height, w, height)
 	r.Fill(' ', inkText|grid.Panel)
 	r.Sub(0, 0, w, 1).Fill('─', inkDim|grid.Panel)
@@ -170,7 +180,7 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	for i, l := range hints {
 		r.Text(1, 2+rows+i, inkDim|grid.Panel, l)
 	}
-	drawButtons(m, r.Sub(1, 0, w-2, height), d.buttons())
+	drawButtons(m, r.Sub(1, 0, w-2, height), d.buttons(m))
 	return cursor
 }
 

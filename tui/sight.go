@@ -42,13 +42,13 @@ type beyond struct {
 	next       int
 	came       []structures.Entry // by which one came to data, if by one
 	sight      sight
-	search     search
+	search     ownerSearch
 	owners     owners
 }
 
-// search looks beside the screen for the owner of a byte that was not found in
+// ownerSearch looks beside the screen for the owner of a byte that was not found in
 // the tables that are read at once.
-type search struct {
+type ownerSearch struct {
 	job        *job // nil: it has come to its end
 	at         header.HostOffset
 	generation int
@@ -84,7 +84,7 @@ func (m *Model) loadOwner() tea.Cmd {
 		}
 		return func(m *Model) tea.Cmd { m.ownerFound(l, err); return nil }
 	})
-	b.search = search{job: j, at: at, generation: b.generation}
+	b.search = ownerSearch{job: j, at: at, generation: b.generation}
 	return cmd
 }
 

@@ -94,6 +94,9 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 // inspected is what the inspector explains, in a word, "" for bytes of no
 // structure.
 func (m *Model) inspected() string {
+	if m.reads() {
+		return "data inspector"
+	}
 	if m.hex.selecting {
 		return "selection"
 	}
@@ -133,6 +136,7 @@ func (m *Model) states() []word {
 		}
 	}
 	m.problemStates(state)
+	states = append(states, m.searchStates()...)
 	if n := len(m.plan.Transactions); n > 0 {
 		state(inkWarn, "*"+counted(n, "edit", "edits"), 0, func(m *Model) tea.Cmd { return m.review(false) })
 	} else {
