@@ -41,11 +41,10 @@ func (f *found) Field(path string, a, b *image.Node) {
 	f.add("%s %s %s", path, text(a), text(b))
 }
 func (f *found) Record(path string, name *image.Node, b bool) {
-	text := "none"
-	if name != nil {
-		text = name.Text
+	if name == nil { // the record has no name
+		name = &image.Node{}
 	}
-	f.add("%s %s %v", path, text, b)
+	f.add("%s %s %v", path, name.Text, b)
 }
 func (f *found) Entry(a, b *image.Entry) {
 	f.add("%s %x %x", b.Path(), a.Word, b.Word)
