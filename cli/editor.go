@@ -10,8 +10,7 @@ import (
 )
 
 // runEditor opens the image, or a copy of the sample, in the editor.
-func runEditor(env Env, flags *sessionFlags, args []string, demo bool, theme string) error {
-	opts := EditOptions{Theme: theme, NoLocks: flags.noLock}
+func runEditor(env Env, flags *sessionFlags, args []string, demo bool, opts EditOptions) error {
 	if demo {
 		path, err := copySample(env.Sample)
 		if err != nil {

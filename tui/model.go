@@ -9,9 +9,9 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/colorprofile"
 
 	"qedit/check"
 	"qedit/editor"
@@ -49,13 +49,13 @@ type Model struct {
 	pointers []header.HostOffset // where fields of the header area start that point at something
 
 	// What the terminal is like.
-	layout  Layout
-	theme   Theme
-	onDark  bool
-	profile colorprofile.Profile
-	palette *grid.Palette
-	frame   *grid.Frame
-	mouse   bool
+	layout   Layout
+	theme    Theme
+	onDark   bool
+	terminal Terminal
+	palette  *grid.Palette
+	frame    *grid.Frame
+	mouse    bool
 
 	// Where the person is.
 	focus       Pane
@@ -135,16 +135,18 @@ type dialog interface {
 type Options struct {
 	Path    string // shown as the image's name
 	Theme   Theme
-	OnDark  bool // what is believed of the background until the terminal says
-	Profile colorprofile.Profile
+	OnDark  bool   // what is believed of the background until the terminal says
+	ASCII   Switch // nothing beyond ASCII is drawn; auto: where the terminal shows no more
 	Notice  string // to be shown at first
 	NoLocks bool   // edits take no locks, which is said
+	// Terminal is what the terminal can do. Run finds it out itself.
+	Terminal Terminal
 }
 
 // New returns the model of an editor on a session.
 func New(s *editor.Session, o Options) *Model {
 	m := &Model{
-		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, profile: o.Profile, mouse: true,
+		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, terminal: o.Terminal, mouse: true,
 		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
 		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, checks: newChecks(), sifting: problemFilter{severity: allSeverities}, guest: guestView{snapshot: structures.Active},
 	}
@@ -154,6 +156,9 @@ func New(s *editor.Session, o Options) *Model {
 		m.pages.put(0, head[:min(pageSize, len(head))], nil)
 	}
 	m.setPalette()
+	if o.Terminal.ASCII {
+		m.frame.Twin = asciiGlyph
+	}
 	m.edited()
 	m.start()
 	if o.Notice != "" {
@@ -193,7 +198,7 @@ func (m *Model) start() {
 
 func (m *Model) area() *header.Area { return m.session.Area() }
 
-func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.profile) }
+func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.terminal) }
 
 // edited brings what is derived from the header area up to date, and the places
 // that are remembered to where their fields are now.
@@ -244,6 +249,9 @@ func (m *Model) openImage() {
 
 // Init asks the terminal for its background.
 func (m *Model) Init() tea.Cmd {
+	if m.terminal.Plain {
+		return tea.Batch(m.load(), m.findHolders())
+	}
 	return tea.Batch(tea.RequestBackgroundColor, m.load(), m.findHolders())
 }
 
@@ -428,13 +436,26 @@ func (m *Model) closeDialog() { m.dialogs = m.dialogs[:max(0, len(m.dialogs)-1)]
 
 // View draws the screen.
 func (m *Model) View() tea.View {
-	v := tea.View{AltScreen: true, ReportFocus: true, WindowTitle: m.title.name}
+	v := tea.View{AltScreen: true, ReportFocus: true, WindowTitle: m.windowTitle()}
 	if m.mouse {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
 	v.Cursor = m.draw()
 	v.Content = m.frame.Render(m.palette)
 	return v
+}
+
+// windowTitle is what the window is called: the name of the image.
+func (m *Model) windowTitle() string {
+	if !m.terminal.ASCII {
+		return m.title.name
+	}
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf {
+			return r
+		}
+		return asciiGlyph(r)
+	}, m.title.name)
 }
 
 // draw draws the frame and returns the text cursor, if any.

@@ -152,11 +152,11 @@ var basic = [inkCount]color.Color{
 
 // newPalette makes the escape sequences of a theme for what the terminal can
 // show.
-func newPalette(t Theme, onDark bool, profile colorprofile.Profile) *grid.Palette {
-	set := dark
+func newPalette(t Theme, onDark bool, terminal Terminal) *grid.Palette {
+	set, profile := dark, terminal.Profile
 	switch {
 	case t == ThemeMono || profile <= colorprofile.ASCII:
-		return grid.NewPalette(inkCount, monoSequence)
+		return grid.NewPalette(inkCount, func(i grid.Ink) string { return monoSequence(i, !terminal.Plain) })
 	case profile <= colorprofile.ANSI:
 		return grid.NewPalette(inkCount, basicSequence)
 	case t == ThemeContrast:
@@ -225,14 +225,15 @@ func basicSequence(i grid.Ink) string {
 }
 
 // monoSequence tells apart without colour: what is selected and bars by reverse,
-// edits by underline, what matters or is wrong by bold.
-func monoSequence(i grid.Ink) string {
+// edits by underline, what matters or is wrong by bold. faint: the terminal has
+// that too.
+func monoSequence(i grid.Ink, faint bool) string {
 	c := onGround(i)
 	return sequence(lipgloss.NewStyle().
 		Reverse(i&(grid.Selected|grid.Bar) != 0).
 		Bold(emphatic(i) || c == int(inkWrong) || c == int(inkWarn)).
 		Underline(i&grid.Underline != 0).
-		Faint(c == int(inkFaint)))
+		Faint(faint && c == int(inkFaint)))
 }
 
 // sequence returns what sets the style, from any other.
