@@ -112,6 +112,18 @@ func keyLabel(k string) string {
 	return k
 }
 
+// arrowWords are the arrow keys in words.
+var arrowWords = strings.NewReplacer("↑", "Up", "↓", "Down", "←", "Left", "→", "Right")
+
+// keyText returns the labels of keys as the terminal can show them: in ASCII an
+// arrow would look like another key.
+func (m *Model) keyText(labels string) string {
+	if !m.terminal.ASCII {
+		return labels
+	}
+	return arrowWords.Replace(labels)
+}
+
 // matchKey finds what a key sequence means in the scopes, the first one first.
 // more reports that a longer sequence begins like this.
 func matchKey(sequence string, scopes ...Scope) (found *Action, more bool) {

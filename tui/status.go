@@ -388,7 +388,7 @@ func (m *Model) drawHelp(r grid.Region) {
 	}
 	x, last := 1, w-1
 	if q := m.quitHint; q != nil { // is always there
-		n := grid.Width(q.label) + 1 + grid.Width(q.Short)
+		n := grid.Width(m.keyText(q.label)) + 1 + grid.Width(q.Short)
 		last -= n + 3
 		if last < 1 {
 			last = w - 1
@@ -397,7 +397,7 @@ func (m *Model) drawHelp(r grid.Region) {
 		}
 	}
 	for _, a := range m.hints {
-		n := grid.Width(a.label) + 1 + grid.Width(a.Short)
+		n := grid.Width(m.keyText(a.label)) + 1 + grid.Width(a.Short)
 		if x+n > last {
 			break
 		}
@@ -407,7 +407,7 @@ func (m *Model) drawHelp(r grid.Region) {
 }
 
 func (m *Model) drawHint(r grid.Region, x int, a *Action) {
-	end := r.Text(x, 0, inkBright|grid.Bar, a.label)
+	end := r.Text(x, 0, inkBright|grid.Bar, m.keyText(a.label))
 	end = r.Text(end+1, 0, inkDim|grid.Bar, a.Short)
 	m.hot(r, x, 0, end-x, a.run)
 }

@@ -163,7 +163,8 @@ func TestASCIIScreens(t *testing.T) {
 			for _, key := range open {
 				buf := imageBytes(t, v.image)
 				a := openOn(t, bytes.Clone(buf), Terminal{Profile: colorprofile.ANSI, ASCII: true, Plain: true}, size[0], size[1])
-				b := openOn(t, buf, Terminal{Profile: colorprofile.ANSI}, size[0], size[1])
+				b := openOn(t, buf, Terminal{Profile: colorprofile.ANSI, ASCII: true}, size[0], size[1])
+				b.frame.Twin = nil
 				a.keys(append(v.keys, key)...)
 				b.keys(append(v.keys, key)...)
 				if i := strings.IndexFunc(a.View().Content+a.View().WindowTitle, func(r rune) bool { return r >= 0x7f }); i >= 0 {
