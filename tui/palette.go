@@ -49,8 +49,8 @@ func (d *paletteDialog) find(m *Model) {
 		rank, spread int
 	}
 	var list []ranked
-	for i := range actions {
-		a := &actions[i]
+	for i := range m.actions {
+		a := &m.actions[i]
 		class, spread := a.match(text, name)
 		if class == matchNone {
 			continue
@@ -60,7 +60,7 @@ func (d *paletteDialog) find(m *Model) {
 		case a.Scope == InEditMode:
 			rank += 5
 		case !a.usable(m):
-			rank++
+			spread += 8
 		}
 		if a.Group == groupMove {
 			spread += 4
@@ -86,6 +86,9 @@ func (d *paletteDialog) find(m *Model) {
 // match says how well a text matches an action; one of its keys is as good as the
 // start of its name. lower is the text in lower case.
 func (a *Action) match(text, lower string) (class, spread int) {
+	if lower == a.Name {
+		return matchExact, 0
+	}
 	for _, k := range a.Keys.Keys() {
 		if text == keyLabel(k) || len(text) > 1 && lower == k {
 			return matchPrefix, 0
@@ -151,7 +154,7 @@ func (d *paletteDialog) accept(m *Model) tea.Cmd {
 	text := strings.TrimSpace(d.input.Value())
 	m.closeDialog()
 	if name, ok := exCommands[text]; ok {
-		return action(name).run(m)
+		return m.action(name).run(m)
 	}
 	switch {
 	case len(d.found) > 0 && (text != "" || d.at > 0):

@@ -66,7 +66,7 @@ func TestPalette(t *testing.T) {
 			}
 		}
 	}
-	s.keys("g2")
+	s = openScreen(t, "corrupt", 80, 24).keys("space").want("1 edit")
 	for text, want := range map[string]string{
 		"undo": "undo", "und": "undo", "rs": "review and save", "rev save": "review and save", "F9": "check the image", "^S": "review and save",
 		"ctrl+s": "review and save", "chk": "check the image", "who points": "who points here", "0x40": "go to 0x40", "mend": "mend the image",
@@ -75,6 +75,7 @@ func TestPalette(t *testing.T) {
 			t.Errorf("%q finds %q first, want %q", text, got, want)
 		}
 	}
+	s = openScreen(t, "full", 80, 24)
 	// An action of another pane is done there.
 	s.keys("g2", ":fold", "enter").want("▸ structure")
 	s.keys("g2", ":end of edit", "esc", ":leave edit", "enter")
