@@ -85,3 +85,48 @@ func TestBinaryDumb(t *testing.T) {
 		}
 	}
 }
+
+// Settings come from the usual file, flags before them. What is wrong in there is
+// told and the image opens; a file given by hand is refused.
+func TestBinarySettings(t *testing.T) {
+	dir := t.TempDir()
+	usual := filepath.Join(dir, "qedit", "settings")
+	if err := os.MkdirAll(filepath.Dir(usual), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(usual, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{"XDG_CONFIG_HOME=" + dir, "HOME=" + dir, "LC_ALL=C.UTF-8"}
+	if got, err := os.UserConfigDir(); err != nil || filepath.Base(got) != ".config" {
+		t.Skip("the folder for settings is not that of XDG here")
+	}
+	write("ascii on\nkey f5 commands\n")
+	x := start(t, env, image(t, "demo"))
+	x.expect("> hex -")
+	x.send("\x1b[15~")
+	x.expect(`commands -`)
+	x.send("\x03q")
+	x.ended(0)
+	x = start(t, env, "--ascii=off", image(t, "demo"))
+	x.expect("▸ hex ─")
+	x.send("q")
+	x.ended(0)
+	write("ascii on\nkey f5 fly\n")
+	x = start(t, env, image(t, "demo"))
+	x.expect(`settings:2: there is no command "fly"`)
+	x.send("q")
+	x.ended(0)
+	if out := x.raw.String(); !strings.Contains(out, "qedit: "+usual+":2: ") {
+		t.Error("it does not say the file at the end")
+	}
+	for _, file := range []string{usual, filepath.Join(dir, "missing")} {
+		x = start(t, env, "--config", file, image(t, "demo"))
+		x.ended(1)
+		if out := x.raw.String(); strings.Contains(out, "\x1b") || !strings.Contains(out, file) {
+			t.Errorf("%q", out)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 
 	"qedit/editor"
 	"qedit/header"
+	"qedit/tui"
 )
 
 // Exit codes.
@@ -51,8 +52,10 @@ type EditOptions struct {
 	Path    string
 	Theme   string // one of Env.Themes
 	ASCII   string // one of Env.Switches
-	Notice  string // to be shown at the start, "" for none
-	NoLocks bool   // edits take no locks, which is to be said
+	// Settings are those of the file.
+	Settings tui.Settings
+	Notice   string // to be shown at the start, "" for none
+	NoLocks  bool   // edits take no locks, which is to be said
 }
 
 // usageError is a mistake in the words of the command line.
@@ -119,6 +122,7 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 
 func newRoot(env Env) *cobra.Command {
 	var demo bool
+	var config string
 	theme, ascii := firstOf(env.Themes), firstOf(env.Switches)
 	var flags *sessionFlags
 	root := &cobra.Command{
@@ -142,7 +146,7 @@ signal, 128 and its number. Some commands say more, see their help.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runEditor(env, flags, args, demo, EditOptions{Theme: theme.value, ASCII: ascii.value, NoLocks: flags.noLock})
+			return runEditor(env, flags, args, demo, &editorFlags{cmd.Flags(), &theme, &ascii, config})
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -153,6 +157,7 @@ signal, 128 and its number. Some commands say more, see their help.`,
 	if slices.Contains(ascii.known, "on") {
 		root.Flags().Lookup("ascii").NoOptDefVal = "on"
 	}
+	root.Flags().StringVar(&config, "config", "", "settings of the editor, instead of the usual file (see qedit help settings)")
 	root.SetVersionTemplate("qedit {{.Version}}\n")
 	flags = addSessionFlags(root, env)
 	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))

@@ -68,7 +68,7 @@ func (m *Model) helpRows(pane Scope, cursor []infoLine, width int) []helpRow {
 	add := func(scope Scope) {
 		for _, group := range []string{groupMove, groupEdit, groupFile, groupPanes} {
 			first := true
-			for _, a := range actions {
+			for _, a := range m.actions {
 				if a.Scope != scope || a.Group != group {
 					continue
 				}

@@ -48,6 +48,8 @@ type Model struct {
 	headInks []grid.Ink          // by offset in the header area
 	pointers []header.HostOffset // where fields of the header area start that point at something
 
+	actions []Action // with their keys
+
 	// What the terminal is like.
 	layout   Layout
 	theme    Theme
@@ -133,22 +135,33 @@ type dialog interface {
 
 // Options are how the editor starts.
 type Options struct {
-	Path    string // shown as the image's name
-	Theme   Theme
-	OnDark  bool   // what is believed of the background until the terminal says
-	ASCII   Switch // nothing beyond ASCII is drawn; auto: where the terminal shows no more
-	Notice  string // to be shown at first
-	NoLocks bool   // edits take no locks, which is said
+	Path string // shown as the image's name
+	// Settings are what else a person has set; nil for DefaultSettings. Their theme
+	// and ASCII do not count: those that follow do.
+	Settings *Settings
+	Theme    Theme
+	OnDark   bool   // what is believed of the background until the terminal says
+	ASCII    Switch // nothing beyond ASCII is drawn; auto: where the terminal shows no more
+	Notice   string // to be shown at first
+	NoLocks  bool   // edits take no locks, which is said
 	// Terminal is what the terminal can do. Run finds it out itself.
 	Terminal Terminal
 }
 
 // New returns the model of an editor on a session.
 func New(s *editor.Session, o Options) *Model {
+	set := DefaultSettings()
+	if o.Settings != nil {
+		set = *o.Settings
+	}
 	m := &Model{
-		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, terminal: o.Terminal, mouse: true,
+		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, terminal: o.Terminal, mouse: set.Mouse,
 		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
-		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, checks: newChecks(), sifting: problemFilter{severity: allSeverities}, guest: guestView{snapshot: structures.Active},
+		tree: newTree(), hex: hexPane{perRow: set.PerRow, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, checks: newChecks(), sifting: problemFilter{severity: allSeverities}, guest: guestView{snapshot: structures.Active},
+	}
+	var err error
+	if m.actions, _, err = set.keymap(); err != nil {
+		m.actions = actions // ReadSettings leaves no such binding in
 	}
 	// The session has read the start of the image; it need not be read again
 	// to be shown at once.
@@ -337,7 +350,7 @@ func (m *Model) input(msg tea.Msg) tea.Cmd {
 // blindKey handles what comes while nothing can be seen: one can quit, no more.
 func (m *Model) blindKey(msg tea.Msg) tea.Cmd {
 	k, ok := msg.(tea.KeyPressMsg)
-	if !ok || m.saving != nil || !slices.Contains(action(quitAction).Keys.Keys(), k.String()) {
+	if !ok || m.saving != nil || !slices.Contains(m.action(quitAction).Keys.Keys(), k.String()) {
 		return nil
 	}
 	if m.session.Modified() && len(m.dialogs) > 0 {

@@ -416,8 +416,8 @@ func (m *Model) drawHint(r grid.Region, x int, a *Action) {
 // by rank.
 func (m *Model) findHints() {
 	m.hints, m.quitHint = m.hints[:0], nil
-	for i := range actions {
-		a := &actions[i]
+	for i := range m.actions {
+		a := &m.actions[i]
 		here := a.usable(m)
 		if m.hex.editing {
 			here = a.Scope == InEditMode && (a.hint == nil || a.hint(m))
@@ -439,6 +439,6 @@ func (m *Model) shadowed(a *Action) bool {
 	if a.Scope != Everywhere || len(a.Keys.Keys()) == 0 {
 		return false
 	}
-	other, _ := matchKey(a.Keys.Keys()[0], paneScopes[m.focus])
+	other, _ := m.matchKey(a.Keys.Keys()[0], paneScopes[m.focus])
 	return other != nil && other.Short != ""
 }
