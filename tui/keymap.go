@@ -119,4 +119,3 @@ func (m *Model) action(name string) *Action {
 	}
 	panic(fmt.Sprintf("no action is called %q", name))
 }
-
