@@ -14,16 +14,17 @@ var sample []byte
 
 func main() {
 	os.Exit(cli.Main(os.Args[1:], cli.Env{
-		Stdin:  os.Stdin,
-		Stdout: os.Stdout,
-		Stderr: os.Stderr,
-		Themes: tui.Themes(),
-		Sample: sample,
-		Edit:   edit,
+		Stdin:    os.Stdin,
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+		Themes:   tui.Themes(),
+		Switches: tui.Switches(),
+		Sample:   sample,
+		Edit:     edit,
 	}))
 }
 
 // edit runs the editor on the screen.
 func edit(o cli.EditOptions) (int, error) {
-	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), Notice: o.Notice, NoLocks: o.NoLocks})
+	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), ASCII: tui.Switch(o.ASCII), Settings: &o.Settings, Notice: o.Notice, NoLocks: o.NoLocks})
 }

@@ -71,7 +71,7 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *terminal {
 		t.Skip("no pseudo-terminals on Windows")
 	}
 	x := &terminal{t: t, emu: vt.NewEmulator(80, 24), cmd: cmd, done: make(chan struct{})}
-	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "TMUX=", "NO_COLOR="), cmd.Env...)
+	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "TMUX=", "NO_COLOR=", "XDG_CONFIG_HOME=/nonexistent"), cmd.Env...)
 	var err error
 	x.tty, err = pty.StartWithSize(x.cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {

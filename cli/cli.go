@@ -18,6 +18,7 @@ import (
 
 	"qedit/editor"
 	"qedit/header"
+	"qedit/tui"
 )
 
 // Exit codes.
@@ -36,6 +37,9 @@ type Env struct {
 	Stderr io.Writer
 	// Themes are the names of the editor's themes, the first one its default.
 	Themes []string
+	// Switches are the values of what the editor has on, off, or where it fits,
+	// the first one the default.
+	Switches []string
 	// Sample is the damaged image that --demo copies.
 	Sample []byte
 	// Edit runs the editor on an open session and returns the exit code.
@@ -47,8 +51,11 @@ type EditOptions struct {
 	Session *editor.Session
 	Path    string
 	Theme   string // one of Env.Themes
-	Notice  string // to be shown at the start, "" for none
-	NoLocks bool   // edits take no locks, which is to be said
+	ASCII   string // one of Env.Switches
+	// Settings are those of the file.
+	Settings tui.Settings
+	Notice   string // to be shown at the start, "" for none
+	NoLocks  bool   // edits take no locks, which is to be said
 }
 
 // usageError is a mistake in the words of the command line.
@@ -115,10 +122,8 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 
 func newRoot(env Env) *cobra.Command {
 	var demo bool
-	theme := choice{known: env.Themes}
-	if len(env.Themes) > 0 {
-		theme.value = env.Themes[0]
-	}
+	var config string
+	theme, ascii := firstOf(env.Themes), firstOf(env.Switches)
 	var flags *sessionFlags
 	root := &cobra.Command{
 		Use:   "qedit FILE",
@@ -141,13 +146,18 @@ signal, 128 and its number. Some commands say more, see their help.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runEditor(env, flags, args, demo, theme.value)
+			return runEditor(env, flags, args, demo, &editorFlags{cmd.Flags(), &theme, &ascii, config})
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.Flags().BoolVar(&demo, "demo", false, "open a copy of a built-in damaged image")
 	root.Flags().Var(&theme, "theme", "colours: "+strings.Join(theme.known, ", "))
+	root.Flags().Var(&ascii, "ascii", "nothing beyond ASCII on the screen: "+strings.Join(ascii.known, ", "))
+	if slices.Contains(ascii.known, "on") {
+		root.Flags().Lookup("ascii").NoOptDefVal = "on"
+	}
+	root.Flags().StringVar(&config, "config", "", "settings of the editor, instead of the usual file (see qedit help settings)")
 	root.SetVersionTemplate("qedit {{.Version}}\n")
 	flags = addSessionFlags(root, env)
 	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
@@ -193,6 +203,15 @@ func version() string {
 type choice struct {
 	value string
 	known []string
+}
+
+// firstOf returns a choice of these words; the first is the default.
+func firstOf(known []string) choice {
+	c := choice{known: known}
+	if len(known) > 0 {
+		c.value = known[0]
+	}
+	return c
 }
 
 // addOutput adds the -o flag; the first format is the default.

@@ -10,15 +10,21 @@ import (
 )
 
 // runEditor opens the image, or a copy of the sample, in the editor.
-func runEditor(env Env, flags *sessionFlags, args []string, demo bool, theme string) error {
-	opts := EditOptions{Theme: theme, NoLocks: flags.noLock}
+func runEditor(env Env, flags *sessionFlags, args []string, demo bool, given *editorFlags) error {
+	opts := EditOptions{NoLocks: flags.noLock}
+	wrong, err := given.settings(&opts)
+	if err != nil {
+		return err
+	}
 	if demo {
 		path, err := copySample(env.Sample)
 		if err != nil {
 			return err
 		}
 		opts.Path = path
-		opts.Notice = "a practice copy: " + path
+		if opts.Notice == "" {
+			opts.Notice = "a practice copy: " + path
+		}
 		defer fmt.Fprintf(env.Stderr, "The practice copy is %s\n", path)
 	} else {
 		opts.Path = args[0]
@@ -29,6 +35,9 @@ func runEditor(env Env, flags *sessionFlags, args []string, demo bool, theme str
 	}
 	opts.Session = s
 	code, err := env.Edit(opts)
+	for _, w := range wrong {
+		fmt.Fprintf(env.Stderr, "qedit: %s\n", header.Harmless(w.Error()))
+	}
 	err = errors.Join(err, s.Close())
 	if code == ExitOK {
 		return err

@@ -26,16 +26,18 @@ func topics() []topic {
 		{"fields", "the format, field by field", fieldsText},
 		{"findings", "what check finds, and what that means", findingsText},
 		{"keys", "the keys of the editor", keysText},
+		{"settings", "the settings file of the editor, and keys of your own", settingsText},
 	}
 }
 
 func newHelp(env Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | TOPIC]",
-		Short: "Help about a command, or: expressions, fields, findings, keys",
+		Short: "Help about a command, or: expressions, fields, findings, keys, settings",
 		Long: `Print help about a command, or one of the topics expressions (how places of an
 image are named), fields (the format, field by field), findings (what check
-finds, and what that means) and keys (those of the editor).
+finds, and what that means), keys (those of the editor) and settings (its
+settings file, and keys of your own).
 
 Exit codes: 0 done; 2 there is no such command or topic.`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -85,7 +87,7 @@ func expressionsText(w io.Writer) {
 // keysText lists the keys of the editor.
 func keysText(w io.Writer) {
 	fmt.Fprint(w, "KEYS\n")
-	wrap(w, "of the editor. ^S is Ctrl-S, S-F6 is Shift-F6, M- is Alt, gg is the key g twice. What has no key is found by its name, with the key : before it.", 2)
+	wrap(w, "of the editor. ^S is Ctrl-S, S-F6 is Shift-F6, M- is Alt, gg is the key g twice. What has no key is found by its name, with the key : before it. Keys of your own: qedit help settings.", 2)
 	scope, rows := "", tui.KeyTable()
 	keys, name := 0, 0
 	for _, k := range rows {

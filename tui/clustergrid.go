@@ -282,7 +282,7 @@ func (c *clusterMap) describe(cell uint64) string {
 
 // mapLetters explains the letters of the map, each once.
 func mapLetters() []helpRow {
-	rows := []helpRow{{}, {text: "letters of the map"}}
+	rows := []helpRow{{text: "letters of the map"}}
 	row := helpRow{}
 	add := func(char rune, ink grid.Ink, text string) {
 		if n := len(row.legend); n > 0 {

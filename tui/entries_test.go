@@ -215,7 +215,7 @@ func BenchmarkBigImage(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := &screen{t: b}
-			s.Model = New(session, Options{Path: path, Theme: ThemeAuto, OnDark: true, Profile: colorprofile.TrueColor})
+			s.Model = New(session, Options{Path: path, Theme: ThemeAuto, OnDark: true, Terminal: Terminal{Profile: colorprofile.TrueColor}})
 			s.send(tea.WindowSizeMsg{Width: 120, Height: 36})
 			s.keys(":"+c.place, "enter")
 			for b.Loop() {

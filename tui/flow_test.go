@@ -252,7 +252,7 @@ func TestSaveFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Profile: colorprofile.ASCII})}
+	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Terminal: Terminal{Profile: colorprofile.ASCII}})}
 	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 	image.Fail = func(_ int, c store.Call) error {
 		if c.Op == store.OpSync {
@@ -276,7 +276,7 @@ func TestReadFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Profile: colorprofile.TrueColor})}
+	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Terminal: Terminal{Profile: colorprofile.TrueColor}})}
 	image.Fail = func(_ int, c store.Call) error {
 		if c.Op == store.OpRead && c.Offset >= 1<<19 {
 			return errors.New("input/output error")
@@ -320,7 +320,7 @@ func TestThemes(t *testing.T) {
 		}
 	}
 	for i := range inkCount << 3 { // colours and the two backgrounds
-		if seq := monoSequence(gridInk(i)); strings.Contains(seq, "38;") || strings.Contains(seq, "48;") {
+		if seq := monoSequence(gridInk(i), true); strings.Contains(seq, "38;") || strings.Contains(seq, "48;") {
 			t.Errorf("mono has the colour %q", seq)
 		}
 	}

@@ -9,20 +9,30 @@ import (
 	"qedit/tui/grid"
 )
 
-// helpDialog lists what the pane with the focus can do, and everything else.
+// helpDialog explains what is at the cursor, lists what the pane with the focus
+// can do, and everything else.
 type helpDialog struct {
 	lines
-	rows []helpRow
+	pane   Scope
+	cursor []infoLine // what is at the cursor
+	rows   []helpRow
+	width  int // columns that rows are for
 }
 
-// helpRow is a heading, keys with what they do, or words in their colours.
+// helpRow is a heading, keys with what they do, words in their colours, or text
+// laid out as in the inspector.
 type helpRow struct {
 	keys, text string
 	legend     []run
+	spans      []span
 }
 
 func (m *Model) help() tea.Cmd {
-	m.open(&helpDialog{rows: helpRows(paneScopes[m.focus])})
+	d := &helpDialog{pane: paneScopes[m.focus]}
+	if !m.astray() {
+		d.cursor = m.inspectPlace()
+	}
+	m.open(d)
 	return nil
 }
 
@@ -35,44 +45,59 @@ func legend() []helpRow {
 		{legend: []run{{inkHeader, "header"}, {inkExtension, "extension"}, {inkBacking, "backing file"}, {inkTable, "L1, L2"}}},
 		{legend: []run{{inkRefcount, "refcounts"}, {inkSnapshot, "snapshots"}, {inkBitmap, "bitmaps"}, {inkLUKS, "LUKS"}, {inkFaint, "zeros"}}},
 		{legend: []run{{inkDim, "Bytes of a pointer have the colour of what it points at."}}},
-		{legend: []run{{inkDim, "^S is Ctrl-S, S-F6 Shift-F6, M-← Alt-←, gg the key g twice."}}},
+		{legend: []run{{inkDim, "^S is Ctrl-S, S-F6 Shift-F6, M-x Alt-x, gg the key g twice."}}},
 	}
 }
 
-// helpRows lists the actions of a pane first, then those that work everywhere,
-// by group, then edit mode.
-func helpRows(pane Scope) []helpRow {
-	rows := legend()
+// helpRows explains what is at the cursor, lists the actions of its pane, then
+// those that work everywhere, by group, then edit mode, then what is on the
+// screen. Rows are so many columns wide.
+func (m *Model) helpRows(pane Scope, cursor []infoLine, width int) []helpRow {
+	var rows []helpRow
+	if len(cursor) > 0 {
+		rows = append(rows, helpRow{text: "at the cursor"})
+		for y, s := range layOut(cursor, width) {
+			if y == 0 || s.y != rows[len(rows)-1].spans[0].y {
+				rows = append(rows, helpRow{})
+			}
+			last := &rows[len(rows)-1]
+			last.spans = append(last.spans, s)
+		}
+		rows = append(rows, helpRow{})
+	}
 	add := func(scope Scope) {
 		for _, group := range []string{groupMove, groupEdit, groupFile, groupPanes} {
 			first := true
-			for _, a := range actions {
+			for _, a := range m.actions {
 				if a.Scope != scope || a.Group != group {
 					continue
 				}
 				if first {
-					rows = append(rows, helpRow{}, helpRow{text: group + ", " + scope.String()})
+					rows = append(rows, helpRow{text: group + ", " + scope.String()})
 					first = false
 				}
-				keys := keyLabels(a.Keys.Keys())
+				keys := m.keyText(keyLabels(a.Keys.Keys()))
 				if keys == "" {
 					keys = ":" + a.Name
 				}
 				rows = append(rows, helpRow{keys: keys, text: a.Keys.Help().Desc})
 			}
+			if !first {
+				rows = append(rows, helpRow{})
+			}
 		}
 	}
-	if pane == InMap {
-		rows = append(rows, mapLetters()...)
-	}
 	add(pane)
+	if pane == InMap {
+		rows = append(append(rows, mapLetters()...), helpRow{})
+	}
 	add(Everywhere)
 	add(InEditMode)
 	rows = append(rows, searchForms()...)
 	if pane != InMap {
-		rows = append(rows, mapLetters()...)
+		rows = append(append(rows, mapLetters()...), helpRow{})
 	}
-	return rows
+	return append(rows, legend()...)
 }
 
 func (d *helpDialog) update(m *Model, msg tea.Msg) tea.Cmd {
@@ -98,6 +123,10 @@ func (d *helpDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, h := screen.Size()
 	columns := max(1, min(2, (w-6)/helpLeast))
 	r := drawBox(m, screen, "help", inkBright, min(w, columns*helpColumn+4), h, d.buttons())
+	if width, _ := r.Size(); d.width != width/columns {
+		d.width = width / columns
+		d.rows = m.helpRows(d.pane, d.cursor, d.width-1)
+	}
 	d.drawColumns(r, len(d.rows), columns, func(r grid.Region, i int) { d.rows[i].draw(r) })
 	return nil
 }
@@ -107,6 +136,10 @@ func (h helpRow) draw(r grid.Region) {
 	width-- // the mark of more
 	x := 0
 	switch {
+	case h.spans != nil:
+		for _, s := range h.spans {
+			r.Text(s.x, 0, s.ink|grid.Panel, s.text)
+		}
 	case h.legend != nil:
 		for _, word := range h.legend {
 			x = r.Fit(x, 0, width-x, word.ink|grid.Panel, word.text) + 1

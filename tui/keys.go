@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -112,12 +111,24 @@ func keyLabel(k string) string {
 	return k
 }
 
+// arrowWords are the arrow keys in words.
+var arrowWords = strings.NewReplacer("↑", "Up", "↓", "Down", "←", "Left", "→", "Right")
+
+// keyText returns the labels of keys as the terminal can show them: in ASCII an
+// arrow would look like another key.
+func (m *Model) keyText(labels string) string {
+	if !m.terminal.ASCII {
+		return labels
+	}
+	return arrowWords.Replace(labels)
+}
+
 // matchKey finds what a key sequence means in the scopes, the first one first.
 // more reports that a longer sequence begins like this.
-func matchKey(sequence string, scopes ...Scope) (found *Action, more bool) {
+func (m *Model) matchKey(sequence string, scopes ...Scope) (found *Action, more bool) {
 	for _, scope := range scopes {
-		for i := range actions {
-			a := &actions[i]
+		for i := range m.actions {
+			a := &m.actions[i]
 			if a.Scope != scope {
 				continue
 			}
@@ -138,7 +149,7 @@ func matchKey(sequence string, scopes ...Scope) (found *Action, more bool) {
 func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	k := msg.String()
 	if m.hex.editing {
-		if a, _ := matchKey(k, InEditMode); a != nil {
+		if a, _ := m.matchKey(k, InEditMode); a != nil {
 			return a.run(m)
 		}
 		return m.typeKey(msg)
@@ -153,7 +164,7 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	case m.number(k):
 		return nil
 	}
-	a, more := matchKey(sequence, paneScopes[m.focus], Everywhere)
+	a, more := m.matchKey(sequence, paneScopes[m.focus], Everywhere)
 	switch {
 	case more:
 		m.pending = sequence
@@ -224,14 +235,4 @@ func (m *Model) unknownKey(k string) {
 		return
 	}
 	m.say(keyLabel(header.Printable(k)) + " means nothing here; ? lists the keys")
-}
-
-// action returns the action of that name.
-func action(name string) *Action {
-	for i := range actions {
-		if actions[i].Name == name {
-			return &actions[i]
-		}
-	}
-	panic(fmt.Sprintf("no action is called %q", name))
 }

@@ -9,9 +9,9 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/colorprofile"
 
 	"qedit/check"
 	"qedit/editor"
@@ -48,14 +48,16 @@ type Model struct {
 	headInks []grid.Ink          // by offset in the header area
 	pointers []header.HostOffset // where fields of the header area start that point at something
 
+	actions []Action // with their keys
+
 	// What the terminal is like.
-	layout  Layout
-	theme   Theme
-	onDark  bool
-	profile colorprofile.Profile
-	palette *grid.Palette
-	frame   *grid.Frame
-	mouse   bool
+	layout   Layout
+	theme    Theme
+	onDark   bool
+	terminal Terminal
+	palette  *grid.Palette
+	frame    *grid.Frame
+	mouse    bool
 
 	// Where the person is.
 	focus       Pane
@@ -136,20 +138,33 @@ type dialog interface {
 
 // Options are how the editor starts.
 type Options struct {
-	Path    string // shown as the image's name
-	Theme   Theme
-	OnDark  bool // what is believed of the background until the terminal says
-	Profile colorprofile.Profile
-	Notice  string // to be shown at first
-	NoLocks bool   // edits take no locks, which is said
+	Path string // shown as the image's name
+	// Settings are what else a person has set; nil for DefaultSettings. Their theme
+	// and ASCII do not count: those that follow do.
+	Settings *Settings
+	Theme    Theme
+	OnDark   bool   // what is believed of the background until the terminal says
+	ASCII    Switch // nothing beyond ASCII is drawn; auto: where the terminal shows no more
+	Notice   string // to be shown at first
+	NoLocks  bool   // edits take no locks, which is said
+	// Terminal is what the terminal can do. Run finds it out itself.
+	Terminal Terminal
 }
 
 // New returns the model of an editor on a session.
 func New(s *editor.Session, o Options) *Model {
+	set := DefaultSettings()
+	if o.Settings != nil {
+		set = *o.Settings
+	}
 	m := &Model{
-		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, profile: o.Profile, mouse: true,
+		session: s, path: o.Path, theme: o.Theme, onDark: o.OnDark, terminal: o.Terminal, mouse: set.Mouse,
 		noLocks: o.NoLocks, pages: newPages(s.Base()), frame: &grid.Frame{}, focus: PaneHex, shown: PaneHex,
-		tree: newTree(), hex: hexPane{perRow: 16, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, checks: newChecks(), sifting: problemFilter{severity: allSeverities}, guest: guestView{snapshot: structures.Active},
+		tree: newTree(), hex: hexPane{perRow: set.PerRow, typing: typing{digit: -1}}, clusters: clusterMap{zoom: -1}, checks: newChecks(), sifting: problemFilter{severity: allSeverities}, guest: guestView{snapshot: structures.Active},
+	}
+	var err error
+	if m.actions, _, err = set.keymap(); err != nil {
+		m.actions = actions // ReadSettings leaves no such binding in
 	}
 	// The session has read the start of the image; it need not be read again
 	// to be shown at once.
@@ -157,6 +172,9 @@ func New(s *editor.Session, o Options) *Model {
 		m.pages.put(0, head[:min(pageSize, len(head))], nil)
 	}
 	m.setPalette()
+	if o.Terminal.ASCII {
+		m.frame.Twin = asciiGlyph
+	}
 	m.edited()
 	m.start()
 	if o.Notice != "" {
@@ -197,7 +215,7 @@ func (m *Model) start() {
 
 func (m *Model) area() *header.Area { return m.session.Area() }
 
-func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.profile) }
+func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.terminal) }
 
 // edited brings what is derived from the header area up to date, and the places
 // that are remembered to where their fields are now.
@@ -248,6 +266,9 @@ func (m *Model) openImage() {
 
 // Init asks the terminal for its background.
 func (m *Model) Init() tea.Cmd {
+	if m.terminal.Plain {
+		return tea.Batch(m.load(), m.findHolders())
+	}
 	return tea.Batch(tea.RequestBackgroundColor, m.load(), m.findHolders())
 }
 
@@ -333,7 +354,7 @@ func (m *Model) input(msg tea.Msg) tea.Cmd {
 // blindKey handles what comes while nothing can be seen: one can quit, no more.
 func (m *Model) blindKey(msg tea.Msg) tea.Cmd {
 	k, ok := msg.(tea.KeyPressMsg)
-	if !ok || m.saving != nil || !slices.Contains(action(quitAction).Keys.Keys(), k.String()) {
+	if !ok || m.saving != nil || !slices.Contains(m.action(quitAction).Keys.Keys(), k.String()) {
 		return nil
 	}
 	if m.session.Modified() && len(m.dialogs) > 0 {
@@ -433,13 +454,26 @@ func (m *Model) closeDialog() { m.dialogs = m.dialogs[:max(0, len(m.dialogs)-1)]
 
 // View draws the screen.
 func (m *Model) View() tea.View {
-	v := tea.View{AltScreen: true, ReportFocus: true, WindowTitle: m.title.name}
+	v := tea.View{AltScreen: true, ReportFocus: true, WindowTitle: m.windowTitle()}
 	if m.mouse {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
 	v.Cursor = m.draw()
 	v.Content = m.frame.Render(m.palette)
 	return v
+}
+
+// windowTitle is what the window is called: the name of the image.
+func (m *Model) windowTitle() string {
+	if !m.terminal.ASCII {
+		return m.title.name
+	}
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf {
+			return r
+		}
+		return asciiGlyph(r)
+	}, m.title.name)
 }
 
 // draw draws the frame and returns the text cursor, if any.

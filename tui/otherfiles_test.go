@@ -47,7 +47,7 @@ func openPath(t *testing.T, path string, width, height int) *screen {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, Model: New(session, Options{Path: path, Profile: colorprofile.TrueColor})}
+	s := &screen{t: t, Model: New(session, Options{Path: path, Terminal: Terminal{Profile: colorprofile.TrueColor}})}
 	t.Cleanup(func() {
 		s.closeOthers()
 		session.Close()

@@ -38,32 +38,38 @@ func (m *Model) openPalette() tea.Cmd {
 }
 
 // find finds what the text can mean: the place that it names, unless an action
-// is called just so, then the actions whose names have the letters: by how well
-// they match, then those that can be used here, then those that are no mere
+// is called just so, then all actions of which it is a key, or that match it: by
+// how well, then those that can be used here, then those that are no mere
 // motions.
 func (d *paletteDialog) find(m *Model) {
 	text := strings.TrimSpace(d.input.Value())
 	name := strings.ToLower(text)
-	var list []*Action
-	for i := range actions {
-		a := &actions[i]
-		here := a.Scope == Everywhere || a.Scope == paneScopes[m.focus]
-		// Motions of other panes would move what is not looked at.
-		if a.Scope != InEditMode && (here || a.Group != groupMove) && fuzzy(a.Name, name) {
-			list = append(list, a)
-		}
+	type ranked struct {
+		*Action
+		rank, spread int
 	}
-	rank := func(a *Action) int {
-		n := 4 * rankName(a.Name, name)
-		if !a.usable(m) {
-			n += 2
+	var list []ranked
+	for i := range m.actions {
+		a := &m.actions[i]
+		class, spread := a.match(text, name)
+		if class == matchNone {
+			continue
+		}
+		rank := 2 * class
+		switch {
+		case a.Scope == InEditMode:
+			rank += 5
+		case !a.usable(m):
+			spread += 8
 		}
 		if a.Group == groupMove {
-			n++
+			spread += 4
 		}
-		return n
+		list = append(list, ranked{a, rank, spread})
 	}
-	slices.SortStableFunc(list, func(a, b *Action) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(list, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.spread, b.spread))
+	})
 	d.found = d.found[:0]
 	if p, err := m.find(text); err == nil && !(len(list) > 0 && list[0].Name == name) {
 		where := m.nameOf(place{at: p.Offset, path: p.Path, part: p.Name})
@@ -73,32 +79,41 @@ func (d *paletteDialog) find(m *Model) {
 		}})
 	}
 	for _, a := range list {
-		d.found = append(d.found, choice{a.Name, a.Keys.Help().Desc, keyLabels(a.Keys.Keys()), a.usable(m), a.run})
+		d.found = append(d.found, choice{a.Name, a.Keys.Help().Desc, m.keyText(keyLabels(a.Keys.Keys())), a.usable(m), a.runAnywhere})
 	}
 }
 
-// fuzzy reports whether the letters of text come in this order in name.
-func fuzzy(name, text string) bool {
-	for _, r := range text {
-		i := strings.IndexRune(name, r)
-		if i < 0 {
-			return false
+// match says how well a text matches an action; one of its keys is as good as the
+// start of its name. lower is the text in lower case.
+func (a *Action) match(text, lower string) (class, spread int) {
+	if lower == a.Name {
+		return matchExact, 0
+	}
+	for _, k := range a.Keys.Keys() {
+		if text == keyLabel(k) || len(text) > 1 && lower == k {
+			return matchPrefix, 0
 		}
-		name = name[i+1:]
 	}
-	return true
+	class, spread = matchName(a.Name, lower)
+	if class == matchNone && len(lower) >= leastInHelp {
+		if i := strings.Index(strings.ToLower(a.Keys.Help().Desc), lower); i >= 0 {
+			return matchHelp, i
+		}
+	}
+	return class, spread
 }
 
-func rankName(name, text string) int {
-	switch {
-	case name == text:
-		return 0
-	case strings.HasPrefix(name, text):
-		return 1
-	case strings.Contains(name, text):
-		return 2
+// runAnywhere runs the action where it belongs: an action of a pane in that pane.
+// What works while bytes are typed over needs that first.
+func (a *Action) runAnywhere(m *Model) tea.Cmd {
+	if a.Scope == InEditMode {
+		m.say("that works while bytes are typed over; press i in the hex pane first")
+		return nil
 	}
-	return 3
+	if pane := slices.Index(paneScopes[:], a.Scope); pane >= 0 && m.focus != Pane(pane) {
+		m.setFocus(Pane(pane))
+	}
+	return a.run(m)
 }
 
 // exCommands are what vi hands type behind the colon.
@@ -139,7 +154,7 @@ func (d *paletteDialog) accept(m *Model) tea.Cmd {
 	text := strings.TrimSpace(d.input.Value())
 	m.closeDialog()
 	if name, ok := exCommands[text]; ok {
-		return action(name).run(m)
+		return m.action(name).run(m)
 	}
 	switch {
 	case len(d.found) > 0 && (text != "" || d.at > 0):

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/term"
 
 	"qedit/editor"
@@ -31,16 +30,23 @@ func Run(s *editor.Session, o Options) (int, error) {
 	if !term.IsTerminal(os.Stdout.Fd()) {
 		return 1, errors.New("the editor needs a terminal to draw on; qedit info prints what the header says")
 	}
-	env := os.Environ()
+	terminal, err := detectTerminal(os.Getenv, o.ASCII, environmentColours)
+	if err != nil {
+		return 1, err
+	}
+	o.Terminal = terminal
 	o.OnDark = believedDark(os.Getenv("COLORFGBG"))
-	o.Profile = detectProfile(env)
 	m := New(s, o)
-	p := tea.NewProgram(m, tea.WithoutSignalHandler(), tea.WithEnvironment(env), tea.WithColorProfile(o.Profile), tea.WithFPS(framesPerSecond))
+	options := []tea.ProgramOption{tea.WithoutSignalHandler(), tea.WithColorProfile(terminal.Profile), tea.WithFPS(framesPerSecond)}
+	if terminal.Plain {
+		options = append(options, tea.WithOutput(&plainOutput{File: os.Stdout}))
+	}
+	p := tea.NewProgram(m, options...)
 
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	caught := catchSignals(ctx, p)
-	_, err := p.Run()
+	_, err = p.Run()
 	stop()
 	lost := lostEdits(s, m.finishSave())
 	m.closeOthers()
@@ -53,19 +59,6 @@ func Run(s *editor.Session, o Options) (int, error) {
 		return 1, fmt.Errorf("a mistake in qedit ended it%s: %w", lost, err)
 	}
 	return 0, err
-}
-
-// detectProfile returns what colours the terminal can show. The library's own
-// detection takes NO_COLOR for a number, and asks tmux by running it; tmux turns
-// every colour into what its own terminal has.
-func detectProfile(env []string) colorprofile.Profile {
-	switch {
-	case os.Getenv("NO_COLOR") != "":
-		return colorprofile.ASCII
-	case os.Getenv("TMUX") != "":
-		return colorprofile.TrueColor
-	}
-	return colorprofile.Detect(os.Stdout, env)
 }
 
 // lostEdits says how the save went that the end of the program had to wait for,

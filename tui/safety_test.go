@@ -20,7 +20,7 @@ func openDisk(t testing.TB, d *store.Disk) *screen {
 		t.Fatal(err)
 	}
 	s := &screen{t: t}
-	s.Model = New(session, Options{Path: "disk.qcow2", Theme: ThemeAuto, OnDark: true, Profile: colorprofile.TrueColor})
+	s.Model = New(session, Options{Path: "disk.qcow2", Theme: ThemeAuto, OnDark: true, Terminal: Terminal{Profile: colorprofile.TrueColor}})
 	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 	return s
 }
@@ -206,7 +206,7 @@ func TestImageInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", Profile: colorprofile.TrueColor})}
+	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", Terminal: Terminal{Profile: colorprofile.TrueColor}})}
 	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 	s.run(s.Init())
 	s.want("IN USE", `qemu\x1b[31m (process 4711) has it open for writing`)

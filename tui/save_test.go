@@ -23,7 +23,7 @@ func slowSave(t *testing.T, failure error) (s *screen, release chan struct{}, wa
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Profile: colorprofile.TrueColor})}
+	s = &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Terminal: Terminal{Profile: colorprofile.TrueColor}})}
 	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 	s.keys("space")
 	image.Fail = func(_ int, c store.Call) error {
@@ -121,7 +121,7 @@ func TestFailedPageIsRetried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Profile: colorprofile.TrueColor})}
+	s := &screen{t: t, Model: New(session, Options{Path: "x.qcow2", OnDark: true, Terminal: Terminal{Profile: colorprofile.TrueColor}})}
 	reads := 0
 	image.Fail = func(_ int, c store.Call) error {
 		if c.Op == store.OpRead && c.Offset >= 1<<19 {

@@ -51,7 +51,7 @@ func openBytes(t testing.TB, buf []byte, name string, width, height int) *screen
 		t.Fatal(err)
 	}
 	s := &screen{t: t, image: image}
-	s.Model = New(session, Options{Path: name, Theme: ThemeAuto, OnDark: true, Profile: colorprofile.TrueColor})
+	s.Model = New(session, Options{Path: name, Theme: ThemeAuto, OnDark: true, Terminal: Terminal{Profile: colorprofile.TrueColor}})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
 	return s
 }

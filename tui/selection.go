@@ -39,6 +39,10 @@ func (m *Model) copyBytes() tea.Cmd {
 		m.say("bytes are copied from the file; g u shows it")
 		return nil
 	}
+	if m.terminal.Plain {
+		m.say("this terminal has no clipboard; qedit dump prints the bytes")
+		return nil
+	}
 	at, end := m.span()
 	n := int(min(end-at, maxCopy+1))
 	if n > maxCopy {

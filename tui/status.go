@@ -392,7 +392,7 @@ func (m *Model) drawHelp(r grid.Region) {
 	}
 	x, last := 1, w-1
 	if q := m.quitHint; q != nil { // is always there
-		n := grid.Width(q.label) + 1 + grid.Width(q.Short)
+		n := grid.Width(m.keyText(q.label)) + 1 + grid.Width(q.Short)
 		last -= n + 3
 		if last < 1 {
 			last = w - 1
@@ -401,7 +401,7 @@ func (m *Model) drawHelp(r grid.Region) {
 		}
 	}
 	for _, a := range m.hints {
-		n := grid.Width(a.label) + 1 + grid.Width(a.Short)
+		n := grid.Width(m.keyText(a.label)) + 1 + grid.Width(a.Short)
 		if x+n > last {
 			break
 		}
@@ -411,7 +411,7 @@ func (m *Model) drawHelp(r grid.Region) {
 }
 
 func (m *Model) drawHint(r grid.Region, x int, a *Action) {
-	end := r.Text(x, 0, inkBright|grid.Bar, a.label)
+	end := r.Text(x, 0, inkBright|grid.Bar, m.keyText(a.label))
 	end = r.Text(end+1, 0, inkDim|grid.Bar, a.Short)
 	m.hot(r, x, 0, end-x, a.run)
 }
@@ -420,8 +420,8 @@ func (m *Model) drawHint(r grid.Region, x int, a *Action) {
 // by rank.
 func (m *Model) findHints() {
 	m.hints, m.quitHint = m.hints[:0], nil
-	for i := range actions {
-		a := &actions[i]
+	for i := range m.actions {
+		a := &m.actions[i]
 		here := a.usable(m)
 		if m.hex.editing {
 			here = a.Scope == InEditMode && (a.hint == nil || a.hint(m))
@@ -443,6 +443,6 @@ func (m *Model) shadowed(a *Action) bool {
 	if a.Scope != Everywhere || len(a.Keys.Keys()) == 0 {
 		return false
 	}
-	other, _ := matchKey(a.Keys.Keys()[0], paneScopes[m.focus])
+	other, _ := m.matchKey(a.Keys.Keys()[0], paneScopes[m.focus])
 	return other != nil && other.Short != ""
 }

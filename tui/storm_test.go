@@ -124,7 +124,7 @@ func startProgram(t *testing.T, image []byte, width, height int) *program {
 		t.Fatal(err)
 	}
 	x := &program{terminal: &terminal{emu: vt.NewEmulator(width, height)}, image: m, done: make(chan error, 1)}
-	x.model = New(session, Options{Path: "disk.qcow2", OnDark: true, Profile: colorprofile.TrueColor})
+	x.model = New(session, Options{Path: "disk.qcow2", OnDark: true, Terminal: Terminal{Profile: colorprofile.TrueColor}})
 	pr, pw := io.Pipe()
 	go func() { _, _ = io.Copy(pw, x.emu) }() // answers and typed keys, until the end
 	x.p = tea.NewProgram(x.model, tea.WithInput(pr), tea.WithOutput(x), tea.WithWindowSize(width, height),
@@ -215,4 +215,50 @@ func TestResizeStorm(t *testing.T) {
 			t.Error("resizing edits")
 		}
 	})
+}
+
+// Pastes of any length, whatever they hold and wherever they land, edit nothing
+// outside edit mode, and what the terminal shows is the frame.
+func TestPasteStorm(t *testing.T) {
+	texts := []string{"q", "ZZ", "\x1b[31m", strings.Repeat("i00", 10000), strings.Repeat("漢字\n", 5000), "\x03\x04\x1b", ":discard and quit\r", "\xff\xfe", ""}
+	synctest.Test(t, func(t *testing.T) {
+		x := startProgram(t, imageBytes(t, "demo"), 80, 24)
+		for i, open := range []string{"g1", "g2", "g3", "g4", "g5", "g6", "?", ":", "\x07", "\x13", "gu", "g2"} {
+			x.typeText(open)
+			for _, text := range texts {
+				x.emu.Paste(text)
+				x.settle()
+				if want := trimLines(x.model.frame.Text()); x.String() != want {
+					t.Fatalf("%q, pasted %.20q:\n%s\nwant\n%s", open, text, x, want)
+				}
+			}
+			if x.model.session.Modified() {
+				t.Fatalf("%d: a paste edits", i)
+			}
+			x.emu.SendText("\x1b")
+			x.settle()
+		}
+		x.typeText("i")
+		x.p.Send(tea.PasteMsg{Content: strings.Repeat("00 ", 1<<20)})
+		x.settle()
+		if want := trimLines(x.model.frame.Text()); x.String() != want {
+			t.Errorf("in edit mode:\n%s\nwant\n%s", x, want)
+		}
+	})
+}
+
+// At one cell, and at none, keys and pastes change nothing and quitting works.
+func TestOneCell(t *testing.T) {
+	for _, size := range [][2]int{{1, 1}, {0, 0}, {1, 200}, {500, 1}} {
+		s := openScreen(t, "corrupt", size[0], size[1])
+		s.keys("space", "i", "f", "enter", "ctrl+s", "enter", "~", "U")
+		s.send(tea.PasteMsg{Content: "ff"})
+		s.send(tea.MouseClickMsg{Button: tea.MouseLeft})
+		if s.session.Modified() || len(s.dialogs) > 0 {
+			t.Errorf("%v: something was done unseen", size)
+		}
+		if s.keys("q"); !s.quit {
+			t.Errorf("%v: it does not quit", size)
+		}
+	}
 }

@@ -108,7 +108,7 @@ type colours struct {
 
 var dark = colours{
 	ink: [inkCount]string{
-		inkDim: "#7d8590", inkFaint: "#4b525d", inkField: "#7dcfff",
+		inkDim: "#7d8590", inkFaint: "#525a66", inkField: "#7dcfff",
 		inkHeader: "#7aa2f7", inkExtension: "#56b6c2", inkBacking: "#9ece6a", inkTable: "#bb9af7",
 		inkRefcount: "#d9915a", inkSnapshot: "#f78fb3", inkBitmap: "#8ea8c3", inkLUKS: "#b4b86b",
 		inkWrong: "#ff5c6c", inkWarn: "#f0c24b", inkGood: "#9ece6a",
@@ -131,32 +131,32 @@ var light = colours{
 var contrast = colours{
 	ink: [inkCount]string{
 		inkText: "#ffffff", inkBright: "#ffffff", inkDim: "#c0c0c0", inkFaint: "#909090", inkField: "#00ffff",
-		inkHeader: "#5fafff", inkExtension: "#00ffd7", inkBacking: "#5fff5f", inkTable: "#d7afff",
-		inkRefcount: "#ffaf5f", inkSnapshot: "#ff87d7", inkBitmap: "#afd7ff", inkLUKS: "#d7ff5f",
-		inkWrong: "#ff5f5f", inkWarn: "#ffff00", inkGood: "#5fff5f",
+		inkHeader: "#7fc4ff", inkExtension: "#00ffd7", inkBacking: "#5fff5f", inkTable: "#d7afff",
+		inkRefcount: "#ffaf5f", inkSnapshot: "#ff9fe0", inkBitmap: "#afd7ff", inkLUKS: "#d7ff5f",
+		inkWrong: "#ff9090", inkWarn: "#ffff00", inkGood: "#5fff5f",
 		inkASCII: "#5fff5f", inkControl: "#ffaf5f", inkHigh: "#d7afff",
 	},
-	ground: "#000000", selected: "#00408a", bar: "#303030", panel: "#202020",
-	selected256: "18", bar256: "236", panel256: "234",
+	ground: "#000000", selected: "#001f5a", bar: "#242424", panel: "#1c1c1c",
+	selected256: "17", bar256: "235", panel256: "234",
 }
 
 // basic are the colours of a terminal with sixteen of its own: the same on dark
 // and light ground, since the terminal's palette fits its ground.
 var basic = [inkCount]color.Color{
 	inkText: nil, inkDim: lipgloss.BrightBlack, inkFaint: lipgloss.BrightBlack, inkField: lipgloss.Cyan,
-	inkHeader: lipgloss.Blue, inkExtension: lipgloss.Cyan, inkBacking: lipgloss.Green, inkTable: lipgloss.Magenta,
-	inkRefcount: lipgloss.Yellow, inkSnapshot: lipgloss.Magenta, inkBitmap: lipgloss.Blue, inkLUKS: lipgloss.Yellow,
-	inkWrong: lipgloss.Red, inkWarn: lipgloss.Yellow, inkGood: lipgloss.Green,
+	inkHeader: lipgloss.BrightBlue, inkExtension: lipgloss.Cyan, inkBacking: lipgloss.Green, inkTable: lipgloss.Magenta,
+	inkRefcount: lipgloss.Yellow, inkSnapshot: lipgloss.Magenta, inkBitmap: lipgloss.BrightBlue, inkLUKS: lipgloss.Yellow,
+	inkWrong: lipgloss.BrightRed, inkWarn: lipgloss.Yellow, inkGood: lipgloss.Green,
 	inkASCII: lipgloss.Green, inkControl: lipgloss.Yellow, inkHigh: lipgloss.Magenta,
 }
 
 // newPalette makes the escape sequences of a theme for what the terminal can
 // show.
-func newPalette(t Theme, onDark bool, profile colorprofile.Profile) *grid.Palette {
-	set := dark
+func newPalette(t Theme, onDark bool, terminal Terminal) *grid.Palette {
+	set, profile := dark, terminal.Profile
 	switch {
 	case t == ThemeMono || profile <= colorprofile.ASCII:
-		return grid.NewPalette(inkCount, monoSequence)
+		return grid.NewPalette(inkCount, func(i grid.Ink) string { return monoSequence(i, !terminal.Plain) })
 	case profile <= colorprofile.ANSI:
 		return grid.NewPalette(inkCount, basicSequence)
 	case t == ThemeContrast:
@@ -214,25 +214,31 @@ func onGround(i grid.Ink) int {
 }
 
 // basicSequence is for sixteen colours: they have no quiet background, so what
-// is selected and bars are reversed.
+// is selected and bars are reversed, and have no colours: few can be read there.
 func basicSequence(i grid.Ink) string {
-	style := lipgloss.NewStyle().Bold(emphatic(i)).Underline(i&grid.Underline != 0).
-		Reverse(i&(grid.Selected|grid.Bar) != 0)
-	if c := basic[onGround(i)]; c != nil {
+	style := lipgloss.NewStyle().Bold(emphatic(i) || wrong(i)).Underline(i&grid.Underline != 0)
+	if i&(grid.Selected|grid.Bar) != 0 {
+		return sequence(style.Reverse(true))
+	}
+	if c := basic[i.Color()]; c != nil {
 		style = style.Foreground(c)
 	}
 	return sequence(style)
 }
 
+// wrong reports whether an ink says that something is wrong, or not saved.
+func wrong(i grid.Ink) bool { return i.Color() == int(inkWrong) || i.Color() == int(inkWarn) }
+
 // monoSequence tells apart without colour: what is selected and bars by reverse,
-// edits by underline, what matters or is wrong by bold.
-func monoSequence(i grid.Ink) string {
+// edits by underline, what matters or is wrong by bold. faint: the terminal has
+// that too.
+func monoSequence(i grid.Ink, faint bool) string {
 	c := onGround(i)
 	return sequence(lipgloss.NewStyle().
 		Reverse(i&(grid.Selected|grid.Bar) != 0).
-		Bold(emphatic(i) || c == int(inkWrong) || c == int(inkWarn)).
+		Bold(emphatic(i) || wrong(i)).
 		Underline(i&grid.Underline != 0).
-		Faint(c == int(inkFaint)))
+		Faint(faint && c == int(inkFaint)))
 }
 
 // sequence returns what sets the style, from any other.

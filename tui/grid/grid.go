@@ -8,8 +8,6 @@ import (
 	"image"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/charmbracelet/x/ansi"
 )
 
 // Ink says how a cell looks: a colour of the palette in the low byte, and
@@ -73,6 +71,10 @@ type cell struct {
 
 // Frame is one screen of cells.
 type Frame struct {
+	// Twin returns the ASCII character to draw for one that is none, where the
+	// terminal shows ASCII only; nil draws every character as it is.
+	Twin func(rune) rune
+
 	w, h     int
 	cells    []cell
 	clusters []string
@@ -117,10 +119,10 @@ func (f *Frame) Render(p *Palette) string {
 			if c.char == 0 {
 				continue // the character before it is wide
 			}
-			if c.char == ' ' && endsGround(row, x, p.Ground) {
+			if c.char == ' ' && f.Twin == nil && endsGround(row, x, p.Ground) {
 				// A background ends with a blank that is no space: the renderer
 				// would erase cells instead of writing them, and not every
-				// terminal erases with the background.
+				// terminal erases with the background. ASCII has no such blank.
 				c.char = noBreakSpace
 			}
 			if same := c.ink == current && set; !same && (c.char != ' ' || !set || !c.ink.plain() || !current.plain()) {
@@ -224,6 +226,9 @@ func (r Region) Size() (w, h int) { return r.r.Dx(), r.r.Dy() }
 
 // Set draws one character of one column.
 func (r Region) Set(x, y int, char rune, ink Ink) {
+	if char >= utf8.RuneSelf && r.f.Twin != nil {
+		char = r.f.Twin(char)
+	}
 	x += r.r.Min.X
 	y += r.r.Min.Y
 	if x >= r.r.Min.X && x < r.r.Max.X && y >= r.r.Min.Y && y < r.r.Max.Y {
@@ -241,68 +246,6 @@ func (f *Frame) put(x, y int, c cell) {
 		row[x+1].char = ' '
 	}
 	row[x] = c
-}
-
-// Text draws a line of text and returns the column behind it. Characters that
-// are wide take two columns; one that does not fit whole is left out.
-func (r Region) Text(x, y int, ink Ink, s string) int {
-	for i := 0; i < len(s); {
-		if c := s[i]; c >= ' ' && c < 0x7f && (i+1 == len(s) || s[i+1] < 0x80) {
-			r.Set(x, y, rune(c), ink)
-			x++
-			i++
-			continue
-		}
-		cluster, width := ansi.FirstGraphemeCluster(s[i:], ansi.WcWidth)
-		i += max(len(cluster), 1)
-		if width == 0 {
-			continue // nothing to be seen
-		}
-		r.cluster(x, y, ink, cluster, width)
-		x += width
-	}
-	return x
-}
-
-func (r Region) cluster(x, y int, ink Ink, s string, width int) {
-	if y < 0 || y >= r.r.Dy() || x < 0 || x+width > r.r.Dx() {
-		return
-	}
-	char, n := utf8.DecodeRuneInString(s)
-	if n < len(s) {
-		r.f.clusters = append(r.f.clusters, s)
-		char = rune(-len(r.f.clusters))
-	}
-	x += r.r.Min.X
-	y += r.r.Min.Y
-	r.f.put(x, y, cell{char, ink})
-	for i := 1; i < width; i++ {
-		r.f.put(x+i, y, cell{0, ink})
-	}
-}
-
-// Fit draws as much of a line of text as fits so many columns, with an ellipsis
-// in the last one where something is missing, and returns the column behind it.
-func (r Region) Fit(x, y, columns int, ink Ink, s string) int {
-	if columns <= 0 {
-		return x
-	}
-	head, _ := Split(s, columns)
-	if len(head) == len(s) {
-		return r.Text(x, y, ink, s)
-	}
-	head, _ = Split(s, columns-1)
-	x = r.Text(x, y, ink, head)
-	r.Set(x, y, '…', ink)
-	return x + 1
-}
-
-// TextRight draws a line of text that ends before the column x, and returns
-// the column where it starts.
-func (r Region) TextRight(x, y int, ink Ink, s string) int {
-	x -= Width(s)
-	r.Text(x, y, ink, s)
-	return x
 }
 
 // Fill draws one character over the whole region.
@@ -333,45 +276,4 @@ func (r Region) Recolor(ink Ink) {
 			row[x].ink = ink
 		}
 	}
-}
-
-// Width returns the columns that a text takes.
-func Width(s string) int {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
-			return ansi.StringWidthWc(s)
-		}
-	}
-	return len(s)
-}
-
-// Cut returns as much of a text as fits so many columns, with an ellipsis in
-// the last one where something is missing.
-func Cut(s string, columns int) string {
-	if columns <= 0 {
-		return ""
-	}
-	if _, rest := Split(s, columns); rest == "" {
-		return s
-	}
-	head, _ := Split(s, columns-1)
-	return head + "…"
-}
-
-// Split cuts a text behind what fits so many columns.
-func Split(s string, columns int) (head, rest string) {
-	width := 0
-	for i := 0; i < len(s); {
-		n, w := 1, 1
-		if c := s[i]; c < ' ' || c >= 0x7f || i+1 < len(s) && s[i+1] >= 0x80 {
-			cluster, cells := ansi.FirstGraphemeCluster(s[i:], ansi.WcWidth)
-			n, w = max(len(cluster), 1), cells
-		}
-		if width+w > columns {
-			return s[:i], s[i:]
-		}
-		width += w
-		i += n
-	}
-	return s, ""
 }
