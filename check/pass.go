@@ -96,7 +96,7 @@ func (p *pass) structures() {
 	h := p.im.Area().Header
 	p.claim(image.ClusterHeader, 0, 0, 0, p.cs)
 	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
-	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, maxRefcountTable))
+	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, header.MaxRefcountTable))
 	for i := range p.c.snapshotL1s {
 		if p.ctx.Err() != nil {
 			return
@@ -132,11 +132,6 @@ func (p *pass) structures() {
 	p.refcountBlocks()
 }
 
-const (
-	maxRefcountTable   = 8 << 20 // bytes
-	maxBitmapDirectory = 1024 * image.MaxBitmaps
-)
-
 // l1Table claims an L1 table, and follows it if it may.
 func (p *pass) l1Table(kind image.ClusterKind, snapshot int, at, entries uint64) {
 	length := min(entries, image.MaxL1Entries) * entrySize
@@ -164,7 +159,7 @@ func (p *pass) bitmaps() {
 		p.astray = p.astray || d.vouched
 		return
 	}
-	if !p.claim(image.ClusterBitmapDirectory, 0, 0, d.at, min(d.length, maxBitmapDirectory)) && !p.strict {
+	if !p.claim(image.ClusterBitmapDirectory, 0, 0, d.at, min(d.length, header.MaxBitmapDirectory)) && !p.strict {
 		return
 	}
 	for i := range d.bitmaps {
