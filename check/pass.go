@@ -254,9 +254,16 @@ func (p *pass) counted() uint64 {
 // special.
 func (p *pass) l1s() {
 	var all []l2Table
+	need := p.im.Area().Header.L2TablesRequired()
 	p.eachL1(func(l1 uint64, refs []l1Ref) {
 		for _, r := range refs {
 			p.l1(r)
+			if l1 < need { // what lies behind may be something else, where l1_size is wrong
+				r.tree.met.entries++
+				if p.senselessL1(r.word) {
+					r.tree.met.broken++
+				}
+			}
 		}
 		all = p.tables(refs, all[:0])
 		for _, t := range all {
@@ -292,10 +299,6 @@ func (p *pass) l1(r l1Ref) {
 		p.odd = true
 	}
 	if p.strict {
-		r.tree.met.entries++
-		if p.senselessL1(r.word) {
-			r.tree.met.broken++
-		}
 		if at == 0 {
 			p.astray = true
 		}
