@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"qedit/header"
 	"qedit/image"
 )
 
@@ -31,24 +30,11 @@ type search struct {
 	none  bool   // none may be used
 }
 
-// allocate returns the host offset of so many clusters in a row, which nothing
-// uses and that have a refcount of 1 then. They are clusters of the file only
-// where nothing references them, their refcount is 0, and no pointer in the
-// image is damaged: it might mean one of them. Else the file gets longer.
-func (m *mender) allocate(n uint64) (header.HostOffset, error) {
-	first, err := m.take(n)
-	if err != nil {
-		return 0, err
-	}
-	for c := first; c < first+n; c++ {
-		if err := m.setRefcount(c, 1); err != nil {
-			return 0, err
-		}
-	}
-	return header.HostOffset(first << m.refs.bits), nil
-}
-
-// take is allocate without the refcounts. It counts a reference to each.
+// take returns the first of so many clusters in a row, which nothing uses, and
+// counts a reference to each; their refcounts are for the caller. They are clusters
+// of the file only where nothing references them, their refcount is 0, and no
+// pointer in the image is damaged: it might mean one of them. Else the file gets
+// longer.
 func (m *mender) take(n uint64) (first uint64, err error) {
 	c, err := m.census()
 	if err != nil {

@@ -270,7 +270,7 @@ func (c *run) directorySizeFix() []Fix {
 		return nil
 	}
 	end := header.HostOffset(c.size)
-	if limit := ext.BitmapDirectoryOffset + 1024*image.MaxBitmaps; limit < end {
+	if limit := ext.BitmapDirectoryOffset + header.MaxBitmapDirectory; limit < end {
 		end = limit
 	}
 	n, next := walkDirectory(c.r, ext.BitmapDirectoryOffset, end, ext.NbBitmaps, c.im.ClusterSize())
@@ -290,7 +290,7 @@ func (c *run) countFixes() []Fix {
 		remove.Choice, remove.Loses = false, "" // there is no directory
 		return []Fix{remove}
 	}
-	if cs, valid := c.area.Header.ClusterSize(); ok && valid && ext.BitmapDirectorySize <= 1024*image.MaxBitmaps && uint64(ext.BitmapDirectoryOffset) < uint64(max(c.size, 0)) {
+	if cs, valid := c.area.Header.ClusterSize(); ok && valid && ext.BitmapDirectorySize <= header.MaxBitmapDirectory && uint64(ext.BitmapDirectoryOffset) < uint64(max(c.size, 0)) {
 		stop := ext.BitmapDirectoryOffset + header.HostOffset(ext.BitmapDirectorySize)
 		if n, next := walkDirectory(c.r, ext.BitmapDirectoryOffset, stop, image.MaxBitmaps, cs); n > 0 && next == stop {
 			return []Fix{setDirectory(ext, n, ext.BitmapDirectorySize, "set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n)), remove}

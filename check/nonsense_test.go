@@ -121,6 +121,7 @@ func TestSenseOfDamagedTables(t *testing.T) {
 		},
 		"cut off":   func(buf []byte) []byte { return buf[:int(u64(buf, entry(buf, 0))&entryOffset)+4*k] },
 		"version 2": func(buf []byte) []byte { buf[7] = 2; return buf },
+		"l1_size":   func(buf []byte) []byte { buf[37], buf[38] = 1, 0xa0; return buf },
 		"two bad entries": func(buf []byte) []byte {
 			for i := range 100 {
 				put64(buf, entry(buf, i), 0)

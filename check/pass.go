@@ -96,7 +96,7 @@ func (p *pass) structures() {
 	h := p.im.Area().Header
 	p.claim(image.ClusterHeader, 0, 0, 0, p.cs)
 	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
-	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, maxRefcountTable))
+	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, header.MaxRefcountTable))
 	for i := range p.c.snapshotL1s {
 		if p.ctx.Err() != nil {
 			return
@@ -132,11 +132,6 @@ func (p *pass) structures() {
 	p.refcountBlocks()
 }
 
-const (
-	maxRefcountTable   = 8 << 20 // bytes
-	maxBitmapDirectory = 1024 * image.MaxBitmaps
-)
-
 // l1Table claims an L1 table, and follows it if it may.
 func (p *pass) l1Table(kind image.ClusterKind, snapshot int, at, entries uint64) {
 	length := min(entries, image.MaxL1Entries) * entrySize
@@ -164,7 +159,7 @@ func (p *pass) bitmaps() {
 		p.astray = p.astray || d.vouched
 		return
 	}
-	if !p.claim(image.ClusterBitmapDirectory, 0, 0, d.at, min(d.length, maxBitmapDirectory)) && !p.strict {
+	if !p.claim(image.ClusterBitmapDirectory, 0, 0, d.at, min(d.length, header.MaxBitmapDirectory)) && !p.strict {
 		return
 	}
 	for i := range d.bitmaps {
@@ -259,9 +254,16 @@ func (p *pass) counted() uint64 {
 // special.
 func (p *pass) l1s() {
 	var all []l2Table
+	need := p.im.Area().Header.L2TablesRequired()
 	p.eachL1(func(l1 uint64, refs []l1Ref) {
 		for _, r := range refs {
 			p.l1(r)
+			if l1 < need { // what lies behind may be something else, where l1_size is wrong
+				r.tree.met.entries++
+				if p.senselessL1(r.word) {
+					r.tree.met.broken++
+				}
+			}
 		}
 		all = p.tables(refs, all[:0])
 		for _, t := range all {
@@ -297,10 +299,6 @@ func (p *pass) l1(r l1Ref) {
 		p.odd = true
 	}
 	if p.strict {
-		r.tree.met.entries++
-		if p.senselessL1(r.word) {
-			r.tree.met.broken++
-		}
 		if at == 0 {
 			p.astray = true
 		}

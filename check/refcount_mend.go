@@ -20,13 +20,11 @@ func (m *mender) refcountTable(g *geometry) (at header.HostOffset, entries uint6
 	h := m.area().Header
 	at = h.RefcountTableOffset
 	entries = uint64(h.RefcountTableClusters) << (g.bits - 3)
-	if uint64(at) < g.cs || !g.aligned(uint64(at)) || uint64(at) >= uint64(m.end) || entries > maxTableBytes/entrySize {
+	if uint64(at) < g.cs || !g.aligned(uint64(at)) || uint64(at) >= uint64(m.end) || entries > header.MaxRefcountTable/entrySize {
 		return 0, 0
 	}
 	return at, min(entries, (uint64(m.end)-uint64(at))/entrySize)
 }
-
-const maxTableBytes = 8 << 20 // of a refcount table, as QEMU has it
 
 // refcountAt returns where the refcount of a cluster is stored: the byte, and
 // the lowest bit in it.
@@ -239,8 +237,8 @@ func (m *mender) newTable(entries uint64, keep bool) error {
 		end := (uint64(m.end)+c.cs-1)>>c.bits + clusters + need + 1
 		need = max(need, end>>c.perBlock+1)
 	}
-	if clusters<<c.bits > maxTableBytes {
-		return fmt.Errorf("a refcount table of %d bytes would be needed, QEMU takes %d at most", clusters<<c.bits, maxTableBytes)
+	if clusters<<c.bits > header.MaxRefcountTable {
+		return fmt.Errorf("a refcount table of %d bytes would be needed, QEMU takes %d at most", clusters<<c.bits, header.MaxRefcountTable)
 	}
 	content := make([]byte, clusters<<c.bits)
 	if keep {
@@ -302,20 +300,11 @@ func (m *mender) rebuild() error {
 		if err != nil {
 			return err
 		}
-		if _, _, err := m.refcountAt(&c.geometry, i<<c.perBlock); errors.Is(err, errNoBlock) && !allZero(content) {
+		if _, _, err := m.refcountAt(&c.geometry, i<<c.perBlock); errors.Is(err, errNoBlock) && anySet(content) {
 			if err := m.newBlock(i); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func allZero(p []byte) bool {
-	for _, b := range p {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -61,7 +61,7 @@ func (c *run) readDirectory() {
 	}
 	d.at, d.length = uint64(ext.BitmapDirectoryOffset), ext.BitmapDirectorySize
 	all, err := c.im.Bitmaps()
-	if end := d.at + d.length; err != nil && d.length <= maxBitmapDirectory && end > uint64(c.size) && end < maxFile {
+	if end := d.at + d.length; err != nil && d.length <= header.MaxBitmapDirectory && end > uint64(c.size) && end < maxFile {
 		if im, e := image.New(padded{c.r}, int64(end), c.area); e == nil {
 			all, err = im.Bitmaps() // QEMU takes what is past the end of the file for zeros
 		}

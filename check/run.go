@@ -142,7 +142,7 @@ func (c *run) count() error {
 	c.stored = stored{geometry: c.geometry, im: c.im}
 	h := c.area.Header
 	c.total = c.geometry.clusters<<c.geometry.refShift>>3 + uint64(h.L1Size)<<c.geometry.bits
-	if err := c.stored.load(c.ctx, min(uint64(h.RefcountTableClusters)<<c.geometry.bits, maxRefcountTable)/entrySize, c.read); err != nil {
+	if err := c.stored.load(c.ctx, min(uint64(h.RefcountTableClusters)<<c.geometry.bits, header.MaxRefcountTable)/entrySize, c.read); err != nil {
 		return err
 	}
 	c.readSnapshots()

@@ -54,7 +54,7 @@ func (c *run) refcountTableFixes() []Fix {
 	perCluster := cs * 8 >> h.RefcountOrder * (cs / 8) // clusters that a cluster of the table covers
 	clusters := (uint64(c.size) + cs - 1) / cs
 	need := (clusters + perCluster - 1) / perCluster
-	if need*cs > 8<<20 || !c.tableGoesOn(h.RefcountTableOffset, need*cs/8, refcountPointer) {
+	if need*cs > header.MaxRefcountTable || !c.tableGoesOn(h.RefcountTableOffset, need*cs/8, refcountPointer) {
 		return nil
 	}
 	return []Fix{setFields("set", fmt.Sprintf("set refcount_table_clusters to %d, which a file of this size needs", need),

@@ -137,7 +137,7 @@ var extensionKinds = []ExtensionKind{
 					{
 						ID: "bitmaps.directory_max", Text: "be at most 67107840", Unspecified: true,
 						QEMU:   `refuses to open: "bitmaps_ext: bitmap directory size (%d) exceeds the maximum supported size (67107840)"`,
-						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.BitmapDirectorySize > maxBitmapDirectory }),
+						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.BitmapDirectorySize > MaxBitmapDirectory }),
 					},
 				},
 			},

@@ -343,11 +343,11 @@ var headerFields = []Field{
 				QEMU: `refuses to open: "Reference count table too large"`,
 				broken: func(h *Header) bool {
 					cs, ok := h.ClusterSize()
-					return ok && uint64(h.RefcountTableClusters)*cs > maxRefcountTableSize
+					return ok && uint64(h.RefcountTableClusters)*cs > MaxRefcountTable
 				},
 				want: func(h *Header) string {
 					cs, _ := h.ClusterSize()
-					return fmt.Sprintf("at most %d", maxRefcountTableSize/cs)
+					return fmt.Sprintf("at most %d", MaxRefcountTable/cs)
 				},
 			},
 		},

@@ -114,7 +114,7 @@ func (h *Header) plain() bool {
 		h.L1Size <= maxL1Entries && h.L2TablesRequired() <= uint64(h.L1Size) &&
 		tables&(cluster-1) == 0 && tables < 1<<62 &&
 		uint64(h.L1TableOffset) >= cluster && uint64(h.RefcountTableOffset) >= cluster &&
-		h.RefcountTableClusters >= 1 && uint64(h.RefcountTableClusters)*cluster <= maxRefcountTableSize &&
+		h.RefcountTableClusters >= 1 && uint64(h.RefcountTableClusters)*cluster <= MaxRefcountTable &&
 		h.NbSnapshots == 0 && h.RefcountOrder <= 6 && h.CompressionType == Deflate && h.Padding == [7]byte{} &&
 		h.IncompatibleFeatures&^(IncompatibleDirty|IncompatibleCorrupt) == 0 &&
 		h.AutoclearFeatures&(AutoclearBitmaps|AutoclearRawExternalData) == 0 &&
@@ -169,17 +169,18 @@ func (h *Header) violation(f *Field, r *Rule) Violation {
 	return v
 }
 
-// QEMU's limits (block/qcow2.h).
+// MaxRefcountTable and MaxBitmapDirectory are limits of QEMU (block/qcow2.h), in
+// bytes; the others here are, too.
 const (
-	maxL1Entries         = 4 << 20   // 32 MiB of L1 table
-	maxRefcountTableSize = 8 << 20   // bytes
-	maxSnapshots         = 65536     // internal snapshots
-	maxBackingName       = 1023      // bytes, the specification's limit too
-	maxBackingFormat     = 15        // bytes
-	maxBitmaps           = 65535     // bitmaps
-	maxBitmapDirectory   = 67107840  // bytes
-	maxInt64             = 1<<63 - 1 // the largest end of a table
-	maxInt32             = 1<<31 - 1
+	maxL1Entries       = 4 << 20   // 32 MiB of L1 table
+	MaxRefcountTable   = 8 << 20   // bytes
+	maxSnapshots       = 65536     // internal snapshots
+	maxBackingName     = 1023      // bytes, the specification's limit too
+	maxBackingFormat   = 15        // bytes
+	maxBitmaps         = 65535     // bitmaps
+	MaxBitmapDirectory = 67107840  // bytes
+	maxInt64           = 1<<63 - 1 // the largest end of a table
+	maxInt32           = 1<<31 - 1
 )
 
 // Widths of table entries, in bytes.

@@ -90,10 +90,10 @@ func (im *Image) eachBitmap(yield func(*Bitmap) bool) error {
 		return &EntryError{table, 0, start, fmt.Sprintf("bitmap_directory_offset is %v, a multiple of the cluster size %d that is not 0 is expected", start, im.ClusterSize())}
 	}
 	var kept error
-	if ext.BitmapDirectorySize > bitmapDirectoryLimit {
-		kept = &EntryError{table, 0, start, fmt.Sprintf("bitmap_directory_size is %d bytes, at most %d is expected", ext.BitmapDirectorySize, bitmapDirectoryLimit)}
+	if ext.BitmapDirectorySize > header.MaxBitmapDirectory {
+		kept = &EntryError{table, 0, start, fmt.Sprintf("bitmap_directory_size is %d bytes, at most %d is expected", ext.BitmapDirectorySize, header.MaxBitmapDirectory)}
 	}
-	t := im.stream(table, start, min(ext.BitmapDirectorySize, bitmapDirectoryLimit))
+	t := im.stream(table, start, min(ext.BitmapDirectorySize, header.MaxBitmapDirectory))
 	for i := range min(int(ext.NbBitmaps), MaxBitmaps) {
 		b, err := t.bitmap(i)
 		if err != nil && kept == nil {

@@ -252,7 +252,7 @@ func (l *Location) fieldOf(nodes []Node) {
 func (im *Image) locateBlocks(l *Location) bool {
 	cluster := uint64(l.Host) &^ (im.ClusterSize() - 1)
 	t := im.RefcountTable()
-	budget := uint64(refcountTableLimit)
+	budget := uint64(header.MaxRefcountTable)
 	i, ok := im.search(t, &budget, func(word uint64) bool { return word&refcountOffset == cluster })
 	if !ok {
 		return false

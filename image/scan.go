@@ -355,7 +355,7 @@ func (s *scan) refcountTable() {
 	r := s.fieldReference(FromHeader, "header.refcount_table_offset", h.RefcountTableOffset, length, ClusterRefcountTable)
 	blockBits := s.im.clusterBits + 3 - min(h.RefcountOrder, 6)
 	blocks := (s.im.Clusters() + 1<<blockBits - 1) >> blockBits
-	s.refcounts = l1Table{at: r.To, entries: s.table(r, refcountTableLimit, min(blocks*entrySize, refcountTableLimit)) / entrySize}
+	s.refcounts = l1Table{at: r.To, entries: s.table(r, header.MaxRefcountTable, min(blocks*entrySize, header.MaxRefcountTable)) / entrySize}
 }
 
 func (s *scan) refcountBlocks() {
@@ -389,7 +389,7 @@ func (s *scan) bitmaps() {
 		s.broken(r, FaultStale, nil)
 		return
 	}
-	if s.table(r, bitmapDirectoryLimit, s.im.ClusterSize()) == 0 {
+	if s.table(r, header.MaxBitmapDirectory, s.im.ClusterSize()) == 0 {
 		return
 	}
 	n := 0

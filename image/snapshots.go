@@ -18,9 +18,6 @@ const (
 	MaxL1Entries     = 32 << 20 / entrySize
 	MaxBitmaps       = 65535
 	MaxBitmapTable   = 1 << 27 // entries
-
-	refcountTableLimit   = 8 << 20           // bytes
-	bitmapDirectoryLimit = 1024 * MaxBitmaps // bytes
 )
 
 // NoIcount is the icount of a snapshot that has none.

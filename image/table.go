@@ -139,7 +139,7 @@ func (im *Image) L1(snapshot int) (Table, error) {
 // RefcountTable returns the refcount table (specification, "Refcounts").
 func (im *Image) RefcountTable() Table {
 	t := Table{Kind: EntryRefcountTable, Role: header.RoleRefcountTable, Offset: im.h.RefcountTableOffset, Bits: 64, Snapshot: Active}
-	return im.bound(t, refcountTableLimit/entrySize, uint64(im.h.RefcountTableClusters)<<(im.clusterBits-3))
+	return im.bound(t, header.MaxRefcountTable/entrySize, uint64(im.h.RefcountTableClusters)<<(im.clusterBits-3))
 }
 
 // Target returns the table that an entry points at: the L2 table of an L1
