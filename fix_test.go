@@ -88,6 +88,8 @@ func TestQEMUHoldsChecked(t *testing.T) {
 		says, warn string
 	}{
 		{[]string{"check", path}, 2, "1 error", "qemu-io (process "},
+		{[]string{"fix", "--plan", path}, 0, "mends 1", "qemu-io (process "},
+		{[]string{"set", "-n", path, "lazy_refcounts=on"}, 0, "lazy_refcounts", "qemu-io (process "},
 		{[]string{"fix", "--yes", path}, 1, "", "qemu-io (process "},
 	} {
 		var out, said bytes.Buffer

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -9,6 +10,17 @@ import (
 	"qedit/header"
 	"qedit/image"
 )
+
+// Refusal says why QEMU would not open an image for a check, "" if it would: see
+// Figures.Refusal. It reads the header, the bitmap directory and what that names.
+func Refusal(ctx context.Context, r io.ReaderAt, size int64, area *header.Area) string {
+	c := newRun(ctx, r, size, area, Options{})
+	if c.im != nil {
+		c.geometry = newGeometry(c.im)
+		c.readDirectory()
+	}
+	return c.refusal()
+}
 
 // refusal says why QEMU does not open the image for a check, "" if it does.
 func (c *run) refusal() string {

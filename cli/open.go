@@ -17,6 +17,7 @@ type sessionFlags struct {
 	env     Env
 	recover choice
 	history choice
+	preview bool // edits are only looked at
 	noLock  bool
 }
 
@@ -41,7 +42,7 @@ func (f *sessionFlags) with(env Env) *sessionFlags {
 }
 
 func (f *sessionFlags) options() editor.Options {
-	return editor.Options{NoHistory: f.history.value == "off", NoLock: f.noLock}
+	return editor.Options{NoHistory: f.history.value == "off", NoLock: f.noLock, Preview: f.preview}
 }
 
 // look opens an image to look at it. A save that was cut short is finished or
@@ -62,10 +63,12 @@ func (f *sessionFlags) look(path string) (*editor.Session, error) {
 
 // edit opens an image to change it. A save that was cut short is finished
 // first, unless a flag says otherwise. A dry run writes nothing, so it cannot do
-// that.
+// that, and locks nothing.
 func (f *sessionFlags) edit(path string, dryRun bool) (*editor.Session, error) {
 	if dryRun {
-		return f.look(path)
+		g := *f
+		g.preview = f.recover.value == "" // else there is something to write
+		return g.look(path)
 	}
 	s, err := f.open(path)
 	if err != nil {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"qedit/check"
 	"qedit/editor"
 	"qedit/header"
 )
@@ -36,8 +38,9 @@ members are named like fields, as get -o json prints it, or what info -o json
 prints. Of the latter it sets what differs; a member that is left out stays.
 
 Nothing is written when anything is refused: a value that does not fit, or one
-that breaks a rule that holds now. --raw allows broken rules; what bytes mean in
-tables is not looked at.
+that breaks a rule that holds now, or after which QEMU would not open the image.
+--raw allows broken rules; what bytes mean in tables is not looked at. A dry run
+locks nothing, and works on an image in use.
 
 Rules that are broken still go to standard error.
 
@@ -86,6 +89,11 @@ unless it says so; 2 wrong usage.`,
 			if err := w.apply(s, raw); err != nil {
 				return refusal(err)
 			}
+			if !raw {
+				if err := stillOpens(cmd.Context(), s); err != nil {
+					return nothingWritten(err)
+				}
+			}
 			return saveAndPrint(env, flags, out, args[0], s, dryRun)
 		},
 	}
@@ -106,4 +114,14 @@ func refusal(err error) error {
 		return fmt.Errorf("%w\nnothing was written; --raw allows it", err)
 	}
 	return nothingWritten(err)
+}
+
+// stillOpens fails where QEMU opens the image as it is on disk, and would not as
+// it is edited.
+func stillOpens(ctx context.Context, s *editor.Session) error {
+	now := check.Refusal(ctx, s.View(), s.Size(), s.Area())
+	if now == "" || check.Refusal(ctx, s.Base(), s.OnDiskSize(), s.OnDisk()) != "" {
+		return nil
+	}
+	return fmt.Errorf("refused, QEMU would not open the image any more: %s; --raw does it all the same", now)
 }

@@ -44,10 +44,13 @@ func (s *Session) lock() error {
 	return &LockError{"--no-lock edits without them; see to it then that nobody else uses the image", err}
 }
 
+// errPreview says that edits were only to be looked at.
+var errPreview = errors.New("these edits are only looked at: the session was opened for a preview")
+
 // hold makes the image this session's to edit: it takes the locks, and looks
 // whether someone was cut short in a save since this session looked.
 func (s *Session) hold() error {
-	if s.holding {
+	if s.holding || s.preview {
 		return nil
 	}
 	if err := s.lock(); err != nil {

@@ -95,7 +95,10 @@ type Save struct {
 // before Ended has taken it. It fails with ErrUnfinished, and with a
 // *ForeignError where the image has been changed by someone else.
 func (s *Session) Begin() (*Save, error) {
-	if s.unfinished != nil {
+	switch {
+	case s.preview:
+		return nil, errPreview
+	case s.unfinished != nil:
 		return nil, ErrUnfinished
 	}
 	if err := s.hold(); err != nil {

@@ -43,6 +43,7 @@ type Session struct {
 	log     *log      // of edits that are not saved; nil while there are none, or none is kept
 	logging bool
 
+	preview bool // edits are never saved
 	locks   bool // QEMU's locks are taken to edit
 	locked  bool // they are taken
 	holding bool // the image is this session's to edit
@@ -69,6 +70,10 @@ type Options struct {
 	Unsaved bool
 	// NoLock takes no locks: for file systems that have none.
 	NoLock bool
+	// Preview is for edits that are only looked at: nothing is locked, the image
+	// is not opened for writing, and Save fails. It works on what may only be
+	// read, and while others have the image.
+	Preview bool
 }
 
 // revision is a state of the image in the tree of all states there were. An
@@ -111,7 +116,7 @@ func New(image store.Image, o Options) (*Session, error) {
 	root := &revision{}
 	s := &Session{
 		image: image, current: root, saved: root,
-		dir: o.Dir, history: !o.NoHistory, logging: o.Unsaved && o.Dir != nil, locks: !o.NoLock,
+		dir: o.Dir, history: !o.NoHistory, logging: o.Unsaved && o.Dir != nil, locks: !o.NoLock, preview: o.Preview,
 	}
 	if err := s.reread(); err != nil {
 		return nil, err

@@ -471,3 +471,25 @@ func TestOpensHugeFiles(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Edits for a preview are seen and never saved, and nothing is asked of an image
+// that may only be read.
+func TestPreview(t *testing.T) {
+	m := &store.Faulty{Image: store.NewMemory(sample(t, "v3_default"))}
+	s, err := editor.New(m, editor.Options{Preview: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, s, "lazy_refcounts", "on")
+	if n := len(s.Plan().Changes); n != 1 {
+		t.Errorf("%d changes are planned", n)
+	}
+	if err := s.Save(); err == nil {
+		t.Error("it was saved")
+	}
+	for _, c := range m.Calls() {
+		if c.Op == store.OpOpen || c.Op == store.OpWrite {
+			t.Errorf("%v", c)
+		}
+	}
+}
