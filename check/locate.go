@@ -193,7 +193,7 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 		f := base
 		name := v.Field[strings.LastIndexByte(v.Field, '.')+1:]
 		f.Kind, f.Found, f.Want = k, fmt.Sprintf("%s is %s, and must %s", name, v.Value, v.Must), v.Want
-		f.doubtful = astray && (k == kindL1Reserved || k == kindL2Reserved || k == kindBlockReserved)
+		f.doubtful = f.doubtful || astray && (k == kindL1Reserved || k == kindL2Reserved || k == kindBlockReserved)
 		l.grow(f, v.Must, number)
 	}
 }
@@ -247,14 +247,14 @@ func (l *locator) flush() {
 
 // blocks looks at the entries of the refcount table.
 func (l *locator) blocks() {
-	t, cause := l.im.RefcountTable(), l.tableCause()
+	t, cause, doubtful := l.im.RefcountTable(), l.tableCause(), l.doubtfulTable()
 	for i, word := range l.stored.table {
 		at := uint64(image.RefcountTableEntry(word).Offset())
 		if word == 0 || image.RefcountTableEntry(word).Reserved() == 0 && l.aligned(at) && at < l.size {
 			continue
 		}
 		e := l.im.Entry(t, uint64(i))
-		base := Finding{Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		base := Finding{doubtful: doubtful, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
 		l.violations(&e, base, uint64(i))
 		for _, g := range l.growing {
 			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {

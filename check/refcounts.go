@@ -107,10 +107,10 @@ func (l *locator) explains(all []suspicion) string {
 func (l *locator) refcounts() {
 	slices.SortStableFunc(l.lost, func(a, b lostPointer) int { return cmp.Compare(a.level, b.level) })
 	all := l.suspicions()
-	others := l.explains(all)
+	others, doubtful := l.explains(all), l.doubtfulBlocks()
 	tell := func(m mismatch, cause string) {
 		f := l.mismatchFinding(&m)
-		f.Cause = cause
+		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock]
 		if f.Cause == "" && f.Kind != kindRefcountOverflow {
 			f.Cause = l.blockCause(m.first >> l.perBlock)
 		}
@@ -131,6 +131,49 @@ func (l *locator) refcounts() {
 			tell(m, "")
 		}
 	}
+}
+
+// absurd is by how much a refcount is more than the references where nothing that
+// went wrong with it explains that.
+const absurd = 16
+
+// doubtfulBlocks returns the refcount blocks that do not look like any: of the
+// refcounts there that are wrong half are absurd, and these are three or more.
+// They may be guest data, by a damaged pointer.
+func (l *locator) doubtfulBlocks() map[uint64]bool {
+	wrong, odd := map[uint64]uint64{}, map[uint64]uint64{}
+	for _, m := range l.wrong {
+		for rest := m; rest.n > 0; {
+			block := rest.first >> l.perBlock
+			n := min(rest.n, (block+1)<<l.perBlock-rest.first)
+			if wrong[block] += n; m.stored > m.refs && m.stored-m.refs > absurd {
+				odd[block] += n
+			}
+			rest.first, rest.n = rest.first+n, rest.n-n
+		}
+	}
+	doubtful := map[uint64]bool{}
+	for block, n := range odd {
+		doubtful[block] = n >= 3 && n*2 >= wrong[block]
+	}
+	return doubtful
+}
+
+// doubtfulTable reports whether the refcount table does not look like one: most
+// of its entries, and three or more, have reserved bits, or an offset that is
+// that of no cluster.
+func (l *locator) doubtfulTable() bool {
+	entries, odd := 0, 0
+	for _, word := range l.stored.table {
+		if word == 0 {
+			continue
+		}
+		entries++
+		if e := image.RefcountTableEntry(word); e.Reserved() != 0 || !l.aligned(uint64(e.Offset())) || uint64(e.Offset()) >= l.size {
+			odd++
+		}
+	}
+	return odd >= 3 && odd*2 > entries
 }
 
 // blockCause returns the ID of what is wrong with the refcount block, or the
