@@ -1,7 +1,6 @@
 package image_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"qedit/image"
+	"qedit/internal/qemutest"
 )
 
 // overNBD serves an image with qemu-nbd while commands of qemu-io go to it.
@@ -39,13 +38,7 @@ func overNBD(t *testing.T, path string, commands []string) {
 
 // Images that qemu-nbd wrote to are as QEMU's other tools see them.
 func TestQEMUNBD(t *testing.T) {
-	needQEMU(t)
-	if _, err := exec.LookPath("qemu-nbd"); err != nil {
-		if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("needs qemu-nbd")
-	}
+	qemutest.Need(t, "qemu-img", "qemu-io", "qemu-nbd")
 	r := rand.New(rand.NewPCG(11, 12))
 	for _, options := range []string{"cluster_size=64k", "cluster_size=4k,refcount_bits=8", "extended_l2=on", "compat=0.10", "lazy_refcounts=on"} {
 		t.Run(options, func(t *testing.T) {
@@ -67,27 +60,7 @@ func TestQEMUNBD(t *testing.T) {
 				overNBD(t, path, commands)
 				run(t, "qemu-img", "snapshot", "-c", fmt.Sprint("snap ", r.IntN(1000)), path)
 			}
-			im := open(t, path)
-			var want []mapEntry
-			// Of a file with holes QEMU may say that data in them is zero.
-			whole := filepath.Join(dir, "whole.qcow2")
-			if data, err := os.ReadFile(path); err != nil || os.WriteFile(whole, data, 0o600) != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal([]byte(run(t, "qemu-img", "map", "--output=json", whole)), &want); err != nil {
-				t.Fatal(err)
-			}
-			compareExtents(t, extents(t, im, image.Active), want)
-			compareGuest(t, im, image.Active, filepath.Join(dir, "out.raw"), path)
-			all, err := im.Snapshots()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, s := range all {
-				compareSnapshot(t, im, i, s, path)
-			}
-			checkRefcounts(t, im)
-			checkLocate(t, im, r)
+			compareWithQEMU(t, dir, path, r)
 		})
 	}
 }

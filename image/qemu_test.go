@@ -254,27 +254,7 @@ func TestQEMUGuest(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := m.make(t, dir, r)
-			im := open(t, path)
-			var want []mapEntry
-			// Of a file with holes QEMU may say that data in them is zero.
-			whole := filepath.Join(dir, "whole.qcow2")
-			if data, err := os.ReadFile(path); err != nil || os.WriteFile(whole, data, 0o600) != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal([]byte(run(t, "qemu-img", "map", "--output=json", whole)), &want); err != nil {
-				t.Fatal(err)
-			}
-			compareExtents(t, extents(t, im, image.Active), want)
-			compareGuest(t, im, image.Active, filepath.Join(dir, "out.raw"), path)
-			snapshots, err := im.Snapshots()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, s := range snapshots {
-				compareSnapshot(t, im, i, s, path)
-			}
-			checkRefcounts(t, im)
-			checkLocate(t, im, r)
+			compareWithQEMU(t, dir, path, r)
 		})
 	}
 }
@@ -415,4 +395,30 @@ func TestQEMUNoViolations(t *testing.T) {
 			}
 		}
 	}
+}
+
+// compareWithQEMU compares what is read of an image with what QEMU's tools say.
+func compareWithQEMU(t *testing.T, dir, path string, r *rand.Rand) {
+	t.Helper()
+	im := open(t, path)
+	var want []mapEntry
+	// Of a file with holes QEMU may say that data in them is zero.
+	whole := filepath.Join(dir, "whole.qcow2")
+	if data, err := os.ReadFile(path); err != nil || os.WriteFile(whole, data, 0o600) != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(run(t, "qemu-img", "map", "--output=json", whole)), &want); err != nil {
+		t.Fatal(err)
+	}
+	compareExtents(t, extents(t, im, image.Active), want)
+	compareGuest(t, im, image.Active, filepath.Join(dir, "out.raw"), path)
+	snapshots, err := im.Snapshots()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range snapshots {
+		compareSnapshot(t, im, i, s, path)
+	}
+	checkRefcounts(t, im)
+	checkLocate(t, im, r)
 }

@@ -15,6 +15,7 @@ import (
 
 	"qedit/header"
 	"qedit/image"
+	"qedit/internal/qemutest"
 )
 
 const cs = 4096 // bytes of a cluster of built images
@@ -306,20 +307,6 @@ func TestQueryCancel(t *testing.T) {
 	}
 }
 
-// needQEMU skips a test where QEMU's tools are missing. CI sets the variable:
-// there they may not be.
-func needQEMU(t testing.TB) {
-	t.Helper()
-	for _, tool := range []string{"qemu-img", "qemu-io"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("QEDIT_REQUIRE_QEMU") != "" {
-				t.Fatal(err)
-			}
-			t.Skip("needs " + tool)
-		}
-	}
-}
-
 func command(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
@@ -330,7 +317,7 @@ func command(t testing.TB, args ...string) {
 // Queries find in images that QEMU wrote what a simple loop over all entries
 // finds.
 func TestQueriesOnQEMU(t *testing.T) {
-	needQEMU(t)
+	qemutest.Need(t)
 	for _, options := range []string{
 		"cluster_size=65536", "cluster_size=512,refcount_bits=1", "cluster_size=4096,compat=0.10",
 		"cluster_size=16384,extended_l2=on,refcount_bits=64", "cluster_size=2M,compression_type=zstd,refcount_bits=8",

@@ -299,8 +299,7 @@ func (d *fixDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 		return cmd
 	}
 	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.wheel(map[string]int{"up": -1, "k": -1, "shift+tab": -1, "down": 1, "j": 1, "tab": 1,
-			"home": -len(d.finding.Fixes), "g": -len(d.finding.Fixes), "end": len(d.finding.Fixes), "G": len(d.finding.Fixes)}[k.String()])
+		d.wheel(m.choiceStep(k, len(d.finding.Fixes)))
 	}
 	return nil
 }

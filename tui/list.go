@@ -67,3 +67,22 @@ func (l list) motions() []Action {
 		}, "end", "G"),
 	}
 }
+
+// choiceStep returns by how many of n choices of a dialog a key moves.
+func (m *Model) choiceStep(k tea.KeyPressMsg, n int) int {
+	switch page := max(1, m.layout.Height/2); k.String() {
+	case "up", "k", "shift+tab":
+		return -1
+	case "down", "j", "tab":
+		return 1
+	case "pgup":
+		return -page
+	case "pgdown":
+		return page
+	case "home", "g":
+		return -n
+	case "end", "G":
+		return n
+	}
+	return 0
+}

@@ -95,10 +95,7 @@ func (d *referencesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 		return cmd
 	}
 	if k, ok := msg.(tea.KeyPressMsg); ok {
-		page := max(1, m.layout.Height/2)
-		by := map[string]int{"up": -1, "k": -1, "shift+tab": -1, "down": 1, "j": 1, "tab": 1, "pgup": -page, "pgdown": page,
-			"home": -len(d.rows), "g": -len(d.rows), "end": len(d.rows), "G": len(d.rows)}[k.String()]
-		d.wheel(by)
+		d.wheel(m.choiceStep(k, len(d.rows)))
 	}
 	return nil
 }
