@@ -31,10 +31,12 @@ type hexPane struct {
 	stored bool // rows say where they are stored
 
 	// What a frame is drawn from, made after each message: the bytes that are
-	// seen, which of them are there, and which differ from what is on disk.
+	// seen, which of them are there, which differ from what is on disk, and which
+	// from what the image is compared with.
 	buf     []byte
 	have    []bool
 	edited  []bool
+	differs []bool
 	rowInks [32]grid.Ink
 	inkRuns []inkRun            // tables that are seen, by rising offset
 	points  []header.HostOffset // entries of them that point somewhere
@@ -193,9 +195,9 @@ func (m *Model) prepareHex() {
 	h := &m.hex
 	n := min(h.height*h.bytesPerRow(), m.bytesFrom(h.top))
 	if cap(h.buf) < n {
-		h.buf, h.have, h.edited = make([]byte, n), make([]bool, n), make([]bool, n)
+		h.buf, h.have, h.edited, h.differs = make([]byte, n), make([]bool, n), make([]bool, n), make([]bool, n)
 	}
-	h.buf, h.have, h.edited = h.buf[:n], h.have[:n], h.edited[:n]
+	h.buf, h.have, h.edited, h.differs = h.buf[:n], h.have[:n], h.edited[:n], h.differs[:n]
 	m.read(h.buf, h.have, h.top)
 	m.prepareTables()
 	clear(h.edited)
@@ -212,6 +214,19 @@ func (m *Model) prepareHex() {
 			h.edited[o-h.top] = h.edited[o-h.top] || f.New[i] != f.Old[i]
 		}
 	}
+	clear(h.differs)
+	for _, other := range m.counterparts {
+		other.differs(h.top, h.buf, h.differs)
+	}
+}
+
+// counterpart is what the bytes of the image are held against: another image,
+// or the image as it was.
+type counterpart interface {
+	// differs sets those elements of differs whose bytes, of the edited view from
+	// an offset on, are others in the counterpart. It only looks at what is in
+	// memory.
+	differs(at header.HostOffset, data []byte, differs []bool)
 }
 
 // drawHex draws the bytes.
@@ -319,7 +334,7 @@ func (h *hexPane) drawOffset(r grid.Region, y int, at header.HostOffset) {
 }
 
 // drawGutter marks a row: by its severity where something is wrong, else ^ where there is a
-// pointer, and * where there are edits.
+// pointer; and * where there are edits, else # where bytes differ from those of a counterpart.
 func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, last int) {
 	end := at + header.HostOffset(last-first)
 	x := m.hex.offsetColumns() + 1
@@ -331,6 +346,9 @@ func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, la
 	}
 	if mark, ok := m.worstMark(at, end); ok {
 		r.Set(x, y, severityMark(mark), severityInk(mark))
+	}
+	if slices.Contains(m.hex.differs[first:last], true) {
+		r.Set(x+1, y, '#', inkHigh|grid.Bold)
 	}
 	if slices.Contains(m.hex.edited[first:last], true) {
 		r.Set(x+1, y, '*', inkWarn|grid.Bold)
@@ -353,6 +371,11 @@ func (m *Model) inks(at header.HostOffset, first, last int) *[32]grid.Ink {
 	for _, p := range m.marksIn(at, end) {
 		for o := max(p.from, at); p.field && o < min(p.to, end); o++ {
 			inks[o-at] = severityInk(p.severity)
+		}
+	}
+	for i, differs := range m.hex.differs[first:last] {
+		if differs {
+			inks[i] = inkHigh | grid.Bold
 		}
 	}
 	for i, edited := range m.hex.edited[first:last] {

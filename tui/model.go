@@ -105,6 +105,8 @@ type Model struct {
 
 	searching searching
 	data      dataInspector
+
+	counterparts []counterpart // that the bytes on the screen are held against
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
