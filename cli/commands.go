@@ -13,6 +13,7 @@ import (
 
 	"qedit/editor"
 	"qedit/header"
+	"qedit/review"
 )
 
 // maxLine is how long a command line may be, bytes; systems take 128 KiB for one
@@ -161,7 +162,7 @@ func commandOf(path string, size int64, t editor.Transaction, before, after *edi
 	}
 	raw := t.Raw
 	settings := bytesOf(t.Replacements)
-	if len(settings) > maxNamed {
+	if len(settings) > review.MaxChanges {
 		before = nil // as bytes it is too much for a line anyway
 	}
 	if before != nil && after != nil {
@@ -273,7 +274,7 @@ func bytesOf(runs []editor.Replacement) []setting {
 // fields have one.
 func settingsOf(size int64, t editor.Transaction, before, after *editor.Overlaid) []setting {
 	all := headerSettings(before.Area, after.Area)
-	n, err := newNamer(before, after, size, size, before.Area, after.Area)
+	n, err := review.Edit{Before: before, After: after, From: size, To: size, Was: before.Area, Is: after.Area}.Namer()
 	end := max(before.Area.End(), after.Area.End())
 	seen := map[string]bool{}
 	for _, r := range t.Replacements {
@@ -285,13 +286,13 @@ func settingsOf(size int64, t editor.Transaction, before, after *editor.Overlaid
 		}
 		rest := []editor.Replacement{r}
 		if err == nil {
-			var named []namedChange
-			named, rest = n.name(r)
+			var named []review.Change
+			named, rest = n.Name(r)
 			for _, c := range named {
-				if !seen[c.path] {
-					all = append(all, setting{c.path, c.value})
+				if !seen[c.Path] {
+					all = append(all, setting{c.Path, c.Value})
 				}
-				seen[c.path] = true
+				seen[c.Path] = true
 			}
 		}
 		all = append(all, bytesOf(rest)...)

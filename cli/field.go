@@ -108,19 +108,14 @@ func getEntry(values *object, s *editor.Session, path string, asJSON bool) error
 		default:
 			values.add(path, header.Printable(string(data)))
 		}
-	case isSwitch(&n) && asJSON:
+	case n.Switch() && asJSON:
 		values.add(path, n.Value != 0)
-	case isSwitch(&n):
+	case n.Switch():
 		values.add(path, n.Text)
 	default:
 		values.add(path, n.Value)
 	}
 	return nil
-}
-
-// isSwitch reports whether a field is on or off.
-func isSwitch(n *image.Node) bool {
-	return n.Row != nil && n.Row.Low == n.Row.High && len(n.Row.Values) == 2
 }
 
 func atLeast(n int, names string) cobra.PositionalArgs {

@@ -13,6 +13,7 @@ import (
 
 	"qedit/check"
 	"qedit/header"
+	"qedit/review"
 )
 
 func newFix(env Env, flags *sessionFlags) *cobra.Command {
@@ -103,7 +104,7 @@ func (f *fixCommand) run(ctx context.Context, path string, wanted []string) erro
 		return nothingWritten(err)
 	}
 	o := outcome{path: path, plan: s.Plan(), before: before, done: done}
-	nameChanges(s, &o.plan)
+	o.plan.Changes = review.Pending(s).Changes(o.plan)
 	if f.out.value != "json" {
 		o.print(f.env.Stdout)
 	}

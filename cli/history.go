@@ -9,6 +9,7 @@ import (
 
 	"qedit/editor"
 	"qedit/header"
+	"qedit/review"
 )
 
 func newHistory(env Env, flags *sessionFlags) *cobra.Command {
@@ -152,7 +153,7 @@ Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 // the plan.
 func saveAndPrint(env Env, flags *sessionFlags, out *choice, path string, s *editor.Session, dryRun bool) error {
 	plan := s.Plan()
-	nameChanges(s, &plan)
+	plan.Changes = review.Pending(s).Changes(plan)
 	saved := !dryRun && !plan.Empty()
 	if !dryRun {
 		if err := s.Save(); err != nil {

@@ -49,11 +49,16 @@ func (t Transaction) inverse() Transaction {
 	return inverse
 }
 
-// Bytes returns the number of bytes that it replaces.
+// Bytes returns the number of bytes that it changes, those included that the file
+// gets by it.
 func (t Transaction) Bytes() int {
 	n := 0
 	for _, r := range t.Replacements {
-		n += len(r.New)
+		for i, b := range r.New {
+			if b != r.Old[i] || t.Grow != nil && int64(r.Offset)+int64(i) >= t.Grow.From {
+				n++
+			}
+		}
 	}
 	return n
 }

@@ -20,6 +20,11 @@ type Node struct {
 	Violations []header.Violation
 }
 
+// Switch reports whether the field is on or off.
+func (n *Node) Switch() bool {
+	return n.Row != nil && n.Row.Low == n.Row.High && len(n.Row.Values) == 2
+}
+
 // EntryNodes returns the fields of an entry of a table, in the order of their
 // bytes and of rising bits; none where the entry cannot be read.
 func (im *Image) EntryNodes(e *Entry) []Node {

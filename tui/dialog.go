@@ -6,7 +6,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"qedit/editor"
 	"qedit/header"
+	"qedit/review"
 	"qedit/tui/grid"
 )
 
@@ -252,8 +254,15 @@ func (m *Model) abandon() tea.Cmd {
 // reviewDialog lists what a save would do, field by field.
 type reviewDialog struct {
 	lines
-	quit bool // after the save
-	sure bool // that rules may be broken has been confirmed
+	quit    bool            // after the save
+	sure    bool            // that rules may be broken has been confirmed
+	changes []editor.Change // entries by their names, once they are known
+}
+
+// namedMsg brings the changes of a review by the names of their fields.
+type namedMsg struct {
+	dialog  *reviewDialog
+	changes []editor.Change
 }
 
 // review opens the list of what a save would do.
@@ -269,8 +278,10 @@ func (m *Model) review(quit bool) tea.Cmd {
 		}
 		return nil
 	}
-	m.open(&reviewDialog{quit: quit, sure: !m.plan.Raw()})
-	return nil
+	d := &reviewDialog{quit: quit, sure: !m.plan.Raw(), changes: m.plan.Changes}
+	m.open(d)
+	edit, plan := review.Pending(m.session), m.plan
+	return func() tea.Msg { return namedMsg{d, edit.Changes(plan)} }
 }
 
 func (d *reviewDialog) update(m *Model, msg tea.Msg) tea.Cmd {
@@ -309,7 +320,7 @@ const (
 func (d *reviewDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, _ := screen.Size()
 	width := min(w, 100)
-	rows := reviewRows(m, width-4)
+	rows := d.rows(m, width-4)
 	r := drawBox(m, screen, "review and save", inkWarn, width, len(rows), d.buttons())
 	value := valueColumn(width - 4)
 	d.lines.draw(r, len(rows), func(r grid.Region, i int) {
@@ -333,9 +344,9 @@ func valueColumn(width int) int {
 	return 0
 }
 
-// reviewRows lists the changes of the plan, the rules that they would break, and
+// rows lists the changes of the plan, the rules that they would break, and
 // what a save does.
-func reviewRows(m *Model, width int) []reviewRow {
+func (d *reviewDialog) rows(m *Model, width int) []reviewRow {
 	var rows []reviewRow
 	text := func(ink grid.Ink, s string) {
 		for _, l := range wrap(s, width-reviewName) {
@@ -343,7 +354,7 @@ func reviewRows(m *Model, width int) []reviewRow {
 		}
 	}
 	value := valueColumn(width)
-	for _, c := range m.plan.Changes {
+	for _, c := range d.changes {
 		name := c.Path
 		if name == "" {
 			name = "bytes"

@@ -50,6 +50,13 @@ func TestEditEntry(t *testing.T) {
 	s.keys(":snapshot[0].vm_clock_nsec", "enter", "f2", "ctrl+u", "77", "enter").want("* snapshot[0].vm_clock_nsec: 77", "1 edit")
 }
 
+// The review of a save names fields of entries, not bytes.
+func TestReviewEntry(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	s.keys(":l1[0].l2[8].copied", "enter", "~", ":refcount_table[0].block[3]", "enter", "+", ":0x26000", "enter", "i", "a", "b", "esc")
+	s.keys("ctrl+s").want("l1[0].l2[8].copied", "on → off", "refcount_table[0].block[3]", "0x26000     bytes")
+}
+
 // The inspector says what an edited entry, or field of one, was.
 func TestEntryOnDisk(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)

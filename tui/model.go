@@ -307,6 +307,8 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.guest.pages.take(msg)
 	case jobMsg:
 		return m.jobMoved(msg)
+	case namedMsg:
+		msg.dialog.changes = msg.changes
 	case endMsg:
 		return m.end()
 	case holdersMsg:

@@ -137,7 +137,7 @@ func TestReviewWraps(t *testing.T) {
 	s := openScreen(t, "overlay", 80, 24)
 	s.keys(":set backing_file", "enter", "ctrl+u", name, "enter", "ctrl+s").want("base.qcow2 →")
 	var all strings.Builder
-	for _, r := range reviewRows(s.Model, 76) {
+	for _, r := range (&reviewDialog{changes: s.plan.Changes}).rows(s.Model, 76) {
 		if n := len(r.new); valueColumn(76)+n > 76 {
 			t.Errorf("%d columns: %q", n, r.new)
 		}

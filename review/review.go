@@ -1,4 +1,7 @@
-package cli
+// Package review tells a plan of edits in the words of the format: which fields
+// of which entries the bytes are that lie beyond the header area, which package
+// editor does not know.
+package review
 
 import (
 	"fmt"
@@ -10,45 +13,57 @@ import (
 	"qedit/image"
 )
 
-// namedChange is a field of an entry that an edit changes.
-type namedChange struct {
-	path     string
-	at       header.HostOffset
-	old, new string // as people read them
-	value    string // as set takes it
+// A Change is a field of an entry that an edit changes.
+type Change struct {
+	editor.Change
+	Value string // the new one, as an edit of the field takes it
 }
 
-// A namer names bytes beyond the header area that an edit changes: which fields
+// An Edit is an image before and after edits.
+type Edit struct {
+	Before, After io.ReaderAt
+	From, To      int64 // lengths of the two, bytes
+	Was, Is       *header.Area
+}
+
+// Pending returns what a session has not saved. Nothing is read; it stays as it
+// is while edits go on.
+func Pending(s *editor.Session) Edit {
+	return Edit{s.Base(), s.View(), s.OnDiskSize(), s.Size(), s.OnDisk(), s.Area()}
+}
+
+// A Namer names bytes beyond the header area that an edit changes: which fields
 // of which entries they are.
-type namer struct {
+type Namer struct {
 	was, is *image.Image // before and after the edit
 	misses  int          // how many more places may be looked for in vain
 	changes int          // how many more changes are named
 }
 
-// Bounds of what is looked for: bytes that belong to no table cost a walk.
-const (
-	maxMisses = 16
-	maxNamed  = 1000
-)
+// MaxChanges is how many changes of one edit are named; the rest stays bytes.
+const MaxChanges = 1000
 
-// newNamer returns a namer for an edit that leads from one image of so many bytes
-// to another.
-func newNamer(before, after io.ReaderAt, from, to int64, was, is *header.Area) (*namer, error) {
-	a, err := image.New(before, from, was)
+// maxMisses bounds what is looked for in vain: bytes that belong to no table cost
+// a walk.
+const maxMisses = 16
+
+// Namer returns one for the edit. It refuses headers that give no size of
+// clusters.
+func (e Edit) Namer() (*Namer, error) {
+	was, err := image.New(e.Before, e.From, e.Was)
 	if err != nil {
 		return nil, err
 	}
-	b, err := image.New(after, to, is)
-	return &namer{a, b, maxMisses, maxNamed}, err
+	is, err := image.New(e.After, e.To, e.Is)
+	return &Namer{was, is, maxMisses, MaxChanges}, err
 }
 
-// name returns the changes to fields in a run of bytes, in order, and the parts
+// Name returns the changes to fields in a run of bytes, in order, and the parts
 // of it that are no fields.
-func (n *namer) name(w editor.Replacement) (named []namedChange, rest []editor.Replacement) {
+func (n *Namer) Name(w editor.Replacement) (named []Change, rest []editor.Replacement) {
 	for at := w.Offset; at < w.End(); {
 		var end header.HostOffset
-		var changes []namedChange
+		var changes []Change
 		if n.misses > 0 && n.changes > 0 {
 			changes, end = n.at(at)
 		}
@@ -71,7 +86,7 @@ func (n *namer) name(w editor.Replacement) (named []namedChange, rest []editor.R
 
 // at returns the changes of the entry or field that a byte belongs to, and where
 // that ends; 0 where it belongs to none.
-func (n *namer) at(at header.HostOffset) (changes []namedChange, end header.HostOffset) {
+func (n *Namer) at(at header.HostOffset) (changes []Change, end header.HostOffset) {
 	l := n.is.Locate(at)
 	record, field, isField := strings.Cut(l.Field, ".")
 	switch {
@@ -96,7 +111,7 @@ func (n *namer) at(at header.HostOffset) (changes []namedChange, end header.Host
 
 // entry returns the changes of an entry of a table: of its fields, or of the
 // entry as a whole where it has other fields than before.
-func (n *namer) entry(t image.Table, i uint64) []namedChange {
+func (n *Namer) entry(t image.Table, i uint64) []Change {
 	was, is := n.was.Entry(t, i), n.is.Entry(t, i)
 	if was.Word == is.Word && was.Bitmap == is.Bitmap {
 		return nil
@@ -111,9 +126,9 @@ func (n *namer) entry(t image.Table, i uint64) []namedChange {
 		if was.Err == nil && !was.Missing {
 			old = n.was.Describe(&was)
 		}
-		return []namedChange{{is.Path(), is.Offset, old, n.is.Describe(&is), value}}
+		return []Change{{editor.Change{Path: is.Path(), Offset: is.Offset, Old: old, New: n.is.Describe(&is)}, value}}
 	}
-	var changes []namedChange
+	var changes []Change
 	for j := range new {
 		changes = n.part(changes, &old[j], &new[j])
 	}
@@ -121,7 +136,7 @@ func (n *namer) entry(t image.Table, i uint64) []namedChange {
 }
 
 // part adds the change of a field.
-func (n *namer) part(changes []namedChange, was, is *image.Node) []namedChange {
+func (n *Namer) part(changes []Change, was, is *image.Node) []Change {
 	value := is.Text
 	switch {
 	case is.Row == nil:
@@ -135,18 +150,18 @@ func (n *namer) part(changes []namedChange, was, is *image.Node) []namedChange {
 		}
 	case was.Value == is.Value:
 		return changes
-	case isSwitch(is):
+	case is.Switch():
 	case is.Field.Kind == header.Offset || is.Field.Kind == header.Mask:
 		value = fmt.Sprintf("0x%x", is.Value)
 	default:
 		value = fmt.Sprint(is.Value)
 	}
-	return append(changes, namedChange{is.Path, is.Offset, was.Text, is.Text, value})
+	return append(changes, Change{editor.Change{Path: is.Path, Offset: is.Offset, Old: was.Text, New: is.Text}, value})
 }
 
 // added returns what the clusters of a range are that the file gets: as tables,
 // not entry by entry.
-func (n *namer) added(at, end header.HostOffset) []editor.Change {
+func (n *Namer) added(at, end header.HostOffset) []editor.Change {
 	var changes []editor.Change
 	cs := header.HostOffset(n.is.ClusterSize())
 	for at &^= cs - 1; at < end; at += cs {
@@ -165,14 +180,14 @@ func (n *namer) added(at, end header.HostOffset) []editor.Change {
 	return changes
 }
 
-// nameChanges puts the fields of entries in the place of bytes in a plan, where
-// these are known.
-func nameChanges(s *editor.Session, p *editor.Plan) {
-	n, err := newNamer(s.Base(), s.View(), p.From, p.To, s.OnDisk(), s.Area())
+// Changes returns the changes of a plan for the edit with the fields of entries
+// in the place of bytes, where these are known. It reads tables, of both images.
+func (e Edit) Changes(p editor.Plan) []editor.Change {
+	n, err := e.Namer()
 	if err != nil {
-		return // bytes they are
+		return p.Changes // bytes they are
 	}
-	end := max(s.OnDisk().End(), s.Area().End())
+	end := max(e.Was.End(), e.Is.End())
 	var changes []editor.Change
 	for _, c := range p.Changes {
 		if c.Path != "" {
@@ -193,15 +208,15 @@ func nameChanges(s *editor.Session, p *editor.Plan) {
 			}
 			w = editor.Replacement{Offset: w.Offset, Old: w.Old[:grown-w.Offset], New: w.New[:grown-w.Offset]}
 		}
-		named, rest := n.name(w)
+		named, rest := n.Name(w)
 		for _, c := range named {
-			changes = append(changes, editor.Change{Path: c.path, Offset: c.at, Old: c.old, New: c.new})
+			changes = append(changes, c.Change)
 		}
 		for _, r := range rest {
 			changes = append(changes, editor.Change{Offset: r.Offset, Old: editor.HexBytes(r.Old), New: editor.HexBytes(r.New)})
 		}
 	}
-	p.Changes = merged(changes)
+	return merged(changes)
 }
 
 // merged leaves out a change that is told already: writes that touch several
