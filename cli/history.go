@@ -129,13 +129,16 @@ Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 				return err
 			}
 			defer s.Close()
-			for range count {
+			for taken := range count {
 				if _, ok, err := s.Undo(); err != nil {
 					return err
 				} else if !ok {
 					flags.notices(args[0], s)
 					if _, err := s.History(); err != nil {
 						return err // it cannot be looked at
+					}
+					if taken > 0 {
+						return fmt.Errorf("only %s can be taken back, of %d asked for; nothing was written", counted(taken, "transaction"), count)
 					}
 					return errors.New("nothing is left in the history to take back; nothing was written")
 				}

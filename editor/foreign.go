@@ -58,7 +58,7 @@ type ForeignError struct {
 
 // Error lists the changes.
 func (e *ForeignError) Error() string {
-	return "the image was changed by another program since it was read; nothing was written, your edits are kept\n  " +
+	return "the image was changed by another program since it was read; nothing was written\n  " +
 		strings.ReplaceAll(e.Foreign.String(), "\n", "\n  ")
 }
 

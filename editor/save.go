@@ -32,11 +32,10 @@ func (e *SaveError) Error() string {
 	if e.Written > 0 {
 		state = fmt.Sprintf("%d of %s may have changed on disk", e.Written, counted(e.Total, "range"))
 	}
-	kept := "your edits are kept"
 	if e.Journal != "" {
-		kept += ", and the journal in " + e.Journal + " has the bytes before and after: finish the save, or take it back"
+		state += "; the journal in " + e.Journal + " has the bytes before and after: finish the save, or take it back"
 	}
-	return fmt.Sprintf("not saved: %s%s failed: %v; %s, %s", e.Step, where, e.Err, state, kept)
+	return fmt.Sprintf("not saved: %s%s failed: %v; %s", e.Step, where, e.Err, state)
 }
 
 // Unwrap returns what went wrong.
@@ -59,7 +58,7 @@ type Conflict struct {
 
 // Error lists the ranges.
 func (e *ConflictError) Error() string {
-	msg := "not saved: the image was changed by another program since it was read; nothing was written, your edits are kept"
+	msg := "not saved: the image was changed by another program since it was read; nothing was written"
 	if e.Size != e.Expected {
 		msg += fmt.Sprintf("\n  the file has %d bytes, expected %d", e.Size, e.Expected)
 	} else if len(e.Conflicts) == 0 {

@@ -260,7 +260,7 @@ func TestSaveFails(t *testing.T) {
 		}
 		return nil
 	}
-	s.keys("space", "ctrl+s", "enter").want("not saved", "no space left on device", "your edits are kept").keys("esc").want("unfinished save", "1 of 1 range may be on disk")
+	s.keys("space", "ctrl+s", "enter").want("not saved", "no space left on device", "Your edits are kept").keys("esc").want("unfinished save", "1 of 1 range may be on disk")
 	s.keys("esc").want("*1 edit", "UNFINISHED SAVE")
 	s.keys("u").want("unfinished save").keys("f").want("no space left on device").keys("esc")
 	image.Fail = nil

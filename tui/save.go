@@ -53,7 +53,7 @@ func (m *Model) saved(msg savedMsg) tea.Cmd {
 	m.loadHistory()
 	if err != nil {
 		m.askUnfinished() // below what went wrong
-		m.open(&textDialog{title: "not saved", text: header.Harmless(err.Error()), ink: inkWrong})
+		m.open(&textDialog{title: "not saved", text: header.Harmless(err.Error()) + "\n\nYour edits are kept.", ink: inkWrong})
 	} else {
 		m.message = message{"saved and read back", inkGood}
 		m.tellNotices()
