@@ -115,7 +115,7 @@ func (m *Model) tourWords(text string) []tourWord {
 			add(inkText, p.text)
 			continue
 		}
-		add(inkField|grid.Bold, strings.ReplaceAll(m.tourKey(p), " ", "\u00a0"))
+		add(inkField|grid.Bold, m.tourKey(p))
 	}
 	return words
 }

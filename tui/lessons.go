@@ -31,7 +31,7 @@ var lessons = []lesson{
 	},
 	{
 		file: "3-power.qcow2", title: "The power cut",
-		about: "The host went down while the guest wrote. Do not just clear the flag.",
+		about: "The host went down while it wrote. Do not just clear the flag.",
 		steps: []tourStep{
 			{"The host went down while the guest wrote: the dirty flag is set. Scripts that clear it are easy to find; image 5 shows what becomes of that. {check the image} says what is behind the flag.", checked},
 			{"An error, too: {next problem} goes to it.", at(0x12000, 0x14000)},
@@ -47,7 +47,7 @@ var lessons = []lesson{
 		about: "The guest reads zeros, and the usual repair would erase its data.",
 		steps: []tourStep{
 			{"The guest found an empty disk this morning. {guest view} shows the disk as the guest reads it.", func(m *Model) bool { return m.guest.on }},
-			{"Zeros, from the start. {guest view} goes back to the file, {check the image} checks it.", func(m *Model) bool { return !m.guest.on && checked(m) }},
+			{"Broken from the start, which QEMU hides: it reads zeros, without a word. {guest view} goes back to the file, {check the image} checks it.", func(m *Model) bool { return !m.guest.on && checked(m) }},
 			{"{next problem} goes to the first problem.", at(0x6000, 0x6008)},
 			{"The only L1 entry leads to 0x408000, far past the end of the file: all that lies behind it is lost to the guest. {next problem} goes to what follows from that.", at(0x8000, 0xa000)},
 			{"Nine clusters look leaked. qemu-img check calls that \"no harm to data\", and its repair would erase them. But look: this one is a table of pointers. {next step of the tour} goes on.", nil},
