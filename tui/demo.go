@@ -16,6 +16,8 @@ import (
 	"qedit/editor/store"
 )
 
+//go:generate sh demo/make
+
 // demoFiles are the images of the demo, packed.
 //
 //go:embed demo/*.gz
@@ -41,7 +43,15 @@ func RunDemo(image int, o Options) (int, error) {
 	if !term.IsTerminal(os.Stdout.Fd()) {
 		return 1, errors.New("the demo needs a terminal to draw on")
 	}
-	return runOn(o, func(o Options) (*Model, error) { return newDemo(image, o) })
+	var m *Model
+	code, err := runOn(o, func(o Options) (_ *Model, err error) {
+		m, err = newDemo(image, o)
+		return m, err
+	})
+	if m != nil {
+		err = errors.Join(err, m.session.Close())
+	}
+	return code, err
 }
 
 // newDemo returns the model of an editor on an image of the demo; 0 asks which

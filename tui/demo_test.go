@@ -360,6 +360,33 @@ func TestTourScreens(t *testing.T) {
 	}
 }
 
+// The documentation has the tours as they are, with the usual keys.
+func TestDemoReference(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# The demo\n\nMade from the tours; do not edit. `qedit --demo` lists five small broken images, `qedit --demo 3` opens the third.\n\n" +
+		"Each has a tour above the help line: what is wrong, where to look, how to mend it. It goes on by itself once you did what it asks for, " +
+		"and by `gt` at any time. `Esc` and `:end the tour` take it away, `:tour` brings it back where it was, `:images of the demo` lists the images. " +
+		"On screens below 60x20 it is not shown.\n\n" +
+		"The images lie in memory, with their journal and history: checks, edits, saves and undo are those of any image, and no file is written. " +
+		"Each was made by QEMU and then damaged, as [described beside them](../tui/demo/README.md); `go generate ./tui` makes them again.\n")
+	for n, l := range lessons {
+		m := openTour(t, n+1, 80, 24)
+		fmt.Fprintf(&b, "\n## %d. %s\n\n%s\n\n", n+1, l.title, l.about)
+		for i, s := range l.steps {
+			fmt.Fprintf(&b, "%d. ", i+1)
+			for _, p := range tourParts(s.text) {
+				if p.key == "" {
+					b.WriteString(p.text)
+				} else {
+					fmt.Fprintf(&b, "`%s`", m.tourKey(p))
+				}
+			}
+			b.WriteByte('\n')
+		}
+	}
+	document(t, "../docs/demo.md", strings.ReplaceAll(b.String(), "``", ""))
+}
+
 // Outside the demo there is no tour.
 func TestNoTour(t *testing.T) {
 	s := openScreen(t, "plain", 80, 24).keys("gt").want("qedit --demo")
