@@ -224,6 +224,8 @@ func TestBinarySignals(t *testing.T) {
 	}
 }
 
+// The demo saves, and leaves nothing behind: where files of a person, or of the
+// moment, are kept.
 func TestBinaryDemo(t *testing.T) {
 	var env []string
 	var dirs []string

@@ -29,7 +29,7 @@ type demo struct {
 	lesson  int          // from 1 on; 0: this is no demo
 	step    int          // of its tour, from 0 on
 	away    bool         // the tour is not shown
-	walked  map[int]bool // lessons whose tour was walked to its end
+	mended  map[int]bool // images that were mended, and saved
 	options Options      // of the editor, for the next image
 	lines   [][]tourWord // of the step, as wide as the screen
 }
@@ -65,7 +65,7 @@ func newDemo(image int, o Options) (*Model, error) {
 	o.Path = lessons[n-1].file
 	m := New(s, o)
 	o.Notice = "" // is told once
-	m.demo = demo{lesson: n, options: o, walked: map[int]bool{}}
+	m.demo = demo{lesson: n, options: o, mended: map[int]bool{}}
 	if image == 0 {
 		m.open(&demoDialog{})
 	}
@@ -106,7 +106,7 @@ func (m *Model) takeLesson(n int) tea.Cmd {
 	}
 	m.dropAll()
 	next.theme, next.onDark, next.palette, next.mouse, next.frame = m.theme, m.onDark, m.palette, m.mouse, m.frame
-	next.hex.perRow, next.demo.walked = m.hex.perRow, m.demo.walked
+	next.hex.perRow, next.demo.mended = m.hex.perRow, m.demo.mended
 	// Pages of this image that are still on their way are of another time.
 	next.pages.generation = m.pages.generation + 1
 	next.guest.pages.generation = m.guest.pages.generation + 1

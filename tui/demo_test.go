@@ -70,7 +70,7 @@ func (s *screen) walkTour() *screen {
 		}
 		s.followStep()
 	}
-	if s.demo.step != last || !s.demo.walked[n] {
+	if s.demo.step != last || !s.demo.mended[n] {
 		s.t.Fatalf("not at the end:\n%s", s.text())
 	}
 	return s
@@ -127,7 +127,7 @@ func TestTours(t *testing.T) {
 			}
 			s := openTour(t, n, 80, 24).walkTour().want("no edits")
 			after := s.bytes()
-			s.keys("gt").want("five broken images", "+ done")
+			s.keys("gt").want("five broken images", "+ mended")
 
 			guest, was := readDisk(t, after), readDisk(t, before)
 			for i, b := range guest.data {
@@ -255,7 +255,7 @@ func TestTourIsSkipped(t *testing.T) {
 			}
 			s.keys("gt")
 		}
-		if s.session.Modified() || s.session.CanUndo() {
+		if s.session.Modified() || s.session.CanUndo() || s.demo.mended[n] {
 			t.Error("something was edited")
 		}
 	}
@@ -299,7 +299,7 @@ func TestTourKeysOfOnesOwn(t *testing.T) {
 	}
 	s := openTourAs(t, 1, 80, 24, Options{Settings: &set}).want("xt next", "then xt goes on")
 	s.keys("x", "t").want("M-c checks").keys("alt+c").want(":toggle flag or page")
-	s = openTourAs(t, 1, 80, 24, Options{Settings: &set}).walkTour()
+	openTourAs(t, 1, 80, 24, Options{Settings: &set}).walkTour()
 }
 
 // By mouse alone: an image is chosen, steps are gone through, the next is taken.
@@ -360,6 +360,15 @@ func TestTourScreens(t *testing.T) {
 	}
 }
 
+// What stands on the screen beside a tour, as the documentation shows it.
+func TestTourPictures(t *testing.T) {
+	s := openTour(t, 4, 80, 24)
+	for range 4 {
+		s.followStep()
+	}
+	document(t, "../docs/tour.svg", svg(s.frame, coloured(dark, "#1e1e1e", "#d4d4d4")))
+}
+
 // The documentation has the tours as they are, with the usual keys.
 func TestDemoReference(t *testing.T) {
 	var b strings.Builder
@@ -368,7 +377,8 @@ func TestDemoReference(t *testing.T) {
 		"and by `gt` at any time. `Esc` and `:end the tour` take it away, `:tour` brings it back where it was, `:images of the demo` lists the images. " +
 		"On screens below 60x20 it is not shown.\n\n" +
 		"The images lie in memory, with their journal and history: checks, edits, saves and undo are those of any image, and no file is written. " +
-		"Each was made by QEMU and then damaged, as [described beside them](../tui/demo/README.md); `go generate ./tui` makes them again.\n")
+		"Each was made by QEMU and then damaged, as [described beside them](../tui/demo/README.md); `go generate ./tui` makes them again.\n\n" +
+		"![A tour: which key to press next, and why](tour.svg)\n")
 	for n, l := range lessons {
 		m := openTour(t, n+1, 80, 24)
 		fmt.Fprintf(&b, "\n## %d. %s\n\n%s\n\n", n+1, l.title, l.about)

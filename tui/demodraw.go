@@ -12,7 +12,7 @@ import (
 const demoWidth = 76 // columns of the list of images
 
 // demoNote stands below the list.
-const demoNote = "They lie in memory: save as you like, nothing is written to a disk, and nothing stays."
+const demoNote = "They lie in memory: save as you like, nothing is written to a disk. Opened again, an image is as broken as before."
 
 func (d *demoDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, _ := screen.Size()
@@ -49,8 +49,8 @@ func (d *demoDialog) drawLesson(m *Model, r grid.Region, n, line int) {
 	case 0:
 		r.Text(2, 0, inkBright|grid.Panel, fmt.Sprint(n+1))
 		x := r.Fit(5, 0, width-5, inkBright|grid.Panel, lessons[n].title)
-		if m.demo.walked[n+1] && x+6 < width {
-			r.TextRight(width-1, 0, inkGood|grid.Panel, "+ done")
+		if m.demo.mended[n+1] && x+10 < width {
+			r.TextRight(width-1, 0, inkGood|grid.Panel, "+ mended")
 		}
 		if n == d.at {
 			r.Set(0, 0, '▸', inkField|grid.Bold|grid.Panel)

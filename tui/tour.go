@@ -97,8 +97,8 @@ func (m *Model) tourGoesOn() {
 	for d.step < last && m.tourStep().done != nil && m.tourStep().done(m) {
 		d.step++
 	}
-	if d.step == last {
-		d.walked[d.lesson] = true
+	if saved(m) && mended(m) {
+		d.mended[d.lesson] = true
 	}
 }
 
