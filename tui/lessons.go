@@ -35,7 +35,7 @@ var lessons = []lesson{
 		steps: []tourStep{
 			{"The host went down while the guest wrote: the dirty flag is set. Scripts that clear it are easy to find; image 5 shows what becomes of that. {check the image} says what is behind the flag.", checked},
 			{"An error, too: {next problem} goes to it.", at(0x12000, 0x14000)},
-			{"These are the guest's photos, but four clusters of them count as free: their refcounts never came to the disk. With the flag off, the next write takes them. {next step of the tour} goes on.", nil},
+			{"These are the guest's photos, but their four clusters count as free: the refcounts never came to the disk. With the flag off, the next write takes them. {next step of the tour} goes on.", nil},
 			{"qemu-img check -r leaks fails on this, and clears the flag all the same. {fix} raises the refcounts of all four.", gone("refcount-zero")},
 			{"Now the refcounts are right, and the flag can go: {next problem} goes to it, {fix} clears it. ({~mend the image} does all that needs no choice, in the right order.)", mended},
 			{"Two edits. {review and save} lists them, byte by byte, with what they mend; {'enter} saves.", saved},
