@@ -116,7 +116,7 @@ func (m *Model) takeLesson(n int) tea.Cmd {
 	if err := before.Close(); err != nil {
 		m.fail(err)
 	}
-	return nil
+	return m.Init()
 }
 
 // dropAll ends all work in the background.
