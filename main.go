@@ -2,15 +2,11 @@
 package main
 
 import (
-	_ "embed"
 	"os"
 
 	"qedit/cli"
 	"qedit/tui"
 )
-
-//go:embed testdata/images/demo.qcow2
-var sample []byte
 
 func main() {
 	os.Exit(cli.Main(os.Args[1:], cli.Env{
@@ -19,12 +15,15 @@ func main() {
 		Stderr:   os.Stderr,
 		Themes:   tui.Themes(),
 		Switches: tui.Switches(),
-		Sample:   sample,
 		Edit:     edit,
 	}))
 }
 
-// edit runs the editor on the screen.
+// edit runs the editor on the screen, or its demo.
 func edit(o cli.EditOptions) (int, error) {
-	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), ASCII: tui.Switch(o.ASCII), Settings: &o.Settings, Notice: o.Notice, NoLocks: o.NoLocks})
+	options := tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), ASCII: tui.Switch(o.ASCII), Settings: &o.Settings, Notice: o.Notice, NoLocks: o.NoLocks}
+	if o.Session == nil {
+		return tui.RunDemo(o.Demo, options)
+	}
+	return tui.Run(o.Session, options)
 }

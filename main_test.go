@@ -224,20 +224,52 @@ func TestBinarySignals(t *testing.T) {
 	}
 }
 
+// The demo saves, and leaves nothing behind: where files of a person, or of the
+// moment, are kept.
 func TestBinaryDemo(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	x := start(t, nil, "--demo")
-	x.expect("a practice copy: ")
-	x.expect("corrupt")
+	var env []string
+	var dirs []string
+	for _, name := range []string{"TMPDIR", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"} {
+		dir := t.TempDir()
+		dirs = append(dirs, dir)
+		env = append(env, name+"="+dir)
+	}
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "--demo")
+	cmd.Env, cmd.Dir = env, t.TempDir()
+	dirs = append(dirs, cmd.Dir)
+	x := startCommand(t, cmd)
+	x.expect("five broken images")
+	x.send("1")
+	x.expect("tour 1: The flag that stayed")
+	x.send("gt")
+	x.expect("F9 checks all")
+	x.send("\x1b[20~") // F9
+	x.expect("Space clears it")
 	x.send(" ")
 	x.expect(`\*1 edit`)
+	x.send("\x13") // Ctrl-S
+	x.expect("1 byte changes")
+	x.send("\r")
+	x.expect("saved and read back")
+	x.send("g5")
+	x.expect("6/6")
+	x.send("gt2")
+	x.expect("tour 2: The count")
 	x.send("q")
-	x.expect("1 edit is not saved")
-	x.send("d")
 	x.ended(0)
-	if !strings.Contains(x.raw.String(), "The practice copy is ") {
-		t.Error("it does not say where the copy is")
+	for _, dir := range dirs {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v %v", left, err)
+		}
 	}
+	x = start(t, nil, "--demo", "4")
+	x.expect("tour 4: ")
+	x.send("q")
+	x.ended(0)
 }
 
 // Without colour there is no colour, whatever the variable holds.

@@ -40,16 +40,16 @@ type Env struct {
 	// Switches are the values of what the editor has on, off, or where it fits,
 	// the first one the default.
 	Switches []string
-	// Sample is the damaged image that --demo copies.
-	Sample []byte
-	// Edit runs the editor on an open session and returns the exit code.
+	// Edit runs the editor on an open session, or its demo where there is none, and
+	// returns the exit code.
 	Edit func(EditOptions) (int, error)
 }
 
 // EditOptions are what the editor is started with.
 type EditOptions struct {
-	Session *editor.Session
+	Session *editor.Session // nil: the demo
 	Path    string
+	Demo    int    // an image of the demo, from 1 on; 0 asks which one
 	Theme   string // one of Env.Themes
 	ASCII   string // one of Env.Switches
 	// Settings are those of the file.
@@ -121,7 +121,7 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 }
 
 func newRoot(env Env) *cobra.Command {
-	var demo bool
+	demo := demoChoice(-1)
 	var config string
 	theme, ascii := firstOf(env.Themes), firstOf(env.Switches)
 	var flags *sessionFlags
@@ -136,9 +136,9 @@ signal, 128 and its number. Some commands say more, see their help.`,
 		Version: version(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case demo && len(args) > 0:
-				return errors.New("--demo brings its own image; leave FILE out")
-			case !demo && len(args) == 0:
+			case demo >= 0:
+				return demo.take(args)
+			case len(args) == 0:
 				return errors.New("which image? Name a FILE, or try --demo")
 			case len(args) > 1:
 				return fmt.Errorf("one FILE at a time; %s is too many, or no command", header.Quote(args[1]))
@@ -146,12 +146,17 @@ signal, 128 and its number. Some commands say more, see their help.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runEditor(env, flags, args, demo, &editorFlags{cmd.Flags(), &theme, &ascii, config})
+			given := &editorFlags{cmd.Flags(), &theme, &ascii, config}
+			if demo >= 0 {
+				return runDemo(env, int(demo), given)
+			}
+			return runEditor(env, flags, args[0], given)
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.Flags().BoolVar(&demo, "demo", false, "open a copy of a built-in damaged image")
+	root.Flags().Var(&demo, "demo", fmt.Sprintf("practise on broken images, with a tour of each: a list of them, or number 1 to %d", tui.DemoImages()))
+	root.Flags().Lookup("demo").NoOptDefVal = "0"
 	root.Flags().Var(&theme, "theme", "colours: "+strings.Join(theme.known, ", "))
 	root.Flags().Var(&ascii, "ascii", "nothing beyond ASCII on the screen: "+strings.Join(ascii.known, ", "))
 	if slices.Contains(ascii.known, "on") {

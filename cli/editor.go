@@ -3,42 +3,32 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"qedit/header"
 )
 
-// runEditor opens the image, or a copy of the sample, in the editor.
-func runEditor(env Env, flags *sessionFlags, args []string, demo bool, given *editorFlags) error {
-	opts := EditOptions{NoLocks: flags.noLock}
+// runEditor opens the image in the editor.
+func runEditor(env Env, flags *sessionFlags, path string, given *editorFlags) error {
+	opts := EditOptions{Path: path, NoLocks: flags.noLock}
 	wrong, err := given.settings(&opts)
 	if err != nil {
 		return err
 	}
-	if demo {
-		path, err := copySample(env.Sample)
-		if err != nil {
-			return err
-		}
-		opts.Path = path
-		if opts.Notice == "" {
-			opts.Notice = "a practice copy: " + path
-		}
-		defer fmt.Fprintf(env.Stderr, "The practice copy is %s\n", path)
-	} else {
-		opts.Path = args[0]
-	}
-	s, err := flags.openEditor(opts.Path)
+	s, err := flags.openEditor(path)
 	if err != nil {
 		return err
 	}
 	opts.Session = s
+	return edit(env, opts, wrong, s.Close)
+}
+
+// edit runs the editor, then says what is wrong with the settings, and closes.
+func edit(env Env, opts EditOptions, wrong []error, closeAll func() error) error {
 	code, err := env.Edit(opts)
 	for _, w := range wrong {
 		fmt.Fprintf(env.Stderr, "qedit: %s\n", header.Harmless(w.Error()))
 	}
-	err = errors.Join(err, s.Close())
+	err = errors.Join(err, closeAll())
 	if code == ExitOK {
 		return err
 	}
@@ -46,22 +36,4 @@ func runEditor(env Env, flags *sessionFlags, args []string, demo bool, given *ed
 		fmt.Fprintf(env.Stderr, "qedit: %s\n", header.Harmless(err.Error()))
 	}
 	return exitError(code)
-}
-
-// copySample writes the sample into a new folder for temporary files.
-func copySample(sample []byte) (path string, err error) {
-	dir, err := os.MkdirTemp("", "qedit-demo-")
-	if err != nil {
-		return "", err
-	}
-	path = filepath.Join(dir, "demo.qcow2")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", err
-	}
-	if _, err := f.Write(sample); err != nil {
-		_ = f.Close() // the first error tells more
-		return "", err
-	}
-	return path, f.Close()
 }

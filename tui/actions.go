@@ -200,6 +200,7 @@ func init() {
 	for _, l := range lists {
 		actions = append(actions, l.motions()...)
 	}
+	actions = append(actions, demoActions()...)
 	for i := range actions {
 		if keys := actions[i].Keys.Keys(); len(keys) > 0 {
 			actions[i].label = keyLabel(keys[0])
@@ -316,6 +317,7 @@ func cancel(m *Model) tea.Cmd {
 	case m.focus != PaneHex && m.shares(m.focus):
 		m.setFocus(PaneHex)
 		m.follow()
+	case m.skipTour():
 	default:
 		m.say("q quits")
 	}

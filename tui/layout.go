@@ -40,6 +40,7 @@ type Layout struct {
 	Title         image.Rectangle
 	Crumb         image.Rectangle
 	Help          image.Rectangle
+	Tour          image.Rectangle // of the demo, above the help line
 	Panes         [paneCount]image.Rectangle
 	// Shared are panes that have the same rectangle: the one with the focus is
 	// seen, or the one that had it last.
@@ -77,6 +78,38 @@ func NewLayout(width, height int) Layout {
 		l.single(body)
 	}
 	return l
+}
+
+// Sizes of the panel of a tour, and of screens that have no room for it.
+const (
+	tourRows              = 4  // the rule and three lines
+	tourNarrow            = 80 // columns, below which there is a line more
+	tourWidth, tourHeight = 60, 20
+)
+
+// NewTourLayout lays out a screen that has the panel of a tour above the help
+// line, where there is room for it.
+func NewTourLayout(width, height int) Layout {
+	if width < tourWidth || height < tourHeight {
+		return NewLayout(width, height)
+	}
+	rows := tourRows
+	if width < tourNarrow {
+		rows++
+	}
+	l := NewLayout(width, height-rows)
+	l.Height = height
+	l.Tour = image.Rect(0, height-rows-1, width, height-1)
+	l.Help = image.Rect(0, height-1, width, height)
+	return l
+}
+
+// newLayout lays out a screen with or without the panel of a tour.
+func newLayout(width, height int, tour bool) Layout {
+	if tour {
+		return NewTourLayout(width, height)
+	}
+	return NewLayout(width, height)
 }
 
 // single is one pane and the inspector below it.

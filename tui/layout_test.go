@@ -8,9 +8,14 @@ import (
 // Whatever the size: everything is on the screen, nothing lies over another,
 // but for panes that share a place, and every pane has one.
 func TestLayout(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { testLayout(t, NewLayout) })
+	t.Run("tour", func(t *testing.T) { testLayout(t, NewTourLayout) })
+}
+
+func testLayout(t *testing.T, layout func(width, height int) Layout) {
 	for w := 0; w <= 260; w++ {
 		for h := 0; h <= 90; h++ {
-			l := NewLayout(w, h)
+			l := layout(w, h)
 			screen := image.Rect(0, 0, w, h)
 			var placed []image.Rectangle
 			place := func(what string, r image.Rectangle) {
@@ -30,6 +35,7 @@ func TestLayout(t *testing.T) {
 			place("title", l.Title)
 			place("crumb", l.Crumb)
 			place("help", l.Help)
+			place("tour", l.Tour)
 			shared := map[Pane]bool{}
 			for i, p := range l.Shared {
 				shared[p] = true
@@ -61,9 +67,10 @@ func TestLayout(t *testing.T) {
 // At the sizes that screens have, the hex pane shows whole rows.
 func TestLayoutHexIsWhole(t *testing.T) {
 	for _, size := range []image.Point{{80, 24}, {120, 36}, {200, 60}} {
-		l := NewLayout(size.X, size.Y)
-		if got := l.Panes[PaneHex].Dx(); got < hexColumns-1 {
-			t.Errorf("%v: the hex pane has %d columns", size, got)
+		for _, l := range []Layout{NewLayout(size.X, size.Y), NewTourLayout(size.X, size.Y)} {
+			if got := l.Panes[PaneHex].Dx(); got < hexColumns-1 {
+				t.Errorf("%v: the hex pane has %d columns", size, got)
+			}
 		}
 	}
 }

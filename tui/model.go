@@ -107,6 +107,8 @@ type Model struct {
 	data      dataInspector
 
 	counterparts []counterpart // that the bytes on the screen are held against
+
+	demo demo
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -202,6 +204,7 @@ func (m *Model) refresh() {
 	m.tabs = m.paneTabs()
 	m.info = layOut(m.inspect(), m.layout.Panes[PaneInspector].Dx())
 	m.findHints()
+	m.prepareTour()
 }
 
 // start selects what deserves attention first: a flag that is set and means
@@ -288,6 +291,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.growTree()
 	}
 	m.tellNotices()
+	m.tourGoesOn()
 	m.refresh()
 	return m, tea.Batch(cmd, m.load())
 }
@@ -374,7 +378,7 @@ const (
 )
 
 func (m *Model) resize(width, height int) {
-	m.layout = NewLayout(min(width, maxColumns), min(height, maxRows))
+	m.layout = newLayout(min(width, maxColumns), min(height, maxRows), m.touring())
 	m.frame.Resize(m.layout.Width, m.layout.Height)
 	m.setFocus(m.focus)
 	m.follow()
@@ -502,8 +506,9 @@ func (m *Model) draw() *tea.Cursor {
 	}
 	if n := len(m.dialogs); n > 0 {
 		m.hotspots = m.hotspots[:0] // of what lies below
-		cursor = m.dialogs[n-1].draw(m, screen)
+		cursor = m.dialogs[n-1].draw(m, m.besideTour(screen))
 	}
+	m.drawTour(m.region(m.layout.Tour))
 	return cursor
 }
 

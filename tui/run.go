@@ -30,13 +30,21 @@ func Run(s *editor.Session, o Options) (int, error) {
 	if !term.IsTerminal(os.Stdout.Fd()) {
 		return 1, errors.New("the editor needs a terminal to draw on; qedit info prints what the header says")
 	}
+	return runOn(o, func(o Options) (*Model, error) { return New(s, o), nil })
+}
+
+// runOn runs the editor that begin returns on the terminal.
+func runOn(o Options, begin func(Options) (*Model, error)) (int, error) {
 	terminal, err := detectTerminal(os.Getenv, o.ASCII, environmentColours)
 	if err != nil {
 		return 1, err
 	}
 	o.Terminal = terminal
 	o.OnDark = believedDark(os.Getenv("COLORFGBG"))
-	m := New(s, o)
+	m, err := begin(o)
+	if err != nil {
+		return 1, err
+	}
 	options := []tea.ProgramOption{tea.WithoutSignalHandler(), tea.WithColorProfile(terminal.Profile), tea.WithFPS(framesPerSecond)}
 	if terminal.Plain {
 		options = append(options, tea.WithOutput(&plainOutput{File: os.Stdout}))
@@ -48,7 +56,7 @@ func Run(s *editor.Session, o Options) (int, error) {
 	caught := catchSignals(ctx, p)
 	_, err = p.Run()
 	stop()
-	lost := lostEdits(s, m.finishSave())
+	lost := lostEdits(m.session, m.finishSave())
 	m.closeOthers()
 	switch sig := <-caught; {
 	case sig != 0 && lost != "":
