@@ -26,5 +26,5 @@ func main() {
 
 // edit runs the editor on the screen.
 func edit(o cli.EditOptions) (int, error) {
-	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), ASCII: tui.Switch(o.ASCII), Settings: &o.Settings, Notice: o.Notice, NoLocks: o.NoLocks})
+	return tui.Run(o.Session, tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), ASCII: tui.Switch(o.ASCII), Settings: &o.Settings, Notice: o.Notice, NoLocks: o.NoLocks, Watch: o.Watch})
 }

@@ -29,7 +29,7 @@ func runEditor(env Env, flags *sessionFlags, args []string, demo bool, given *ed
 	} else {
 		opts.Path = args[0]
 	}
-	s, err := flags.openEditor(opts.Path)
+	s, err := flags.openEditor(opts.Path, opts.Watch)
 	if err != nil {
 		return err
 	}

@@ -200,6 +200,7 @@ func init() {
 	for _, l := range lists {
 		actions = append(actions, l.motions()...)
 	}
+	actions = append(actions, liveActions()...)
 	for i := range actions {
 		if keys := actions[i].Keys.Keys(); len(keys) > 0 {
 			actions[i].label = keyLabel(keys[0])

@@ -1,0 +1,316 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"qedit/check"
+	"qedit/editor"
+	"qedit/editor/store"
+	"qedit/header"
+)
+
+// atNoon sets the clock for a test; each look is a second later.
+func atNoon(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 3, 0, 0, time.UTC)
+	clock = func() time.Time { return now }
+	glance := 0
+	t.Cleanup(func() { clock = time.Now })
+	elapse = func() {
+		glance++
+		now = now.Add(time.Second)
+	}
+}
+
+var elapse = func() {}
+
+// again lets time pass and looks again.
+func (s *screen) again() *screen {
+	elapse()
+	s.send(glanceTickMsg(s.live.ticks))
+	return s
+}
+
+// poke writes to the image as another program does.
+func (s *screen) poke(at int64, b ...byte) *screen {
+	s.t.Helper()
+	if _, err := s.image.WriteAt(b, at); err != nil {
+		s.t.Fatal(err)
+	}
+	return s
+}
+
+// What changes while the image is watched is shown, marked and explained; the
+// cursor and what is seen stay.
+func TestLiveView(t *testing.T) {
+	atNoon(t)
+	s := openScreen(t, "full", 80, 24)
+	s.keys(":0x26010", "enter", "gl").want("LIVE").reject("VIEW", "no edits")
+	cursor, top := s.cursor, s.hex.top
+	s.again().reject("#")
+	s.poke(0x26010, 0xab).again().again()
+	s.poke(0x26012, 0xcd, 0xce).again()
+	s.want("#3", "12:03:04Z", "0x26010", "ab")
+	if s.cursor != cursor || s.hex.top != top {
+		t.Error("the cursor or what is seen has moved")
+	}
+	s.want("until 12:03:02Z", "1 change seen").golden()
+	s.poke(0x26010, 0x01).again().want("was", "2 changes seen", "until 12:03:05Z")
+	s.keys(":forget the changes", "enter").reject("until 12", "#3")
+	s.keys("gl").want("VIEW", "the live view has ended").keys("i", "0").want("EDIT")
+}
+
+// Entries of tables and fields of the header are read again too, in all panes.
+func TestLiveTables(t *testing.T) {
+	atNoon(t)
+	s := openScreen(t, "full", 120, 36)
+	s.keys(":l1[0].l2[8]", "enter", "gl")
+	at := int64(s.cursor.at)
+	generation := s.beyond.generation
+	s.again()
+	if s.beyond.generation != generation {
+		t.Error("nothing changed, but all was forgotten")
+	}
+	s.poke(at, 0, 0, 0, 0, 0, 0, 0, 0).again().want("unallocated", "was")
+	s.poke(79, 1).again().reject("corrupt flag") // the least bit of incompatible_features is dirty
+	s.keys("g1", ":incompatible_features", "enter").want("[x] dirty")
+	s.keys(":l1_size", "enter")
+	var word [4]byte
+	binary.BigEndian.PutUint32(word[:], s.area().Header.L1Size+1)
+	s.poke(int64(s.cursor.at), word[:]...).again().want("was", "0x00000001", "until")
+	if s.cursor.path != "l1_size" {
+		t.Errorf("the cursor went to %s", s.cursor.path)
+	}
+}
+
+// A look that sees nothing new leaves the frame as it is, byte for byte.
+func TestLiveIdle(t *testing.T) {
+	for _, keys := range [][]string{{"gl"}, {"gu", "gl"}, {"g6", "gl"}, {"f9", "gl"}, {"g1", "gl"}, {"gi", "gl"}} {
+		s := openScreen(t, "full", 120, 36)
+		s.keys(keys...).again()
+		s.message = message{}
+		s.poke(0x26010, 0xab).again().again() // a mark, which gets quiet
+		before := s.View().Content
+		for range 3 {
+			s.again()
+		}
+		if s.View().Content != before {
+			t.Errorf("%v: a look draws another frame", keys)
+		}
+	}
+}
+
+// Nothing is edited while the image is watched, and nothing is watched that is
+// edited; Esc and q do what they do.
+func TestLiveRefusesEdits(t *testing.T) {
+	s := openScreen(t, "demo", 80, 24)
+	before := bytes.Clone(s.image.Bytes())
+	s.keys("gl")
+	for _, keys := range [][]string{{"space"}, {"i"}, {"f2"}, {"f"}, {"U"}, {"u"}, {"+"}, {":set backing_file", "enter"}, {":add an extension", "enter"}, {":mend the image", "enter"}, {":discard edits", "enter"}} {
+		s.keys(keys...)
+		if s.session.Modified() || len(s.dialogs) > 0 || s.hex.editing {
+			t.Fatalf("%v edits:\n%s", keys, s.text())
+		}
+	}
+	s.keys("space").want("gl ends it")
+	s.keys("esc").want("LIVE")
+	s.keys("gl", "space").want("*1 edit").keys("gl").want("save the edits first").reject("LIVE")
+	s.unchanged(before)
+	s.keys("u", "gl", "q")
+	if !s.quit {
+		t.Error("q does not quit")
+	}
+}
+
+// Watched from the start, there is no other state than to stop.
+func TestWatchOnly(t *testing.T) {
+	image := store.NewMemory(imageBytes(t, "demo"))
+	session, err := editor.New(image, editor.Options{Preview: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &screen{t: t, image: image}
+	s.Model = New(session, Options{Path: "demo.qcow2", Watch: true})
+	s.run(s.Init())
+	s.resize(80, 24)
+	s.want("LIVE").keys("space").want("without --watch")
+	s.keys("gl").want("STOPPED", "gl looks on")
+	s.poke(0x100, 1).again().reject("#")
+	s.keys("gl").want("LIVE").reject("STOPPED")
+}
+
+// The file gets longer and shorter, is renamed and replaced, and cannot be read:
+// each is said calmly and watching goes on.
+func TestLiveTrouble(t *testing.T) {
+	image := store.NewMemory(imageBytes(t, "full"))
+	f := &other{Faulty: &store.Faulty{Image: image}}
+	session, err := editor.New(f, editor.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &screen{t: t, image: image}
+	s.Model = New(session, Options{Path: "full.qcow2"})
+	s.resize(80, 24)
+	s.keys("gl", "G")
+	at := s.cursor.at
+	size := s.session.Size()
+	truncate := func(to int64) {
+		if err := image.Truncate(to); err != nil {
+			t.Fatal(err)
+		}
+		s.again()
+	}
+	truncate(size + 1<<20)
+	s.want("+1 MiB")
+	if s.cursor.at != at || s.session.Size() != size+1<<20 {
+		t.Error("growth moves the cursor, or is not seen")
+	}
+	truncate(0x9000)
+	s.want("was cut from", "LIVE")
+	if s.cursor.at != 0x8fff {
+		t.Errorf("the cursor is at %v", s.cursor.at)
+	}
+	truncate(size)
+	s.keys("gg")
+
+	f.Fail = func(_ int, c store.Call) error {
+		if c.Op == store.OpRead {
+			return errors.New("the disk is broken")
+		}
+		return nil
+	}
+	s.again().want("LIVE NOT READ", "the disk is broken", "51 46 49 fb")
+	s.keys("esc").want("LIVE NOT READ")
+	f.Fail = nil
+	s.again().reject("NOT READ")
+	f.stamp.Replaced = true
+	s.again().want("LIVE REPLACED", "the name now belongs to another file")
+	s.keys("esc").click("LIVE", 1).want("The name now belongs to another file, as after a snapshot").keys("esc")
+	s.poke(0x200, 7).again().want("#1")
+}
+
+// other is an image whose name may lead elsewhere.
+type other struct {
+	*store.Faulty
+	stamp store.Stamp
+}
+
+func (o *other) Stamp() (store.Stamp, error) {
+	s, err := o.Faulty.Stamp()
+	s.Replaced = o.stamp.Replaced
+	return s, err
+}
+
+// A look that hangs is said, and no second one begins.
+func TestLiveWaits(t *testing.T) {
+	atNoon(t)
+	s := openScreen(t, "demo", 80, 24)
+	s.keys("gl")
+	s.live.looking, s.live.asked = true, clock()
+	turn := s.live.turn
+	s.again().reject("WAITS")
+	s.again().again().want("LIVE WAITS")
+	if s.live.turn != turn {
+		t.Error("a second look has begun")
+	}
+}
+
+// The findings of a check stay while the image is watched, with their time; one
+// that is asked for runs once.
+func TestLiveFindings(t *testing.T) {
+	atNoon(t)
+	s := openScreen(t, "full", 120, 36)
+	runs := 0
+	run := s.checks.run
+	s.checks.run = func(ctx context.Context, r io.ReaderAt, size int64, a *header.Area, o check.Options) (*check.Result, error) {
+		runs++
+		return run(ctx, r, size, a, o)
+	}
+	s.keys("gl", "f9", "g4").want("of 12:03:00Z")
+	s.poke(0x26010, 1).again()
+	s.poke(int64(s.area().Header.L1TableOffset)+8, 0, 0, 0, 0, 0, 1, 0, 0).again().again().want("of 12:03:00Z")
+	if runs != 1 {
+		t.Errorf("%d checks", runs)
+	}
+	s.keys("f9").want("of 12:03:03Z")
+	if runs != 2 {
+		t.Errorf("%d checks", runs)
+	}
+}
+
+// The disk of the guest is read again, with its own marks.
+func TestLiveGuest(t *testing.T) {
+	atNoon(t)
+	s := openScreen(t, "full", 120, 36)
+	s.keys(":l1[0].l2[8]", "enter", "enter", "gu", "gl").again()
+	at := int64(s.cursor.at)
+	s.poke(at, 0xab).again().want("#1", "ab")
+	if turn := s.live.guest.turn(uint64(s.guest.at)); turn != s.live.turn {
+		t.Error("the byte of the guest has no mark")
+	}
+}
+
+// The map is made anew while the old one is shown.
+func TestLiveMap(t *testing.T) {
+	atNoon(t)
+	s := openScreen(t, "full", 120, 36)
+	s.keys("g6", "gl").want("clusters")
+	s.again().again()
+	made := s.clusters.made
+	s.again()
+	if s.clusters.made != made {
+		t.Error("made anew for nothing")
+	}
+	if err := s.image.Truncate(s.session.Size() + 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	s.again().again().reject("reading all tables")
+	if s.clusters.made == made || s.clusters.made.Clusters() != s.Model.image.Clusters() {
+		t.Error("not made anew")
+	}
+}
+
+func (s *screen) image2() uint64 { return s.Model.image.Clusters() }
+
+// Marks take a fixed amount of memory, whatever changes.
+func TestChangesBound(t *testing.T) {
+	var c changes
+	zeros, ones := make([]byte, 1<<20), bytes.Repeat([]byte{1}, 1<<20)
+	c.compare(0, zeros, ones, 1, 0)
+	if len(c.blocks) != maxChangedBlocks || c.marked != maxChangedBlocks*changedLength || !c.lost {
+		t.Errorf("%d blocks, %d bytes", len(c.blocks), c.marked)
+	}
+	c.compare(0, []byte{1}, []byte{2}, 2, 9)
+	x, ok := c.of(0, []byte{2, 1})
+	if !ok || fmt.Sprintf("% x", x.was) != "01 01" || x.when != 9 || c.turn(0) != 2 {
+		t.Errorf("%+v", x)
+	}
+	if _, ok := c.of(1<<30, []byte{2, 1}); ok {
+		t.Error("a change where nothing was looked at")
+	}
+}
+
+func TestParseRefresh(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0.2s": 200 * time.Millisecond, "500ms": time.Second / 2, "2": 2 * time.Second, "60s": time.Minute, "1m": time.Minute, "0.1s": 0, "61s": 0, "x": 0, "-1s": 0, "": 0} {
+		got, err := ParseRefresh(text)
+		if got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: %v %v", text, got, err)
+		}
+	}
+	for _, text := range refreshTimes {
+		if _, err := ParseRefresh(text); err != nil {
+			t.Error(err)
+		}
+	}
+	s := openScreen(t, "demo", 80, 24)
+	s.keys(":live view every", "enter", "ctrl+u", "5s", "enter").want("every 5s")
+	if s.live.every != 5*time.Second {
+		t.Error(s.live.every)
+	}
+}
