@@ -314,3 +314,24 @@ func TestParseRefresh(t *testing.T) {
 		t.Error(s.live.every)
 	}
 }
+
+// BenchmarkGlance is what a look takes, all of it, and the frame after it: idle,
+// and where a page and a table have changed.
+func BenchmarkGlance(b *testing.B) {
+	for _, changing := range []bool{false, true} {
+		b.Run(map[bool]string{false: "idle", true: "changing"}[changing], func(b *testing.B) {
+			s := openScreen(b, "full", 200, 60)
+			s.keys(":l1[0].l2[8]", "enter", "gl")
+			s.again()
+			at := int64(s.cursor.at) + 7
+			b.ReportAllocs()
+			n := byte(0)
+			for b.Loop() {
+				if n++; changing {
+					s.poke(at, n)
+				}
+				s.send(glanceTickMsg(s.live.ticks))
+			}
+		})
+	}
+}

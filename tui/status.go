@@ -426,7 +426,7 @@ func (m *Model) findHints() {
 	m.hints, m.quitHint = m.hints[:0], nil
 	for i := range m.actions {
 		a := &m.actions[i]
-		here := a.usable(m)
+		here := a.usable(m) && (a.Group != groupEdit || m.live.watcher == nil)
 		if m.hex.editing {
 			here = a.Scope == InEditMode && (a.hint == nil || a.hint(m))
 		}
