@@ -318,7 +318,9 @@ func (m *Model) glanced(msg glanceMsg) {
 	}
 	l.turn++
 	m.pages.age()
-	m.guest.pages.stale()
+	if len(m.guest.pages.pending) == 0 { // else what is on its way would never come
+		m.guest.pages.stale()
+	}
 	for i := range msg.pages {
 		m.pages.look(&msg.pages[i])
 	}
@@ -376,15 +378,19 @@ func (m *Model) tablesSeen(msg glanceMsg) {
 	}
 	m.selected[PaneEdits] = edit
 	m.keepPlace()
-	m.guestEdited()
-	if !anew {
-		m.growTree()
-		return
-	}
+	m.guestResized()
 	if m.image == nil || area.Header.ClusterBits != m.area().Header.ClusterBits {
 		m.forgetMap()
 	}
-	m.buildTree()
+	rows := m.tree.total
+	if anew {
+		m.buildTree()
+	} else {
+		m.growTree()
+	}
+	if m.tree.total != rows {
+		m.tree.sought = true // the row of the cursor may be another one
+	}
 }
 
 // keepPlace keeps the cursor on its byte, whatever that is now.
@@ -416,6 +422,9 @@ func (m *Model) nextGeneration() {
 	}
 	if b.search.job != nil && b.search.generation == b.generation-1 {
 		b.search.generation = b.generation
+	}
+	if b.owners.generation == b.generation-1 {
+		b.owners.generation = b.generation
 	}
 }
 

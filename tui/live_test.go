@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -333,5 +334,94 @@ func BenchmarkGlance(b *testing.B) {
 				s.send(glanceTickMsg(s.live.ticks))
 			}
 		})
+	}
+}
+
+// A problem of the header that is there for one look is listed for one look, and
+// nothing is asked.
+func TestLivePassingProblem(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	s.keys("g4", "gl").again().want("the header breaks no rule")
+	was := s.area().Bytes[48:56]
+	s.poke(48, 0, 0, 0, 0, 0, 0, 0x20, 1).again().want("refcount_table_offset")
+	if len(s.problems) != 1 || len(s.dialogs) > 0 {
+		t.Errorf("%d problems, %d dialogs", len(s.problems), len(s.dialogs))
+	}
+	s.poke(48, was...).again().want("the header breaks no rule")
+	if len(s.problems) > 0 || len(s.dialogs) > 0 {
+		t.Errorf("%d problems, %d dialogs", len(s.problems), len(s.dialogs))
+	}
+}
+
+// Pages of the disk that take longer than a look come all the same.
+func TestLiveSlowGuest(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	s.keys(":l1[0].l2[8]", "enter", "enter", "gu", "gl").again()
+	generation := s.guest.pages.generation
+	s.guest.pages.pending[0] = true
+	s.poke(int64(s.area().Header.L1TableOffset)+8, 1).again()
+	if s.guest.pages.generation != generation {
+		t.Error("what is on its way will be dropped")
+	}
+}
+
+// Between a look and what it brings the frame stays, and what it brings is there at
+// once.
+func TestLiveFlicker(t *testing.T) {
+	atNoon(t)
+	s := openScreen(t, "full", 120, 36)
+	s.keys(":0x26010", "enter", "gl").again()
+	s.message = message{}
+	s.refresh()
+	before := s.View().Content
+	s.poke(0x26010, 0xab)
+	if err := s.image.Truncate(s.session.Size() + 1<<16); err != nil {
+		t.Fatal(err)
+	}
+	look := s.glance()
+	if s.refresh(); s.View().Content != before {
+		t.Error("the frame changes while a look is under way")
+	}
+	s.Update(look()) // what it asks for does not come
+	s.want("ab 63 63", "#1").reject(".. ..", "loading")
+}
+
+// Whatever is written meanwhile, torn or not, and whatever is pressed, the view goes
+// on: no panic, no dialog of its own, no edit.
+func TestLiveStorm(t *testing.T) {
+	atNoon(t)
+	for seed := range uint64(3) {
+		rnd := rand.New(rand.NewPCG(seed, 7))
+		s := openScreen(t, "full", 80+int(seed%2)*60, 24+int(seed%3)*12)
+		s.keys("gl")
+		tables := []int64{0, 20, 24, 40, 48, 100, 0x2000, 0x4000, 0x6000, 0x1e000, 0x24000, 0x26000}
+		keys := []string{"g1", "g2", "g4", "g6", "gu", "j", "k", "right", "enter", "backspace", "G", "gg", "n", "gi", "/", "tab", "f9", "l", "pgdown", ")"}
+		for range 80 {
+			switch rnd.IntN(8) {
+			case 0:
+				if err := s.image.Truncate(rnd.Int64N(1 << 18)); err != nil {
+					t.Fatal(err)
+				}
+			case 1:
+				if err := s.image.Truncate(1 << 18); err != nil {
+					t.Fatal(err)
+				}
+				s.poke(0, imageBytes(t, "full")...)
+			default:
+				at := tables[rnd.IntN(len(tables))] + rnd.Int64N(64)
+				b := []byte{byte(rnd.Uint32()), byte(rnd.Uint32()), byte(rnd.IntN(2)), 0}
+				_, _ = s.image.WriteAt(b[:1+rnd.IntN(4)], at) // it may be past the end
+			}
+			s.again()
+			if s.session.Modified() {
+				t.Fatal("edited")
+			}
+			s.keys(keys[rnd.IntN(len(keys))])
+			if len(s.dialogs) > 0 {
+				s.keys("esc")
+			}
+		}
+		s.keys("esc", "esc", "gl")
+		s.again()
 	}
 }
