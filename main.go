@@ -21,7 +21,7 @@ func main() {
 
 // edit runs the editor on the screen, or its demo.
 func edit(o cli.EditOptions) (int, error) {
-	options := tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), ASCII: tui.Switch(o.ASCII), Settings: &o.Settings, Notice: o.Notice, NoLocks: o.NoLocks}
+	options := tui.Options{Path: o.Path, Theme: tui.Theme(o.Theme), ASCII: tui.Switch(o.ASCII), Settings: &o.Settings, Notice: o.Notice, NoLocks: o.NoLocks, Watch: o.Watch}
 	if o.Session == nil {
 		return tui.RunDemo(o.Demo, options)
 	}

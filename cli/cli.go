@@ -56,6 +56,7 @@ type EditOptions struct {
 	Settings tui.Settings
 	Notice   string // to be shown at the start, "" for none
 	NoLocks  bool   // edits take no locks, which is to be said
+	Watch    bool   // the image is only watched
 }
 
 // usageError is a mistake in the words of the command line.
@@ -123,6 +124,7 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 func newRoot(env Env) *cobra.Command {
 	demo := demoChoice(-1)
 	var config string
+	var watch watchFlag
 	theme, ascii := firstOf(env.Themes), firstOf(env.Switches)
 	var flags *sessionFlags
 	root := &cobra.Command{
@@ -146,7 +148,7 @@ signal, 128 and its number. Some commands say more, see their help.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			given := &editorFlags{cmd.Flags(), &theme, &ascii, config}
+			given := &editorFlags{cmd.Flags(), &theme, &ascii, &watch, config}
 			if demo >= 0 {
 				return runDemo(env, int(demo), given)
 			}
@@ -162,8 +164,11 @@ signal, 128 and its number. Some commands say more, see their help.`,
 	if slices.Contains(ascii.known, "on") {
 		root.Flags().Lookup("ascii").NoOptDefVal = "on"
 	}
+	root.Flags().Var(&watch, "watch", "only look, also at an image in use: it is read every second (or 0.2s to 60s), what changes is marked")
+	root.Flags().Lookup("watch").NoOptDefVal = "on"
 	root.Flags().StringVar(&config, "config", "", "settings of the editor, instead of the usual file (see qedit help settings)")
 	root.SetVersionTemplate("qedit {{.Version}}\n")
+	root.MarkFlagsMutuallyExclusive("demo", "watch")
 	flags = addSessionFlags(root, env)
 	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
 	root.AddCommand(newExtension(env, flags), newDiff(env, flags), newApply(env, flags), newHeader(env, flags))

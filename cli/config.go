@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -19,7 +20,34 @@ import (
 type editorFlags struct {
 	flags        *pflag.FlagSet
 	theme, ascii *choice
+	watch        *watchFlag
 	config       string // a settings file given by hand
+}
+
+// watchFlag is --watch, with or without how often to look.
+type watchFlag struct {
+	on    bool
+	every time.Duration // 0: as the settings have it
+}
+
+// String returns how often to look.
+func (w *watchFlag) String() string {
+	if w.every == 0 {
+		return ""
+	}
+	return w.every.String()
+}
+
+// Type returns what help calls the value.
+func (w *watchFlag) Type() string { return "INTERVAL" }
+
+// Set takes how often to look, or on.
+func (w *watchFlag) Set(text string) (err error) {
+	w.on, w.every = true, 0
+	if text != "on" {
+		w.every, err = tui.ParseRefresh(text)
+	}
+	return err
 }
 
 // settings reads the settings file and puts them, and what flags say, into
@@ -50,6 +78,9 @@ func (e *editorFlags) settings(o *EditOptions) (wrong []error, err error) {
 	}
 	if e.flags.Changed("ascii") {
 		o.ASCII = e.ascii.value
+	}
+	if o.Watch = e.watch.on; e.watch.every > 0 {
+		o.Settings.Refresh = e.watch.every
 	}
 	return wrong, nil
 }

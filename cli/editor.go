@@ -14,7 +14,7 @@ func runEditor(env Env, flags *sessionFlags, path string, given *editorFlags) er
 	if err != nil {
 		return err
 	}
-	s, err := flags.openEditor(path)
+	s, err := flags.openEditor(path, opts.Watch)
 	if err != nil {
 		return err
 	}

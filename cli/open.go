@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qedit/editor"
+	"qedit/editor/store"
 	"qedit/header"
 )
 
@@ -83,8 +84,11 @@ func (f *sessionFlags) edit(path string, dryRun bool) (*editor.Session, error) {
 }
 
 // openEditor opens an image for the screen, which asks what to do with what
-// earlier sessions left.
-func (f *sessionFlags) openEditor(path string) (*editor.Session, error) {
+// earlier sessions left. To watch an image nothing beside it is looked at.
+func (f *sessionFlags) openEditor(path string, watch bool) (*editor.Session, error) {
+	if watch {
+		return f.openWatched(path)
+	}
 	o := f.options()
 	o.Unsaved = true
 	s, err := editor.Open(path, o)
@@ -95,6 +99,23 @@ func (f *sessionFlags) openEditor(path string) (*editor.Session, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// openWatched opens an image that is only looked at: nothing is locked and nothing
+// is written, here or beside it.
+func (f *sessionFlags) openWatched(path string) (*editor.Session, error) {
+	if f.recover.value != "" {
+		return nil, errors.New("--recover writes and --watch only looks: one of the two")
+	}
+	image, err := store.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := editor.New(image, editor.Options{Preview: true})
+	if err != nil {
+		_ = image.Close() // opened for reading only
+	}
+	return s, err
 }
 
 func (f *sessionFlags) open(path string) (*editor.Session, error) {

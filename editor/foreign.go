@@ -89,8 +89,11 @@ func stampOf(image store.Image) (store.Stamp, error) {
 }
 
 // unchanged fails with a *ForeignError where someone else changed what this
-// session knows of the image.
+// session knows of the image, and with ErrWatched where that is expected.
 func (s *Session) unchanged() error {
+	if s.watched {
+		return ErrWatched
+	}
 	f, err := s.Foreign()
 	if err == nil && f != nil && f.Matters() {
 		err = &ForeignError{f}
@@ -99,8 +102,11 @@ func (s *Session) unchanged() error {
 }
 
 // Foreign looks whether someone else changed the image since it was read, and
-// returns what; nil if nobody did.
+// returns what; nil if nobody did, and while the image is watched.
 func (s *Session) Foreign() (*Foreign, error) {
+	if s.watched {
+		return nil, nil
+	}
 	stamp, err := stampOf(s.image)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &Foreign{Gone: true, WasSize: s.disk}, nil

@@ -50,6 +50,9 @@ type Session struct {
 	edited  bool // it has been, so that something may have been put into dir
 	touched bool // someone else changed bytes that do not matter here
 
+	watched bool        // see Watch
+	before  store.Stamp // when that began
+
 	unfinished *Unfinished
 	ours       bool // unfinished is of this session's edits
 	orphans    []*Unsaved

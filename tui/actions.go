@@ -201,6 +201,7 @@ func init() {
 		actions = append(actions, l.motions()...)
 	}
 	actions = append(actions, demoActions()...)
+	actions = append(actions, liveActions()...)
 	for i := range actions {
 		if keys := actions[i].Keys.Keys(); len(keys) > 0 {
 			actions[i].label = keyLabel(keys[0])

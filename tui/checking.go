@@ -41,6 +41,7 @@ type checks struct {
 	size    int64                // of it, bytes
 	disk    *header.Area         // what was on disk then, without the edits
 	touched []byteRun            // edited since
+	ended   time.Time            // when the check of the result was done
 	loud    bool                 // a person asked for the check under way: its end is told
 	totals  severityCounts
 }
@@ -143,6 +144,9 @@ func (m *Model) imageChanged() {
 // and is not done.
 func (m *Model) loadCheck() tea.Cmd {
 	c := &m.checks
+	if m.live.watcher != nil && !c.hurry {
+		return nil // what others do to the image would never let it end
+	}
 	if !c.asked || c.paused || m.saving != nil || c.err != nil || c.current() || c.job != nil && c.begun == c.wanted {
 		return nil
 	}
@@ -198,7 +202,7 @@ func (m *Model) checkEnded(begun int, size int64, edits []editor.Replacement, re
 		return nil // what was known before is more
 	}
 	c.result, c.partial, c.early, c.stream = result, partial, nil, nil
-	c.checked, c.size, c.edits, c.disk = begun, size, edits, m.session.OnDisk()
+	c.checked, c.size, c.edits, c.disk, c.ended = begun, size, edits, m.session.OnDisk(), m.now()
 	c.touched = changedRuns(edits, m.allEdits())
 	for s := range c.totals {
 		c.totals[s] = result.Count(check.Severity(s))

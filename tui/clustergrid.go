@@ -357,6 +357,7 @@ func (m *Model) drawMap(r grid.Region) {
 	r.Text(2, 0, inkDim, "offset")
 	x := r.Fit(start, 0, w-start-1, inkDim, c.heading)
 	switch {
+	case c.quietly(m):
 	case c.stale && c.job == nil:
 		r.Fit(x+3, 0, w-x-4, inkWarn, "~ before the last edits; Enter makes it anew")
 	case c.job != nil && x+3 < w:

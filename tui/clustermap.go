@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -31,6 +32,10 @@ type clusterMap struct {
 	view  io.ReaderAt
 	edits []editor.Replacement
 	stale bool
+	// old says that others have changed the image since: the map is made anew while
+	// the one that is there is shown.
+	old          bool
+	begun, ended time.Time // of the job that made it
 
 	gaps        []gap // for the tree
 	gapsVersion int
@@ -43,9 +48,10 @@ type clusterMap struct {
 // there, or no longer right.
 func (m *Model) loadMap() tea.Cmd {
 	c := &m.clusters
-	if !m.visible(PaneMap) && !m.wantsMap() || m.image == nil || c.job != nil || c.idle || c.err != nil || c.made != nil && !c.stale {
+	if !m.visible(PaneMap) && !m.wantsMap() || m.image == nil || c.job != nil || c.idle || c.err != nil || c.made != nil && !c.stale && !m.mapDue() {
 		return nil
 	}
+	c.old, c.begun = false, m.now()
 	view, edits := m.session.View(), m.allEdits()
 	size, area := m.session.Size(), m.area()
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
@@ -56,7 +62,12 @@ func (m *Model) loadMap() tea.Cmd {
 		}
 		return func(m *Model) tea.Cmd {
 			c := &m.clusters
-			c.job, c.made, c.err = nil, made, err
+			c.job, c.ended = nil, m.now()
+			if err != nil && c.made != nil && m.live.on() {
+				c.old = true // what it read was of two moments; the next one may do
+				return nil
+			}
+			c.made, c.err = made, err
 			c.view, c.edits, c.stale = view, edits, true // edits may have come meanwhile
 			if err == nil {
 				c.broken = brokenClusters(made, im.ClusterSize())
@@ -68,6 +79,24 @@ func (m *Model) loadMap() tea.Cmd {
 	c.job = j
 	return cmd
 }
+
+// mapPause is how many times as long as making the map took it is left alone
+// while others write to the image.
+const mapPause = 10
+
+// mapDue reports whether the map is to be made anew because others have changed
+// the image.
+func (m *Model) mapDue() bool {
+	c := &m.clusters
+	if !c.old || !m.live.on() {
+		return c.old
+	}
+	return m.now().Sub(c.ended) >= max(m.live.every, mapPause*c.ended.Sub(c.begun))
+}
+
+// quietly reports whether the map is made anew without a word: what is shown is of
+// a moment ago.
+func (c *clusterMap) quietly(m *Model) bool { return m.live.on() && c.made != nil }
 
 // forgetMap drops the map: the image is another one.
 func (m *Model) forgetMap() {
@@ -183,7 +212,7 @@ func differences(before, after io.ReaderAt, runs []byteRun) ([]structures.Replac
 // dropJobs gives up what goes on in the background; false where nothing does.
 func (m *Model) dropJobs() bool {
 	c := &m.clusters
-	if c.job == nil {
+	if c.job == nil || c.quietly(m) {
 		return false
 	}
 	c.job.drop()
@@ -193,13 +222,23 @@ func (m *Model) dropJobs() bool {
 }
 
 // mapCluster is the cluster of the cursor.
-func (m *Model) mapCluster() uint64 { return uint64(m.cursor.at) / m.image.ClusterSize() }
+func (m *Model) mapCluster() uint64 {
+	at := uint64(m.cursor.at) / m.image.ClusterSize()
+	if made := m.clusters.made; made != nil && m.live.on() {
+		at = min(at, max(made.Clusters(), 1)-1) // the file may have grown since
+	}
+	return at
+}
 
 // hasMap reports whether there is a map to move in. One of clusters of another
-// size is none.
+// size is none, but one of a file that grows while it is watched.
 func (m *Model) hasMap() bool {
 	made := m.clusters.made
-	return made != nil && m.image != nil && made.Clusters() == m.image.Clusters()
+	if made == nil || m.image == nil {
+		return false
+	}
+	n := m.image.Clusters()
+	return made.Clusters() == n || m.live.on() && made.Clusters() < n
 }
 
 // goToCluster moves the cursor to the start of a cluster.

@@ -86,6 +86,9 @@ func (m *Model) setPart(path, text string, raw bool) (editor.Transaction, struct
 
 // askPart asks for the value of a field of an entry.
 func (m *Model) askPart(n *structures.Node, raw bool) {
+	if m.refusesWatched() {
+		return
+	}
 	path, before := n.Path, n.Text
 	text := before
 	if v := fmt.Sprintf("0x%x", n.Value); n.Field.Kind == header.Offset || n.Field.Kind == header.Mask {

@@ -22,6 +22,9 @@ func (m *Model) fixable() bool {
 // fixProblem mends the problem that is selected or at the cursor: it clears a
 // flag, takes the fix that there is, or asks which one.
 func (m *Model) fixProblem() tea.Cmd {
+	if m.refusesWatched() {
+		return nil
+	}
 	p := m.problem()
 	switch {
 	case p == nil && len(m.problems) == 0:
@@ -216,6 +219,9 @@ func classOf(result *check.Result, kind *check.Kind) class {
 // fixClass mends all findings of the kind of the one that is selected or at the
 // cursor, after it has said how many there are.
 func (m *Model) fixClass() tea.Cmd {
+	if m.refusesWatched() {
+		return nil
+	}
 	p := m.problem()
 	switch {
 	case p == nil || p.finding == nil:

@@ -83,7 +83,7 @@ func (m *Model) countGaps() {
 func (m *Model) gapsValue() string {
 	c := &m.clusters
 	switch {
-	case c.job != nil:
+	case c.job != nil && !c.quietly(m):
 		return "being looked for"
 	case c.err != nil:
 		return "not known"

@@ -133,8 +133,13 @@ func (m *Model) guestOf(host header.HostOffset) (structures.GuestOffset, bool) {
 
 // guestEdited brings the view up to date after an edit.
 func (m *Model) guestEdited() {
+	m.guest.pages.stale()
+	m.guestResized()
+}
+
+// guestResized brings the length of the disk and the cursor there up to date.
+func (m *Model) guestResized() {
 	g := &m.guest
-	g.pages.stale()
 	if !g.on {
 		return
 	}

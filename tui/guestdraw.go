@@ -39,6 +39,9 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 	if y < len(g.stored) {
 		r.TextRight(m.storedEnd(), y+1, g.stored[y].ink, g.stored[y].text)
 	}
+	if ink, ok := m.guestMark(uint64(at), last-first); ok {
+		r.Set(m.storedEnd()+1, y+1, '#', ink)
+	}
 	if slices.Contains(h.edited[first:last], true) {
 		r.Set(m.storedEnd()+1, y+1, '*', inkWarn|grid.Bold)
 	}
@@ -57,6 +60,8 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 			digits, char, ink = [2]rune{'-', '-'}, ' ', inkFaint
 		case h.edited[i]:
 			ink = inkWarn | grid.Bold | grid.Underline
+		default:
+			ink = m.guestInk(uint64(at)+uint64(i-first), ink)
 		}
 		textInk := ink
 		if at+header.HostOffset(i-first) == header.HostOffset(g.at) {

@@ -22,6 +22,9 @@ type guestPages struct {
 	// generation counts edits: pages of an older one are shown until they have
 	// been read again.
 	generation int
+	// replaced is told what a page held and holds, where it had been read before;
+	// nil: nobody asks.
+	replaced func(index uint64, was *guestPage, now []byte)
 }
 
 // guestPage is a run of the virtual disk.
@@ -95,6 +98,13 @@ func (p *guestPages) take(msg guestPageMsg) {
 		return
 	}
 	delete(p.pending, uint64(msg.index))
+	if was := p.loaded[uint64(msg.index)]; was != nil && p.replaced != nil {
+		if msg.page.data == nil {
+			was.generation = msg.generation // what is there is more
+			return
+		}
+		p.replaced(uint64(msg.index), was, msg.page.data)
+	}
 	for len(p.loaded) >= maxGuestPages {
 		oldest, used := uint64(0), p.clock+1
 		for i, page := range p.loaded {

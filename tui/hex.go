@@ -348,7 +348,7 @@ func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, la
 		r.Set(x, y, severityMark(mark), severityInk(mark))
 	}
 	if slices.Contains(m.hex.differs[first:last], true) {
-		r.Set(x+1, y, '#', inkHigh|grid.Bold)
+		r.Set(x+1, y, '#', m.differsMark(at, m.hex.differs[first:last]))
 	}
 	if slices.Contains(m.hex.edited[first:last], true) {
 		r.Set(x+1, y, '*', inkWarn|grid.Bold)
@@ -375,7 +375,7 @@ func (m *Model) inks(at header.HostOffset, first, last int) *[32]grid.Ink {
 	}
 	for i, differs := range m.hex.differs[first:last] {
 		if differs {
-			inks[i] = inkHigh | grid.Bold
+			inks[i] = m.differsInk(at+header.HostOffset(i), inks[i])
 		}
 	}
 	for i, edited := range m.hex.edited[first:last] {

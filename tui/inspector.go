@@ -62,18 +62,18 @@ func (l infoLine) and(ink grid.Ink, text string) infoLine {
 // inspect explains what is at the cursor.
 func (m *Model) inspect() []infoLine {
 	if m.astray() && m.image != nil {
-		return m.inspectAstray()
+		return m.withChange(m.inspectAstray())
 	}
 	if m.hex.selecting {
 		at, end := m.span()
 		selected := line("selected", inkBright, fmt.Sprintf("%v to %v", at, end-1)).and(inkText, counted(end-at, "byte", "bytes"))
-		return append([]infoLine{selected}, m.inspectBytes()...)
+		return m.withChange(append([]infoLine{selected}, m.inspectBytes()...))
 	}
 	found := m.inspectFound()
 	if m.elsewhere() {
 		return found
 	}
-	return append(found, m.inspectPlace()...)
+	return append(found, m.withChange(m.inspectPlace())...)
 }
 
 // inspectPlace explains what lies at the cursor, whatever is wrong with it.

@@ -107,8 +107,8 @@ type Model struct {
 	data      dataInspector
 
 	counterparts []counterpart // that the bytes on the screen are held against
-
-	demo demo
+	live         liveView
+	demo         demo
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -153,6 +153,7 @@ type Options struct {
 	NoLocks  bool   // edits take no locks, which is said
 	// Terminal is what the terminal can do. Run finds it out itself.
 	Terminal Terminal
+	Watch    bool // only watch the image: it is not edited
 }
 
 // New returns the model of an editor on a session.
@@ -185,6 +186,10 @@ func New(s *editor.Session, o Options) *Model {
 		m.say(o.Notice)
 	}
 	m.greet()
+	m.live.every, m.live.only = set.Refresh, o.Watch
+	if o.Watch {
+		m.watch()
+	}
 	m.refresh()
 	return m
 }
@@ -226,6 +231,23 @@ func (m *Model) setPalette() { m.palette = newPalette(m.theme, m.onDark, m.termi
 // that are remembered to where their fields are now.
 func (m *Model) edited() {
 	m.openImage()
+	m.takeArea()
+	m.cursor = m.moved(m.cursor)
+	if m.cursor.path == "" {
+		part := m.cursor.part
+		if m.cursor = m.placeAt(m.cursor.at); m.cursor.path == "" {
+			m.cursor.part = part
+		}
+	}
+	m.clusters.stale, m.clusters.err = true, nil
+	m.guestEdited()
+	m.buildTree()
+	m.follow()
+}
+
+// takeArea brings up to date what is derived from the header area and not of the
+// cursor, nor of the tables.
+func (m *Model) takeArea() {
 	m.checkOthers()
 	m.tables = structures.Structures(m.area())
 	m.plan = m.session.Plan()
@@ -236,22 +258,11 @@ func (m *Model) edited() {
 	m.gatherProblems()
 	m.headInks, m.pointers = headInks(m.area())
 	m.hex.wide = m.session.Size() > 1<<(4*offsetDigits)
-	m.cursor = m.moved(m.cursor)
-	if m.cursor.path == "" {
-		part := m.cursor.part
-		if m.cursor = m.placeAt(m.cursor.at); m.cursor.path == "" {
-			m.cursor.part = part
-		}
-	}
 	for _, visits := range [][]visit{m.back, m.ahead} {
 		for i := range visits {
 			visits[i].place = m.moved(visits[i].place)
 		}
 	}
-	m.clusters.stale, m.clusters.err = true, nil
-	m.guestEdited()
-	m.buildTree()
-	m.follow()
 }
 
 // openImage reads tables anew where the header area has changed, and forgets
@@ -272,9 +283,9 @@ func (m *Model) openImage() {
 // Init asks the terminal for its background.
 func (m *Model) Init() tea.Cmd {
 	if m.terminal.Plain {
-		return tea.Batch(m.load(), m.findHolders())
+		return tea.Batch(m.load(), m.findHolders(), m.glanceSoon())
 	}
-	return tea.Batch(tea.RequestBackgroundColor, m.load(), m.findHolders())
+	return tea.Batch(tea.RequestBackgroundColor, m.load(), m.findHolders(), m.glanceSoon())
 }
 
 // Update handles one message.
@@ -309,6 +320,10 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		return m.saved(msg)
 	case guestPageMsg:
 		m.guest.pages.take(msg)
+	case glanceMsg:
+		m.glanced(msg)
+	case glanceTickMsg:
+		return m.glanceTick(msg)
 	case jobMsg:
 		return m.jobMoved(msg)
 	case namedMsg:
@@ -386,14 +401,22 @@ func (m *Model) resize(width, height int) {
 
 // load returns the command that reads what the panes need and have not.
 func (m *Model) load() tea.Cmd {
-	cmds := []tea.Cmd{m.pages.want(m.hex.top, min(m.hex.height*m.hex.bytesPerRow(), m.bytesFrom(m.hex.top)))}
-	if at, ok := m.target(); ok {
-		cmds = append(cmds, m.pages.want(at, min(targetPreview, m.bytesFrom(at))))
-	}
-	from, _ := m.span()
-	cmds = append(cmds, m.pages.want(from, min(readingBytes, m.bytesFrom(from))))
+	var cmds []tea.Cmd
+	m.eachSeen(func(at header.HostOffset, n int) { cmds = append(cmds, m.pages.want(at, n)) })
 	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.countOwners())
 	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
+}
+
+// eachSeen calls yield for each run of the image whose bytes are shown, with its
+// length.
+func (m *Model) eachSeen(yield func(at header.HostOffset, n int)) {
+	see := func(at header.HostOffset, n int) { yield(at, min(n, m.bytesFrom(at))) }
+	see(m.hex.top, m.hex.height*m.hex.bytesPerRow())
+	if at, ok := m.target(); ok {
+		see(at, targetPreview)
+	}
+	from, _ := m.span()
+	see(from, readingBytes)
 }
 
 // bytesFrom returns how many bytes of the image follow an offset.

@@ -26,14 +26,21 @@ type pages struct {
 	// generation counts how often everything was forgotten: a page that was asked
 	// for before is of another time.
 	generation int
+	// turn counts how often everything got old: pages of an older one are shown
+	// until they have been read again.
+	turn int
+	// replaced is told what a page held and holds, where it had been read before;
+	// nil: nobody asks.
+	replaced func(index int64, was *page, now []byte)
 }
 
 // page is a run of the image. It is shorter than pageSize at the end of the
 // image, or where reading failed.
 type page struct {
-	data []byte
+	data []byte // is replaced, not changed
 	err  error
 	used int
+	turn int
 }
 
 // pageMsg brings a page that was asked for.
@@ -42,6 +49,7 @@ type pageMsg struct {
 	data       []byte
 	err        error
 	generation int
+	turn       int
 }
 
 func newPages(base io.ReaderAt) *pages {
@@ -55,6 +63,9 @@ func (p *pages) forget() {
 	clear(p.pending)
 	p.generation++
 }
+
+// age has everything read again that is seen, and shown as it is until then.
+func (p *pages) age() { p.turn++ }
 
 // retry drops the pages that could not be read, so that they are asked for again.
 func (p *pages) retry() {
@@ -106,7 +117,7 @@ func (p *pages) want(at header.HostOffset, length int) tea.Cmd {
 	first, _ := p.place(at, 0)
 	last, _ := p.place(at, length-1)
 	for index := first; index <= last; index++ {
-		if p.loaded[index] != nil || p.pending[index] {
+		if pg := p.loaded[index]; p.pending[index] || pg != nil && pg.turn == p.turn {
 			continue
 		}
 		p.pending[index] = true
@@ -116,15 +127,21 @@ func (p *pages) want(at header.HostOffset, length int) tea.Cmd {
 }
 
 func (p *pages) load(index int64) tea.Cmd {
-	base, generation := p.base, p.generation
+	base, generation, turn := p.base, p.generation, p.turn
 	return func() tea.Msg {
 		data := make([]byte, pageSize)
-		n, err := base.ReadAt(data, index*pageSize)
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return pageMsg{index, data[:n], err, generation}
+		n, err := readPage(base, data, index)
+		return pageMsg{index, data[:n], err, generation, turn}
 	}
+}
+
+// readPage reads a page, which is shorter at the end of the image.
+func readPage(base io.ReaderAt, data []byte, index int64) (int, error) {
+	n, err := base.ReadAt(data, index*pageSize)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
 }
 
 // take takes a page that has come.
@@ -132,11 +149,20 @@ func (p *pages) take(msg pageMsg) {
 	if msg.generation == p.generation {
 		delete(p.pending, msg.index)
 		p.put(msg.index, msg.data, msg.err)
+		p.loaded[msg.index].turn = msg.turn
 	}
 }
 
-// put puts a page into the cache.
+// put puts a page into the cache. One that was read and cannot be read again stays
+// as it was while others write to the image.
 func (p *pages) put(index int64, data []byte, err error) {
+	if was := p.loaded[index]; was != nil && p.replaced != nil {
+		if err != nil && len(was.data) > len(data) {
+			was.turn = p.turn
+			return
+		}
+		p.replaced(index, was, data)
+	}
 	for len(p.loaded) >= maxPages {
 		oldest := int64(-1)
 		for i, pg := range p.loaded {
@@ -147,5 +173,5 @@ func (p *pages) put(index int64, data []byte, err error) {
 		delete(p.loaded, oldest)
 	}
 	p.clock++
-	p.loaded[index] = &page{data, err, p.clock}
+	p.loaded[index] = &page{data, err, p.clock, p.turn}
 }

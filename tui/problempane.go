@@ -139,12 +139,17 @@ func (m *Model) foundWords(short bool) string {
 	switch {
 	case c.result == nil && !c.partial:
 		return "not checked"
-	case c.totals.sum() == 0 && c.whole():
+	case c.totals.sum() == 0 && c.whole() && m.ofWhen() == "":
 		return "nothing wrong was found"
 	case c.totals.sum() == 0:
 		text = "nothing found"
 	}
+	of := m.ofWhen()
 	switch {
+	case of != "" && !c.partial && short:
+		text += " " + of
+	case of != "" && !c.partial:
+		text += "  of " + of
 	case c.partial && short:
 		text += " part"
 	case c.partial:

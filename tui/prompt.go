@@ -271,6 +271,9 @@ func (m *Model) editField() tea.Cmd {
 
 // askValue asks for the value of a field. A raw value may break rules.
 func (m *Model) askValue(n *header.Node, raw bool) {
+	if m.refusesWatched() {
+		return
+	}
 	text := m.area().Value(n)
 	if v, ok := m.area().Uint(n); ok && n.Field.Kind == header.Offset {
 		text = header.HostOffset(v).String()
@@ -378,6 +381,9 @@ func shortHex(b []byte) string {
 
 // askName asks for one of the names that the header area can have.
 func (m *Model) askName(path string) tea.Cmd {
+	if m.refusesWatched() {
+		return nil
+	}
 	now, err := m.area().Get(path)
 	if err != nil {
 		m.fail(err)
@@ -391,6 +397,9 @@ func (m *Model) askName(path string) tea.Cmd {
 
 // addExtension asks for the type and data of a new extension.
 func (m *Model) addExtension() tea.Cmd {
+	if m.refusesWatched() {
+		return nil
+	}
 	parse := func(text string) (header.Extension, error) {
 		typ, data, _ := strings.Cut(strings.TrimSpace(text), " ")
 		return header.ParseExtension(typ, strings.TrimSpace(data))

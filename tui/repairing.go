@@ -44,6 +44,9 @@ type repairing struct {
 
 // askRepair mends all that needs no choice, after it has said how much that is.
 func (m *Model) askRepair() tea.Cmd {
+	if m.refusesWatched() {
+		return nil
+	}
 	return m.onceChecked(func(m *Model) tea.Cmd {
 		n, choice := 0, 0
 		for i := range m.checks.result.Findings {

@@ -202,6 +202,7 @@ func (m *Model) mayEdit() bool {
 func (m *Model) failSafely(err error) bool {
 	var foreign *editor.ForeignError
 	switch {
+	case m.failWatched(err):
 	case errors.As(err, &foreign):
 		m.askForeign(foreign.Foreign)
 	case errors.Is(err, editor.ErrUnfinished):

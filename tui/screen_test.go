@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
@@ -16,7 +17,10 @@ import (
 	"qedit/tui/grid"
 )
 
-func init() { searchDelay = 0 }
+func init() {
+	searchDelay = 0
+	glanceTimer = func(time.Duration, func(time.Time) tea.Msg) tea.Cmd { return nil }
+}
 
 // screen is an editor without a terminal: messages go in, the frame comes out.
 type screen struct {
@@ -78,7 +82,7 @@ func (s *screen) run(cmd tea.Cmd) {
 	case savedMsg:
 		s.saves++
 		s.send(msg)
-	case pageMsg, holdersMsg, jobMsg, guestPageMsg, namedMsg:
+	case pageMsg, holdersMsg, jobMsg, guestPageMsg, namedMsg, glanceMsg:
 		s.send(msg)
 	default:
 		s.sent = append(s.sent, msg)

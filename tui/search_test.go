@@ -23,7 +23,7 @@ func TestOwnerIsSearched(t *testing.T) {
 		// As if the tables that are read at once had not had it.
 		l := s.beyond.sight.loc
 		l.Incomplete, l.Role, l.HasOwner, l.Owners, l.HasGuest = true, 0, false, nil, false
-		s.beyond.found = [len(s.beyond.found)]found{{s.beyond.generation, l}}
+		s.beyond.found = [len(s.beyond.found)]found{{generation: s.beyond.generation, loc: l}}
 		s.beyond.sight = sight{}
 		s.refresh()
 		s.want("not found in the tables that were looked at")

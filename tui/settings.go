@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"qedit/header"
 )
@@ -15,7 +16,8 @@ type Settings struct {
 	Theme    Theme
 	ASCII    Switch
 	Mouse    bool
-	PerRow   int // bytes in a row of the hex pane
+	PerRow   int           // bytes in a row of the hex pane
+	Refresh  time.Duration // between two looks of the live view
 	bindings []binding
 }
 
@@ -29,7 +31,7 @@ type binding struct {
 
 // DefaultSettings are those without a file.
 func DefaultSettings() Settings {
-	return Settings{Theme: ThemeAuto, ASCII: Auto, Mouse: true, PerRow: 16}
+	return Settings{Theme: ThemeAuto, ASCII: Auto, Mouse: true, PerRow: 16, Refresh: time.Second}
 }
 
 // Setting is a name of the settings file.
@@ -40,6 +42,10 @@ type Setting struct {
 	set     func(*Settings, string)
 }
 
+// refreshTimes are the times between two looks that are offered, the usual one
+// first.
+var refreshTimes = []string{"1s", "0.2s", "0.5s", "2s", "5s", "10s", "30s", "60s"}
+
 // AllSettings returns what can be set, in the order of the documentation.
 func AllSettings() []Setting {
 	return []Setting{
@@ -47,6 +53,7 @@ func AllSettings() []Setting {
 		{"ascii", Switches(), "nothing beyond ASCII on the screen; auto: where the terminal or the locale has no more", func(s *Settings, v string) { s.ASCII = Switch(v) }},
 		{"mouse", []string{"on", "off"}, "whether the mouse is the editor's, or the terminal's own", func(s *Settings, v string) { s.Mouse = v == "on" }},
 		{"bytes", []string{"16", "8", "32"}, "bytes in a row of the hex pane, where there is room", func(s *Settings, v string) { _, _ = fmt.Sscan(v, &s.PerRow) }},
+		{"refresh", refreshTimes, "how often the live view reads the image again", func(s *Settings, v string) { s.Refresh, _ = ParseRefresh(v) }},
 	}
 }
 

@@ -100,7 +100,7 @@ func (m *Model) ownerFound(l structures.Location, err error) {
 			b.found[i] = found{}
 		}
 	}
-	b.found[b.next] = found{b.generation, l}
+	b.found[b.next] = found{b.generation, l, m.now()}
 	b.next = (b.next + 1) % len(b.found)
 	b.sight = sight{}
 }
@@ -108,6 +108,7 @@ func (m *Model) ownerFound(l structures.Location, err error) {
 type found struct {
 	generation int // 0: nothing yet
 	loc        structures.Location
+	searched   time.Time // when it was found in all tables, zero: it was not
 }
 
 // sectorMask tells the bytes that compressed data cannot start between.
@@ -130,7 +131,7 @@ func (m *Model) locate(at header.HostOffset) (structures.Location, bool) {
 	if l.Incomplete && l.Role == header.RoleNone {
 		l = m.beside(l)
 	}
-	b.found[b.next] = found{b.generation, l}
+	b.found[b.next] = found{generation: b.generation, loc: l}
 	b.next = (b.next + 1) % len(b.found)
 	return l, true
 }
@@ -224,7 +225,7 @@ func (m *Model) arrived(c *structures.Chain) {
 			b.found[i] = found{}
 		}
 	}
-	b.found[b.next] = found{b.generation, l}
+	b.found[b.next] = found{generation: b.generation, loc: l}
 	b.next = (b.next + 1) % len(b.found)
 	b.sight = sight{}
 }

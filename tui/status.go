@@ -137,7 +137,9 @@ func (m *Model) states() []word {
 	}
 	m.problemStates(state)
 	states = append(states, m.searchStates()...)
-	if n := len(m.plan.Transactions); n > 0 {
+	if n := len(m.plan.Transactions); m.live.watcher != nil {
+		// There are none, and can be none.
+	} else if n > 0 {
 		state(inkWarn, "*"+counted(n, "edit", "edits"), 0, func(m *Model) tea.Cmd { return m.review(false) })
 	} else {
 		states = append(states, word{run{inkDim, "no edits"}, focusOn[PaneEdits], 2})
@@ -156,6 +158,8 @@ func (m *Model) states() []word {
 			what += " hex"
 		}
 		state(ink, what, 0, nil)
+	case m.live.watcher != nil:
+		states = append(states, m.liveStates()...)
 	default:
 		state(inkHeader, "VIEW", 1, nil)
 	}
@@ -422,7 +426,7 @@ func (m *Model) findHints() {
 	m.hints, m.quitHint = m.hints[:0], nil
 	for i := range m.actions {
 		a := &m.actions[i]
-		here := a.usable(m)
+		here := a.usable(m) && (a.Group != groupEdit || m.live.watcher == nil)
 		if m.hex.editing {
 			here = a.Scope == InEditMode && (a.hint == nil || a.hint(m))
 		}
