@@ -28,7 +28,7 @@ func belongs(dir store.Dir, names []string, image store.Image) bool {
 	candidates := []string{journalName, journalRevert}
 	for _, name := range names {
 		if _, ok := historyNumber(name); !ok {
-			candidates = append(candidates, name) // logs
+			candidates = append(candidates, name) // logs, bookmarks
 		}
 	}
 	if saves := historyNames(names); len(saves) > 0 {
@@ -48,6 +48,9 @@ func belongs(dir store.Dir, names []string, image store.Image) bool {
 		}
 		var head logHead
 		if len(all) > 0 && json.Unmarshal(all[0], &head) == nil && head.Image.of(image) == nil {
+			return true
+		}
+		if id, _, err := bookmarksImage(data); err == nil && id.of(image) == nil {
 			return true
 		}
 	}
