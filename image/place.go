@@ -29,6 +29,17 @@ type Scope struct {
 
 	// Image reads what lies beyond the header; nil: nothing of that is found.
 	Image *Image
+	// Bookmarks are what @NAME stands for; nil: there are none.
+	Bookmarks Bookmarks
+}
+
+// Bookmarks are places that have names of their own.
+type Bookmarks interface {
+	// Find returns the place of a name. Of a byte of a virtual disk only Guest and
+	// Snapshot matter.
+	Find(name string) (Place, error)
+	// Names returns all names.
+	Names() []string
 }
 
 // ExprError says where an expression cannot be understood, and why.
@@ -66,6 +77,7 @@ const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offse
 //	guest:10G                where a byte of the virtual disk is stored
 //	guest:10G@base           of the snapshot with that id or name, or snapshot[1];
 //	                         between double quotes it may have + and -
+//	@table                   a bookmark, by its name or id
 //	X+Y, X-Y, +Y, -Y         so many bytes on, or back; alone from where one is;
 //	                         behind guest: on the virtual disk
 //
@@ -140,6 +152,10 @@ func (s Scope) parse(expr string) (p Place, at, guest int, err error) {
 		if text, ok := strings.CutPrefix(term, "guest:"); ok && sign == 0 && s.Image != nil {
 			guest = at
 			p.Guest, p.Snapshot, err = s.Image.guest(text)
+		} else if name, ok := strings.CutPrefix(term, "@"); ok && sign == 0 && s.Bookmarks != nil {
+			if p, err = s.Bookmarks.Find(strings.Trim(name, `"`)); p.HasGuest && s.Image != nil {
+				guest = at
+			}
 		} else if guest >= 0 {
 			p.Guest, err = p.Guest.step(sign, term)
 		} else {

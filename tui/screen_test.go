@@ -78,7 +78,7 @@ func (s *screen) run(cmd tea.Cmd) {
 	case savedMsg:
 		s.saves++
 		s.send(msg)
-	case pageMsg, holdersMsg, jobMsg, guestPageMsg:
+	case pageMsg, holdersMsg, jobMsg, guestPageMsg, bookmarksMsg:
 		s.send(msg)
 	default:
 		s.sent = append(s.sent, msg)
