@@ -153,6 +153,13 @@ func newBookmarks(image store.Image, dirs ...store.Dir) *Bookmarks {
 	return b
 }
 
+// FindBookmarks returns the bookmarks of the image at path, for who wants no
+// session. They are read by Load.
+func FindBookmarks(path string, image store.Image) *Bookmarks {
+	dir, spare, _ := findPlaces(path, image)
+	return newBookmarks(image, dir, spare)
+}
+
 // Bookmarks returns the bookmarks of the image. They are read by Load.
 func (s *Session) Bookmarks() *Bookmarks { return s.bookmarks }
 

@@ -7,6 +7,16 @@ import (
 	"qedit/editor/store"
 )
 
+// findPlaces returns the folder of the image at path, and the one for bookmarks
+// where that cannot be written, nil if it is the same.
+func findPlaces(path string, image store.Image) (dir, spare store.Dir, moved bool) {
+	dir, moved = choosePlace(store.Places(path, image), image)
+	if spare = store.StatePlace(path); spare.String() == dir.String() {
+		spare = nil
+	}
+	return dir, spare, moved
+}
+
 // choosePlace returns the folder of an image: the first of the places, unless
 // another one has what an earlier session left of this image.
 func choosePlace(places []store.Dir, image store.Image) (dir store.Dir, moved bool) {

@@ -99,10 +99,7 @@ func Open(path string, o Options) (*Session, error) {
 	}
 	moved := false
 	if o.Dir == nil {
-		o.Dir, moved = choosePlace(store.Places(path, image), image)
-		if o.Spare = store.StatePlace(path); o.Spare.String() == o.Dir.String() {
-			o.Spare = nil
-		}
+		o.Dir, o.Spare, moved = findPlaces(path, image)
 	}
 	s, err := New(image, o)
 	if err != nil {

@@ -219,10 +219,13 @@ func (d *bookmarkDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 func (d *bookmarkDialog) hint(m *Model) string {
 	name := strings.TrimSpace(d.input[0].Value())
 	if !editor.IsMark(name) {
-		if name == "" || strings.ContainsAny(name, "+- ") {
+		switch {
+		case name == "":
 			return "a name of one letter is a mark: ' and the letter goes there"
+		case strings.ContainsAny(name, "+- "):
+			name = `"` + name + `"`
 		}
-		return "@" + name + " names this place in expressions"
+		return "@" + header.Printable(name) + " names this place in expressions"
 	}
 	if other, err := editor.BookmarkNamed(m.session.Bookmarks().All(), name); err == nil && other.ID != d.mark.ID && other.Name == name {
 		return "moves mark " + name + " here, from " + shownPlace(&other)

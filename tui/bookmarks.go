@@ -119,6 +119,9 @@ func (m *Model) prepareBookmarks() {
 	}
 }
 
+// rankOfMark is the rank of the letter of a mark.
+const rankOfMark = 3
+
 // signRank says which sign stands before a row that has several.
 func signRank(sign rune) int {
 	switch sign {
@@ -129,7 +132,7 @@ func signRank(sign rune) int {
 	case bookmarkSign:
 		return 2
 	}
-	return 3
+	return rankOfMark
 }
 
 // shownAt returns the offset of a bookmark in what the hex pane shows; false for
@@ -168,9 +171,14 @@ func (m *Model) shownSnapshot() (id, name string) {
 
 // drawBookmark draws the mark of a row, before its offset.
 func (m *Model) drawBookmark(r grid.Region, row int) {
-	if row < len(m.bookmarks.rows) && m.bookmarks.rows[row] != 0 {
-		r.Set(0, row+1, m.bookmarks.rows[row], inkField|grid.Bold)
+	if row >= len(m.bookmarks.rows) || m.bookmarks.rows[row] == 0 {
+		return
 	}
+	sign, ink := m.bookmarks.rows[row], inkField|grid.Bold
+	if signRank(sign) == rankOfMark {
+		ink |= grid.Selected // it must not read as a digit of the offset
+	}
+	r.Set(0, row+1, sign, ink)
 }
 
 // Bounds of what the inspector says of bookmarks.
@@ -300,28 +308,32 @@ func (m *Model) newBookmark() editor.Bookmark {
 // where nothing better than that is known.
 func (m *Model) exprHere(at header.HostOffset) string {
 	expr, start := "", at
-	s := m.look()
-	switch n := m.node(); {
-	case m.cursor.at != at && (n == nil || n.Offset != at) && (!s.inTable || s.entry.Offset != at):
+	p, s, n := m.cursor, *m.look(), m.node()
+	if m.hex.selecting || p.at < at {
+		p = m.placeAt(at)
+		s, n = m.lookAt(p), m.area().Lookup(p.path)
+	}
+	switch {
 	case n != nil:
 		expr, start = n.Path, n.Offset
 	case s.gaps:
-	case m.cursor.part != "":
-		expr = m.cursor.part
-	case s.inTable:
+	case s.inTable && p.part == "":
 		expr, start = s.entry.Path(), s.entry.Offset
+	case p.part != "":
+		expr = p.part
 	case s.record:
 		expr = recordPath(&s.loc)
 	case s.known && s.loc.HasOwner && m.image != nil:
 		expr = s.loc.Owner.Path() + ".data"
-		if p, err := m.find(expr); err == nil {
-			start = p.Offset
-		}
 	}
-	if p, err := m.find(expr); err != nil || p.Offset != start || start > at {
+	named, err := m.find(expr)
+	if err == nil && (expr == s.loc.Owner.Path()+".data" || s.record) {
+		start = named.Offset
+	}
+	switch {
+	case err != nil || named.Offset != start || start > at:
 		return ""
-	}
-	if start != at {
+	case start != at:
 		expr += fmt.Sprintf("+0x%x", uint64(at-start))
 	}
 	return expr
