@@ -102,6 +102,14 @@ func placeText(b *editor.Bookmark) string {
 	return text
 }
 
+// exprText is how the place was named, where that says more than where it is.
+func exprText(b *editor.Bookmark) string {
+	if b.Expr == placeText(b) {
+		return ""
+	}
+	return header.Printable(b.Expr)
+}
+
 func bookmarksText(w io.Writer, all []editor.Bookmark) {
 	names, places := 0, 0
 	for i := range all {
@@ -110,7 +118,7 @@ func bookmarksText(w io.Writer, all []editor.Bookmark) {
 	}
 	for i := range all {
 		b := &all[i]
-		l := fmt.Sprintf("%-*s  %-*s  %6d B  %s", names, header.Printable(b.Name), places, placeText(b), b.Length, header.Harmless(b.Expr))
+		l := fmt.Sprintf("%-*s  %-*s  %6d B  %s", names, header.Printable(b.Name), places, placeText(b), b.Length, exprText(b))
 		fmt.Fprintln(w, strings.TrimRight(strings.ReplaceAll(l, "\n", " "), " "))
 		if b.Note == "" {
 			continue
@@ -131,8 +139,8 @@ func bookmarksMarkdown(w io.Writer, path string, all []editor.Bookmark) {
 		}
 		fmt.Fprintf(w, "\n## %s\n\n", name)
 		what := ""
-		if b.Expr != "" {
-			what = ", " + markdownWord(b.Expr)
+		if expr := exprText(b); expr != "" {
+			what = ", " + markdownText(strings.ReplaceAll(expr, "`", "\\`"))
 		}
 		if b.SnapshotName != "" {
 			what += ", snapshot " + markdownWord(b.SnapshotName)
@@ -184,8 +192,8 @@ func newBookmarkAdd(env Env, flags *sessionFlags) *cobra.Command {
 		Use:   "add FILE EXPR",
 		Short: "Add a bookmark or a note",
 		Long: `Add a bookmark at the place that an expression names, as long as the structure,
-entry or field there, or as --length says. guest: is a place of the virtual disk,
-stored or not. A name of one letter is a mark as the editor sets it; it moves.
+entry or field there, or as --length says. guest: is a place of the virtual
+disk, stored or not. A name of one letter is a mark as the editor sets it; it moves.
 
 Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 		Args: exactly(2, "FILE and EXPR"),
@@ -313,9 +321,9 @@ func (l *lazyBookmarks) load() error {
 }
 
 // Find returns the place of a bookmark.
-func (l *lazyBookmarks) Find(name string) (image.Place, error) {
+func (l *lazyBookmarks) Find(name string) (image.Place, string, error) {
 	if err := l.load(); err != nil {
-		return image.Place{}, err
+		return image.Place{}, "", err
 	}
 	return tui.BookmarkPlaces(l.all.All(), l.im).Find(name)
 }

@@ -26,12 +26,12 @@ func TestExpressionForms(t *testing.T) {
 // bookmarks are places by their names.
 type bookmarks map[string]image.Place
 
-func (b bookmarks) Find(name string) (image.Place, error) {
+func (b bookmarks) Find(name string) (p image.Place, expr string, err error) {
 	p, ok := b[name]
 	if !ok {
-		return p, errors.New("no such bookmark")
+		return p, "", errors.New("no such bookmark")
 	}
-	return p, nil
+	return p, "l1[0]", nil
 }
 
 func (b bookmarks) Names() []string { return slices.Sorted(maps.Keys(b)) }
@@ -48,7 +48,7 @@ func TestBookmarkExpressions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for expr, want := range map[string]image.Place{
-		"@a": {Offset: 0x6000, Length: 8}, "@a+0x10": {Offset: 0x6010}, `@"my-table 2"-1`: {Offset: 0x3f}, "@g": stored,
+		"@a": {Offset: 0x6000, Length: 8, Name: "l1[0]"}, "@a+0x10": {Offset: 0x6010}, `@"my-table 2"-1`: {Offset: 0x3f}, "@g": stored,
 	} {
 		if got, err := scope.Find(expr); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", expr, got, err, want)

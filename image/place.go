@@ -35,9 +35,10 @@ type Scope struct {
 
 // Bookmarks are places that have names of their own.
 type Bookmarks interface {
-	// Find returns the place of a name. Of a byte of a virtual disk only Guest and
-	// Snapshot matter.
-	Find(name string) (Place, error)
+	// Find returns the place of a name: of one in the file Offset and Length, of one
+	// on a virtual disk Guest and Snapshot. Where the expression that it was named
+	// by still leads there, that says more of it.
+	Find(name string) (p Place, expr string, err error)
 	// Names returns all names.
 	Names() []string
 }
@@ -153,7 +154,7 @@ func (s Scope) parse(expr string) (p Place, at, guest int, err error) {
 			guest = at
 			p.Guest, p.Snapshot, err = s.Image.guest(text)
 		} else if name, ok := strings.CutPrefix(term, "@"); ok && sign == 0 && s.Bookmarks != nil {
-			if p, err = s.Bookmarks.Find(strings.Trim(name, `"`)); p.HasGuest && s.Image != nil {
+			if p, err = s.bookmark(strings.Trim(name, `"`)); p.HasGuest && s.Image != nil {
 				guest = at
 			}
 		} else if guest >= 0 {
@@ -169,6 +170,21 @@ func (s Scope) parse(expr string) (p Place, at, guest int, err error) {
 		}
 		sign, rest = next, after
 	}
+}
+
+// bookmark returns the place of a bookmark; of a byte of a virtual disk it is not
+// followed.
+func (s Scope) bookmark(name string) (Place, error) {
+	p, expr, err := s.Bookmarks.Find(name)
+	if err != nil || p.HasGuest || expr == "" {
+		return p, err
+	}
+	s.Bookmarks = nil // of this one alone
+	if named, err := s.Find(expr); err == nil && named.Offset == p.Offset && named.Length == p.Length {
+		named.HasGuest = false
+		return named, nil
+	}
+	return p, nil
 }
 
 // errorIn returns the error of a term that starts at a byte of an expression.

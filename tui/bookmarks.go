@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -460,23 +462,23 @@ type bookmarkPlaces struct {
 }
 
 // Find returns the place of a bookmark.
-func (p bookmarkPlaces) Find(name string) (structures.Place, error) {
+func (p bookmarkPlaces) Find(name string) (structures.Place, string, error) {
 	b, err := editor.BookmarkNamed(p.all, name)
 	if err != nil {
-		return structures.Place{}, err
+		return structures.Place{}, "", err
 	}
 	if !b.OnGuest {
-		return structures.Place{Offset: b.Offset, Length: int(b.Length)}, nil
+		return structures.Place{Offset: b.Offset, Length: int(min(b.Length, math.MaxInt32))}, b.Expr, nil
 	}
 	place := structures.Place{HasGuest: true, Guest: structures.GuestOffset(b.Guest), Snapshot: structures.Active}
 	if b.Snapshot != "" {
 		i, ok := snapshotOf(p.im, &b)
 		if !ok {
-			return place, fmt.Errorf("the snapshot of the bookmark is not there any more")
+			return place, "", errors.New("the snapshot of the bookmark is not there any more")
 		}
 		place.Snapshot = i
 	}
-	return place, nil
+	return place, "", nil
 }
 
 // Names returns the names of bookmarks.
