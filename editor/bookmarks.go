@@ -112,7 +112,7 @@ func byPlace(a, b Bookmark) int {
 		}
 		return 1
 	}
-	return cmp.Or(cmp.Compare(a.Snapshot, b.Snapshot), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Guest, b.Guest), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
+	return cmp.Or(cmp.Compare(a.Snapshot, b.Snapshot), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Guest, b.Guest), cmp.Compare(a.Name, b.Name), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 }
 
 // Bookmarks are the bookmarks of an image. They lie beside it, in the folder of

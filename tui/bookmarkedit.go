@@ -43,6 +43,7 @@ func (m *Model) askBookmark() tea.Cmd {
 // editBookmark asks for the name and note of a bookmark.
 func (m *Model) editBookmark(b editor.Bookmark, isNew bool) {
 	d := &bookmarkDialog{mark: b, isNew: isNew, input: []textinput.Model{newInput(b.Name)}}
+	d.input[0].CharLimit = editor.MaxBookmarkName
 	for line := range strings.SplitSeq(b.Note, "\n") {
 		d.input = append(d.input, newInput(line))
 	}
@@ -103,8 +104,9 @@ func (d *bookmarkDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// maxNoteInputs bounds the lines of a note that is typed.
-const maxNoteInputs = 500
+// maxNoteInputs bounds the lines of a note that is typed: one with more is too
+// long, which is told.
+const maxNoteInputs = editor.MaxBookmarkNote + 1
 
 // split begins a new line of the note at the cursor; false where there are too
 // many.

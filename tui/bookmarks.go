@@ -366,18 +366,9 @@ func (m *Model) goToBookmark(b editor.Bookmark) {
 	if at, end := m.span(); b.Length > 1 && (at != b.Offset || int64(end-at) != b.Length) {
 		m.hex.selecting, m.hex.anchor = true, min(b.Offset+header.HostOffset(b.Length-1), m.lastByte())
 	}
-	m.say(bookmarkText(&b))
 }
 
-// bookmarkText is a line about a bookmark.
-func bookmarkText(b *editor.Bookmark) string {
-	text := shownName(b)
-	if first, _, _ := strings.Cut(header.Harmless(b.Note), "\n"); first != "" {
-		text += ": " + first
-	}
-	return text
-}
-
+// goToGuestBookmark jumps to one on the virtual disk.
 func (m *Model) goToGuestBookmark(b *editor.Bookmark) {
 	p := diskPlace{on: true, snapshot: structures.Active, at: structures.GuestOffset(b.Guest)}
 	if b.Snapshot != "" {
@@ -399,7 +390,6 @@ func (m *Model) goToGuestBookmark(b *editor.Bookmark) {
 	m.remember(m.here())
 	m.showDiskPlace(p)
 	m.goGuest(p.at)
-	m.say(bookmarkText(b))
 }
 
 // snapshotOf returns the number of the snapshot that a bookmark is of.
@@ -445,7 +435,7 @@ func (m *Model) nextBookmark(forward bool) tea.Cmd {
 	m.hex.selecting = false
 	m.goToBookmark(*best)
 	if said != "" {
-		m.say(said + "  ·  " + bookmarkText(best))
+		m.say(said)
 	}
 	return nil
 }
