@@ -279,15 +279,20 @@ func (b *Bookmarks) Load() error {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	kept := b.read()
+	err := errors.Join(kept.err[:]...)
+	switch {
+	case err != nil && (len(b.dirs) == 1 || kept.err[0] != nil && kept.err[1] != nil):
+		err = fmt.Errorf("bookmarks cannot be read: %w", err)
+	case err != nil: // those in the other folder are of use
+		b.notice("not all bookmarks can be read: %v", err)
+		err = nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.dirs) > 0 {
 		b.all = applyAll(kept.all, b.pending)
 	}
-	if err := errors.Join(kept.err[:]...); err != nil {
-		return fmt.Errorf("bookmarks cannot be read: %w", err)
-	}
-	return nil
+	return err
 }
 
 // Save keeps what was put and removed. What it cannot keep stays for the next

@@ -426,6 +426,22 @@ func TestBookmarksSpare(t *testing.T) {
 	if names, err := spare.Dir().Names(); len(names) > 0 || err != nil {
 		t.Error(names, err)
 	}
+	// What cannot even be read does not keep those that can from being used.
+	d.Fail = func(_ int, c store.Call) error {
+		if c.Name != "" {
+			return os.ErrPermission
+		}
+		return nil
+	}
+	s, err := editor.New(d.Image(), editor.Options{Dir: spare.Dir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, s.Bookmarks(), at("mine", 8))
+	b = open()
+	wantMarks(t, b, "mine@0x8+1")
+	keep(t, b, at("too", 9))
+	wantMarks(t, open(), "mine@0x8+1, too@0x9+1")
 	// Nowhere: it is told, and they are not forgotten.
 	d.Fail, spare.Fail = refuse, refuse
 	b = open()

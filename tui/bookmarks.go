@@ -20,6 +20,15 @@ type bookmarkState struct {
 	asked  bool                                  // they are read, or about to be
 	awaits func(m *Model, letter string) tea.Cmd // takes the key that names a mark; nil: none is waited for
 
+	told string // why they could not be read
+
+	// Which snapshot's disk is shown, as it was looked up last.
+	shown struct {
+		snapshot, generation int
+		known                bool
+		id, name             string
+	}
+
 	// Made after each message: what stands before each row of the hex pane, 0 for
 	// nothing, and the bookmarks that the cursor is in.
 	rows []rune
@@ -34,7 +43,10 @@ const (
 )
 
 // bookmarksMsg says that bookmarks were read or written.
-type bookmarksMsg struct{ err error }
+type bookmarksMsg struct {
+	err  error
+	read bool
+}
 
 func bookmarkActions() []Action {
 	do := func(f func(*Model)) func(*Model) tea.Cmd {
@@ -57,19 +69,22 @@ func (m *Model) loadBookmarks() tea.Cmd {
 	}
 	m.bookmarks.asked = true
 	all := m.session.Bookmarks()
-	return func() tea.Msg { return bookmarksMsg{all.Load()} }
+	return func() tea.Msg { return bookmarksMsg{all.Load(), true} }
 }
 
 // saveBookmarks returns the command that keeps what was put and removed.
 func (m *Model) saveBookmarks() tea.Cmd {
 	all := m.session.Bookmarks()
-	return func() tea.Msg { return bookmarksMsg{all.Save()} }
+	return func() tea.Msg { return bookmarksMsg{all.Save(), false} }
 }
 
 // bookmarksCame takes note that bookmarks were read or written.
 func (m *Model) bookmarksCame(msg bookmarksMsg) {
-	if msg.err != nil {
+	if msg.err != nil && !(msg.read && msg.err.Error() == m.bookmarks.told) {
 		m.failAs("bookmarks", msg.err)
+		if msg.read {
+			m.bookmarks.told = msg.err.Error() // once: they are read again and again
+		}
 	}
 	for _, d := range m.dialogs {
 		if d, ok := d.(*bookmarksDialog); ok {
@@ -164,11 +179,15 @@ func (m *Model) shownSnapshot() (id, name string) {
 	if m.guest.snapshot < 0 || m.image == nil {
 		return "", ""
 	}
-	if all, _ := m.image.Snapshots(); m.guest.snapshot < len(all) {
-		s := &all[m.guest.snapshot]
-		return header.Printable(s.ID), header.Printable(s.Name)
+	c := &m.bookmarks.shown
+	if !c.known || c.snapshot != m.guest.snapshot || c.generation != m.beyond.generation {
+		c.known, c.snapshot, c.generation, c.id, c.name = true, m.guest.snapshot, m.beyond.generation, "", ""
+		if all, _ := m.image.Snapshots(); m.guest.snapshot < len(all) {
+			s := &all[m.guest.snapshot]
+			c.id, c.name = header.Printable(s.ID), header.Printable(s.Name)
+		}
 	}
-	return "", ""
+	return c.id, c.name
 }
 
 // drawBookmark draws the mark of a row, before its offset.
