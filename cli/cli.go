@@ -174,6 +174,7 @@ signal, 128 and its number. Some commands say more, see their help.`,
 	root.AddCommand(newExtension(env, flags), newDiff(env, flags), newApply(env, flags), newHeader(env, flags))
 	root.AddCommand(newCheck(env, flags), newFix(env, flags))
 	root.AddCommand(newMap(env, flags), newLocate(env, flags), newDump(env, flags))
+	root.AddCommand(newBookmark(env, flags))
 	root.AddCommand(newMan())
 	root.SetHelpCommand(newHelp(env))
 	root.InitDefaultHelpCmd()

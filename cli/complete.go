@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"qedit/check"
+	"qedit/editor"
 	"qedit/editor/store"
 	"qedit/header"
 	"qedit/image"
@@ -26,7 +27,12 @@ func addCompletions(cmd *cobra.Command) {
 		cmd.ValidArgsFunction = completeAfterFile(completeSettings)
 	case "fix":
 		cmd.ValidArgsFunction = completeFindings
+	case "remove":
+		cmd.ValidArgsFunction = completeAfterFile(completeBookmarks)
 	case "dump", "locate":
+		cmd.ValidArgsFunction = completeAfterFile(image.Scope.Complete)
+	}
+	if p := cmd.Parent(); cmd.Name() == "add" && p != nil && p.Name() == "bookmark" {
 		cmd.ValidArgsFunction = completeAfterFile(image.Scope.Complete)
 	}
 	if cmd.Flags().Lookup("snapshot") != nil {
@@ -122,6 +128,7 @@ func quietOpen(path string) (scope image.Scope, f store.Image, err error) {
 	if im, err := image.New(f, size, area); err == nil {
 		scope.Image = im
 	}
+	scope.Bookmarks = &lazyBookmarks{all: editor.FindBookmarks(path, f), im: scope.Image}
 	return scope, f, nil
 }
 
@@ -219,6 +226,11 @@ func valueNames(f *header.Field) []string {
 		names = append(names, flag.Name)
 	}
 	return names
+}
+
+// completeBookmarks completes the names of bookmarks.
+func completeBookmarks(s image.Scope, typed string) []string {
+	return slices.DeleteFunc(s.Bookmarks.Names(), func(name string) bool { return !strings.HasPrefix(name, typed) })
 }
 
 // completeSnapshots completes the ids and names of snapshots.

@@ -68,7 +68,7 @@ func TestManPages(t *testing.T) {
 	if got := Main([]string{"man", dir}, Env{Stdout: io.Discard, Stderr: io.Discard}); got != ExitOK {
 		t.Fatal(got)
 	}
-	for _, name := range []string{"qedit.1", "qedit-info.1", "qedit-check.1", "qedit-fix.1", "qedit-map.1", "qedit-locate.1", "qedit-dump.1", "qedit-expressions.7", "qedit-fields.7", "qedit-findings.7", "qedit-keys.7", "qedit-settings.7"} {
+	for _, name := range []string{"qedit.1", "qedit-info.1", "qedit-check.1", "qedit-fix.1", "qedit-map.1", "qedit-locate.1", "qedit-dump.1", "qedit-bookmark.1", "qedit-expressions.7", "qedit-fields.7", "qedit-findings.7", "qedit-keys.7", "qedit-settings.7"} {
 		page, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -80,6 +80,7 @@ func (f *sessionFlags) lookScope(path string) (*editor.Session, image.Scope, err
 		f.say(path, err.Error())
 		scope.Image = nil
 	}
+	scope.Bookmarks = &lazyBookmarks{all: s.Bookmarks(), im: scope.Image}
 	return s, scope, nil
 }
 

@@ -84,6 +84,10 @@ func TestSchemas(t *testing.T) {
 			"snapshots", "snapshot[0]", "bitmaps", "bitmap[0]", "bitmap[0].table", "guest:0", "end-100"} {
 			run("dump", "dump", path, expr)
 		}
+		run("bookmarks", "bookmark", "add", path, "header", "--name", "h", "--note", "\x1b[31m\nsecond \u00e9 \"<&>")
+		run("bookmarks", "bookmark", "add", path, "guest:0@snapshot[0]", "--length", "1M")
+		run("bookmarks", "bookmark", "list", path)
+		run("dump", "dump", path, "@h")
 		run("plan", "set", "-n", path, "backing_file=\\xff", "lazy_refcounts=on")
 		run("plan", "set", path, "--raw", "corrupt=on", "l1_size=7")
 		run("plan", "undo", path)
@@ -107,6 +111,7 @@ func TestSchemas(t *testing.T) {
 			run("clusters", "map", odd, "--clusters")
 			run("locate", "locate", odd, "0")
 			run("dump", "dump", odd, "0")
+			run("bookmarks", "bookmark", "list", odd)
 		}
 	}
 	var out bytes.Buffer
@@ -153,18 +158,19 @@ func TestSchemas(t *testing.T) {
 func TestSchemasAreStrict(t *testing.T) {
 	all := schemas(t)
 	for name, text := range map[string]string{
-		"map":      `[{"start": 0, "length": 1, "depth": 0, "present": true, "zero": false, "data": true, "more": 1}]`,
-		"info":     `{"file": "x"}`,
-		"check":    `{"file": "x", "findings": []}`,
-		"finding":  `{"id": "x"}`,
-		"fix":      `{"file": "x", "saved": false, "file_size": 1, "new_file_size": 1, "changes": [], "writes": [], "raw": false, "breaks": []}`,
-		"plan":     `{"file": "x", "saved": "yes", "file_size": 1, "new_file_size": 1, "changes": [], "writes": [], "raw": false, "breaks": []}`,
-		"history":  `{"file": "x"}`,
-		"locate":   `{"file": "x", "places": [{"expression": "0"}]}`,
-		"clusters": `{}`,
-		"dump":     `{}`,
-		"get":      `{"size": 1.5}`,
-		"error":    `{"file": "x", "error": 1}`,
+		"map":       `[{"start": 0, "length": 1, "depth": 0, "present": true, "zero": false, "data": true, "more": 1}]`,
+		"info":      `{"file": "x"}`,
+		"check":     `{"file": "x", "findings": []}`,
+		"finding":   `{"id": "x"}`,
+		"fix":       `{"file": "x", "saved": false, "file_size": 1, "new_file_size": 1, "changes": [], "writes": [], "raw": false, "breaks": []}`,
+		"plan":      `{"file": "x", "saved": "yes", "file_size": 1, "new_file_size": 1, "changes": [], "writes": [], "raw": false, "breaks": []}`,
+		"history":   `{"file": "x"}`,
+		"bookmarks": `{"file": "x", "bookmarks": [{"id": "1", "name": "a"}]}`,
+		"locate":    `{"file": "x", "places": [{"expression": "0"}]}`,
+		"clusters":  `{}`,
+		"dump":      `{}`,
+		"get":       `{"size": 1.5}`,
+		"error":     `{"file": "x", "error": 1}`,
 	} {
 		if valid(all[name], text, false) == nil {
 			t.Errorf("%s takes %s", name, text)

@@ -41,11 +41,11 @@ type imageID struct {
 	Device      uint64 `json:"device"`
 	Inode       uint64 `json:"inode"`
 	Block       bool   `json:"block_device,omitempty"`
-	Born        int64  `json:"born,omitempty"`   // nanoseconds since 1970, 0 where it is not known
-	Serial      string `json:"serial,omitempty"` // of a block device, as far as it is known
-	Size        int64  `json:"size"`             // bytes
-	HeaderBytes int    `json:"header_bytes"`     // of the first cluster
-	Header      string `json:"header"`           // their SHA-256, hexadecimal
+	Born        int64  `json:"born,omitempty"`         // nanoseconds since 1970, 0 where it is not known
+	Serial      string `json:"serial,omitempty"`       // of a block device, as far as it is known
+	Size        int64  `json:"size"`                   // bytes
+	HeaderBytes int    `json:"header_bytes,omitempty"` // of the first cluster
+	Header      string `json:"header,omitempty"`       // their SHA-256, hexadecimal
 }
 
 // identify returns what the image on disk is now.

@@ -7,6 +7,16 @@ import (
 	"qedit/editor/store"
 )
 
+// findPlaces returns the folder of the image at path, and the one for bookmarks
+// where that cannot be written, nil if it is the same.
+func findPlaces(path string, image store.Image) (dir, spare store.Dir, moved bool) {
+	dir, moved = choosePlace(store.Places(path, image), image)
+	if spare = store.StatePlace(path); spare.String() == dir.String() {
+		spare = nil
+	}
+	return dir, spare, moved
+}
+
 // choosePlace returns the folder of an image: the first of the places, unless
 // another one has what an earlier session left of this image.
 func choosePlace(places []store.Dir, image store.Image) (dir store.Dir, moved bool) {
@@ -28,7 +38,7 @@ func belongs(dir store.Dir, names []string, image store.Image) bool {
 	candidates := []string{journalName, journalRevert}
 	for _, name := range names {
 		if _, ok := historyNumber(name); !ok {
-			candidates = append(candidates, name) // logs
+			candidates = append(candidates, name) // logs, bookmarks
 		}
 	}
 	if saves := historyNames(names); len(saves) > 0 {
@@ -48,6 +58,9 @@ func belongs(dir store.Dir, names []string, image store.Image) bool {
 		}
 		var head logHead
 		if len(all) > 0 && json.Unmarshal(all[0], &head) == nil && head.Image.of(image) == nil {
+			return true
+		}
+		if id, _, err := bookmarksImage(data); err == nil && id.of(image) == nil {
 			return true
 		}
 	}

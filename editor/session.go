@@ -10,8 +10,8 @@
 //
 // In a folder beside the image lie the journal of a save under way, the saves
 // that can be taken back, and the edits that are not saved, for the next
-// session: see Options. From the first edit until there is nothing to save the
-// session holds QEMU's locks.
+// session: see Options. Bookmarks lie there too. From the first edit until there
+// is nothing to save the session holds QEMU's locks.
 package editor
 
 import (
@@ -43,6 +43,8 @@ type Session struct {
 	log     *log      // of edits that are not saved; nil while there are none, or none is kept
 	logging bool
 
+	bookmarks *Bookmarks
+
 	preview bool // edits are never saved
 	locks   bool // QEMU's locks are taken to edit
 	locked  bool // they are taken
@@ -67,6 +69,8 @@ type Options struct {
 	// that are not saved. Without one, a save that is cut short leaves the
 	// image between old and new.
 	Dir store.Dir
+	// Spare is the folder for bookmarks where Dir cannot be written; nil for none.
+	Spare store.Dir
 	// NoHistory removes the journal of a save at its end.
 	NoHistory bool
 	// Unsaved keeps the edits that are not saved, for the next session.
@@ -98,7 +102,7 @@ func Open(path string, o Options) (*Session, error) {
 	}
 	moved := false
 	if o.Dir == nil {
-		o.Dir, moved = choosePlace(store.Places(path, image), image)
+		o.Dir, o.Spare, moved = findPlaces(path, image)
 	}
 	s, err := New(image, o)
 	if err != nil {
@@ -120,6 +124,7 @@ func New(image store.Image, o Options) (*Session, error) {
 	s := &Session{
 		image: image, current: root, saved: root,
 		dir: o.Dir, history: !o.NoHistory, logging: o.Unsaved && o.Dir != nil, locks: !o.NoLock, preview: o.Preview,
+		bookmarks: newBookmarks(image, o.Dir, o.Spare),
 	}
 	if err := s.reread(); err != nil {
 		return nil, err
@@ -169,18 +174,21 @@ func (s *Session) Notices() []string {
 	if err := s.log.failure(); err != nil && s.logging {
 		s.logFailed(err)
 	}
-	n := s.notices
+	n := append(s.notices, s.bookmarks.takeNotices()...)
 	s.notices = nil
 	return n
 }
 
-// Close closes the image. Edits that are not saved stay in the folder where
+// Close closes the image, and keeps the bookmarks that are not kept yet. Edits that are not saved stay in the folder where
 // that is asked for: see Options.Unsaved and Abandon.
 func (s *Session) Close() error {
 	for _, u := range s.orphans {
 		u.release()
 	}
-	err := s.log.close()
+	err := s.bookmarks.Save()
+	if closeErr := s.log.close(); err == nil {
+		err = closeErr
+	}
 	if s.edited {
 		s.dir.Tidy()
 	}

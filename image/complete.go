@@ -44,6 +44,9 @@ func (s Scope) Complete(expr string) []string {
 
 // completions returns what a term can become, and more.
 func (s Scope) completions(term string) []string {
+	if strings.HasPrefix(term, "@") {
+		return s.bookmarkCompletions()
+	}
 	if text, ok := strings.CutPrefix(term, "guest:"); ok {
 		return s.guestCompletions(text)
 	}
@@ -63,6 +66,9 @@ func (s Scope) completions(term string) []string {
 	all = append(slices.Compact(all), "cluster ", "end")
 	if s.Image != nil {
 		all = append(all, "guest:")
+	}
+	if s.Bookmarks != nil && len(s.Bookmarks.Names()) > 0 {
+		all = append(all, "@")
 	}
 	paths := appendPaths(nil, s.Area.Nodes)
 	all = append(all, paths...)
@@ -151,15 +157,30 @@ func (s Scope) guestCompletions(text string) []string {
 			if name == "" {
 				continue
 			}
-			shown := header.Printable(name)
-			if strings.ContainsAny(shown, "+- ") {
-				shown = `"` + shown + `"`
-			}
-			all = append(all, "guest:"+number+"@"+shown)
+			all = append(all, "guest:"+number+"@"+quoted(header.Printable(name)))
 		}
 		return len(all) < maxCompletions
 	})
 	return all
+}
+
+// bookmarkCompletions returns the names of bookmarks.
+func (s Scope) bookmarkCompletions() []string {
+	var all []string
+	if s.Bookmarks != nil {
+		for _, name := range s.Bookmarks.Names() {
+			all = append(all, "@"+quoted(name))
+		}
+	}
+	return all
+}
+
+// quoted puts a name between quotes that has what would end it.
+func quoted(name string) string {
+	if strings.ContainsAny(name, "+- ") {
+		return `"` + name + `"`
+	}
+	return name
 }
 
 // appendPaths adds the paths of nodes of the header area and their parts.

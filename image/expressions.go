@@ -27,6 +27,7 @@ func ExpressionForms() []Expression {
 		{[]string{"bitmap[0]", "bitmap[0].table[0]"}, "an entry of the bitmap directory, and of the table of that bitmap"},
 		{[]string{"guest:64K"}, "where a byte of the virtual disk is stored"},
 		{[]string{"guest:1M@before", "guest:1M@snapshot[0]"}, "the same on the disk of a snapshot, by id, name or number; a name with + - or spaces between double quotes"},
+		{[]string{"@a", "@table+16"}, "a bookmark, by its name or id, and so many bytes behind it; a name with + - or spaces between double quotes"},
 		{[]string{"cluster 3+0x10", "end-512", "guest:64K+512"}, "so many bytes on, or back; behind guest: on the virtual disk"},
 	}
 }

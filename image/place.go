@@ -29,6 +29,18 @@ type Scope struct {
 
 	// Image reads what lies beyond the header; nil: nothing of that is found.
 	Image *Image
+	// Bookmarks are what @NAME stands for; nil: there are none.
+	Bookmarks Bookmarks
+}
+
+// Bookmarks are places that have names of their own.
+type Bookmarks interface {
+	// Find returns the place of a name: of one in the file Offset and Length, of one
+	// on a virtual disk Guest and Snapshot. Where the expression that it was named
+	// by still leads there, that says more of it.
+	Find(name string) (p Place, expr string, err error)
+	// Names returns all names.
+	Names() []string
 }
 
 // ExprError says where an expression cannot be understood, and why.
@@ -66,6 +78,7 @@ const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offse
 //	guest:10G                where a byte of the virtual disk is stored
 //	guest:10G@base           of the snapshot with that id or name, or snapshot[1];
 //	                         between double quotes it may have + and -
+//	@table                   a bookmark, by its name or id
 //	X+Y, X-Y, +Y, -Y         so many bytes on, or back; alone from where one is;
 //	                         behind guest: on the virtual disk
 //
@@ -140,6 +153,10 @@ func (s Scope) parse(expr string) (p Place, at, guest int, err error) {
 		if text, ok := strings.CutPrefix(term, "guest:"); ok && sign == 0 && s.Image != nil {
 			guest = at
 			p.Guest, p.Snapshot, err = s.Image.guest(text)
+		} else if name, ok := strings.CutPrefix(term, "@"); ok && sign == 0 && s.Bookmarks != nil {
+			if p, err = s.bookmark(strings.Trim(name, `"`)); p.HasGuest && s.Image != nil {
+				guest = at
+			}
 		} else if guest >= 0 {
 			p.Guest, err = p.Guest.step(sign, term)
 		} else {
@@ -153,6 +170,21 @@ func (s Scope) parse(expr string) (p Place, at, guest int, err error) {
 		}
 		sign, rest = next, after
 	}
+}
+
+// bookmark returns the place of a bookmark; of a byte of a virtual disk it is not
+// followed.
+func (s Scope) bookmark(name string) (Place, error) {
+	p, expr, err := s.Bookmarks.Find(name)
+	if err != nil || p.HasGuest || expr == "" {
+		return p, err
+	}
+	s.Bookmarks = nil // of this one alone
+	if named, err := s.Find(expr); err == nil && named.Offset == p.Offset && named.Length == p.Length {
+		named.HasGuest = false
+		return named, nil
+	}
+	return p, nil
 }
 
 // errorIn returns the error of a term that starts at a byte of an expression.

@@ -1,6 +1,11 @@
 package tui
 
-import "testing"
+import (
+	"testing"
+
+	"qedit/editor"
+	"qedit/header"
+)
 
 // views are screens whose frames are measured: keys pressed on an image.
 var views = []struct {
@@ -17,6 +22,7 @@ var views = []struct {
 	{"table", "full", []string{":l1[0].l2[8]", "enter", "g1", "right"}},
 	{"readings", "full", []string{":l1[0].l2[8]", "enter", "gi", "j"}},
 	{"match", "full", []string{"ctrl+f", "u16be:1", "enter", "n"}},
+	{"marks", "full", []string{"m", "a", ":l1[0].l2[8]", "enter", "v", "j", "j", "m", "b"}},
 	{"typing", "plain", []string{":size", "enter", "i", "0000"}},
 }
 
@@ -37,6 +43,24 @@ func BenchmarkView(b *testing.B) {
 // BenchmarkKey is a key from message to frame at 120x36.
 func BenchmarkKey(b *testing.B) {
 	s := openScreen(b, "full", 120, 36)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.keys("j")
+		if s.cursor.at > 0x10000 {
+			s.moveTo(0)
+		}
+	}
+}
+
+// BenchmarkKeyWithBookmarks is the same with as many bookmarks as there can be, on
+// the screen and elsewhere.
+func BenchmarkKeyWithBookmarks(b *testing.B) {
+	s := openScreen(b, "full", 120, 36)
+	for i := range editor.MaxBookmarks {
+		if _, err := s.session.Bookmarks().Put(editor.Bookmark{Offset: header.HostOffset(i * 7), Length: int64(1 + i%100), Note: "why"}); err != nil {
+			b.Fatal(err)
+		}
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		s.keys("j")

@@ -14,6 +14,7 @@ var glyphs = map[rune]rune{
 	'→': '>', '←': '<', '↑': '^', '↓': 'v', // pointers, keys, more above and below
 	'›': '>', // between the parts of a place
 	'↳': '`', // follows from the line above
+	'◆': '@', // a bookmark
 	'·': '.', // bytes that are no text, notes, between words
 	'…': '~', // cut short
 	'×': 'x', // times

@@ -36,6 +36,7 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 	g, h := &m.guest, &m.guest.rows
 	at := h.top + header.HostOffset(first)
 	m.guest.rows.drawOffset(r, y+1, at)
+	m.drawBookmark(r, y)
 	if y < len(g.stored) {
 		r.TextRight(m.storedEnd(), y+1, g.stored[y].ink, g.stored[y].text)
 	}

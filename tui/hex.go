@@ -277,6 +277,7 @@ func (m *Model) drawHexRow(r grid.Region, y, first, last int, from, to header.Ho
 	h := &m.hex
 	at := h.top + header.HostOffset(first)
 	m.hex.drawOffset(r, y, at)
+	m.drawBookmark(r, y-1)
 	text := h.textColumn(h.bytesPerRow())
 	hasText := h.hasText()
 	inks := m.inks(at, first, last)

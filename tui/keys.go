@@ -154,6 +154,9 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 		}
 		return m.typeKey(msg)
 	}
+	if cmd, ok := m.markKey(k); ok {
+		return cmd
+	}
 	sequence := k
 	switch {
 	case m.pending+m.count != "" && (k == "esc" || k == "ctrl+c"):

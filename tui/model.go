@@ -106,6 +106,8 @@ type Model struct {
 	searching searching
 	data      dataInspector
 
+	bookmarks bookmarkState
+
 	counterparts []counterpart // that the bytes on the screen are held against
 	live         liveView
 	demo         demo
@@ -199,6 +201,7 @@ func New(s *editor.Session, o Options) *Model {
 func (m *Model) refresh() {
 	m.prepareHex()
 	m.prepareGuest()
+	m.prepareBookmarks()
 	m.prepareMap()
 	m.prepareTree()
 	m.prepareProblems()
@@ -207,7 +210,7 @@ func (m *Model) refresh() {
 	m.title = m.titleBar()
 	m.rules = m.ruleTexts()
 	m.tabs = m.paneTabs()
-	m.info = layOut(m.inspect(), m.layout.Panes[PaneInspector].Dx())
+	m.info = layOut(append(m.inspectBookmarks(), m.inspect()...), m.layout.Panes[PaneInspector].Dx())
 	m.findHints()
 	m.prepareTour()
 }
@@ -330,10 +333,13 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		msg.dialog.changes = msg.changes
 	case endMsg:
 		return m.end()
+	case bookmarksMsg:
+		m.bookmarksCame(msg)
 	case holdersMsg:
 		m.setHolders(msg)
 	case tea.FocusMsg:
 		m.lookAgain()
+		m.bookmarks.asked = false // others may have put some there
 		return m.findHolders()
 	case tea.KeyPressMsg, tea.PasteMsg, tea.MouseMsg:
 		return m.input(msg)
@@ -353,6 +359,8 @@ func (m *Model) input(msg tea.Msg) tea.Cmd {
 	mouse, isMouse := msg.(tea.MouseMsg)
 	if !isMouse {
 		m.message = message{}
+	} else if _, click := msg.(tea.MouseClickMsg); click {
+		m.bookmarks.awaits = nil
 	}
 	switch msg := msg.(type) {
 	case tea.KeyPressMsg, tea.PasteMsg:
@@ -403,7 +411,7 @@ func (m *Model) resize(width, height int) {
 func (m *Model) load() tea.Cmd {
 	var cmds []tea.Cmd
 	m.eachSeen(func(at header.HostOffset, n int) { cmds = append(cmds, m.pages.want(at, n)) })
-	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.countOwners())
+	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadBookmarks(), m.loadOwner(), m.countOwners())
 	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
 }
 

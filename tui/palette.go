@@ -119,7 +119,7 @@ func (a *Action) runAnywhere(m *Model) tea.Cmd {
 // exCommands are what vi hands type behind the colon.
 var exCommands = map[string]string{
 	"w": "review and save", "wq": "review, save and quit", "x": "review, save and quit", "q": "quit", "q!": "discard and quit",
-	"e!": "discard edits", "u": "undo", "help": "help", "h": "help", "raw": "edit bytes, raw", "suspend": "suspend", "mouse": "mouse on or off", "check": "check the image",
+	"e!": "discard edits", "u": "undo", "help": "help", "h": "help", "raw": "edit bytes, raw", "suspend": "suspend", "mouse": "mouse on or off", "check": "check the image", "marks": "bookmarks",
 }
 
 func (d *paletteDialog) update(m *Model, msg tea.Msg) tea.Cmd {

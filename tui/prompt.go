@@ -206,7 +206,7 @@ func (m *Model) find(text string) (structures.Place, error) { return m.scope().F
 
 // scope is what expressions are read against.
 func (m *Model) scope() structures.Scope {
-	return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at, Image: m.image}
+	return structures.Scope{Area: m.area(), Size: m.session.Size(), Here: m.cursor.at, Image: m.image, Bookmarks: BookmarkPlaces(m.session.Bookmarks().All(), m.image)}
 }
 
 // askGoto asks for a place to go to.

@@ -82,7 +82,7 @@ func (s *screen) run(cmd tea.Cmd) {
 	case savedMsg:
 		s.saves++
 		s.send(msg)
-	case pageMsg, holdersMsg, jobMsg, guestPageMsg, namedMsg, glanceMsg:
+	case pageMsg, holdersMsg, jobMsg, guestPageMsg, namedMsg, glanceMsg, bookmarksMsg:
 		s.send(msg)
 	default:
 		s.sent = append(s.sent, msg)

@@ -25,13 +25,7 @@ const (
 // image has no folder of its own, those of other names beside it, since it may
 // have been renamed. Nothing is made.
 func Places(path string, image Image) []Dir {
-	// Another name of the same file leads to the same folder.
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
+	path = realPath(path)
 	var owners []int
 	if f, ok := image.(*File); ok {
 		if uid, ok := f.Owner(); ok {
@@ -39,13 +33,10 @@ func Places(path string, image Image) []Dir {
 		}
 	}
 	folder, name := filepath.Split(path)
-	sum := sha256.Sum256([]byte(path))
-	hash := fmt.Sprintf("-%x", sum[:6])
-	if limit := longestName - len(besidePrefix+besideSuffix); len(name) > limit {
-		name = name[:limit-len(hash)] + hash
-	}
+	hash := pathHash(path)
+	name = shortName(name, hash)
 	beside := filepath.Join(folder, besidePrefix+name+besideSuffix)
-	state := stateDir(strings.TrimSuffix(name[:min(len(name), 100)], hash) + hash)
+	state := stateDir(name, hash)
 	var places []Dir
 	if id, err := identity(image); err == nil && id.Block {
 		return append(places, state)
@@ -71,6 +62,40 @@ func Places(path string, image Image) []Dir {
 	return places
 }
 
+// StatePlace returns the folder in the user's state folder in which files of the
+// image at path may lie: it can be written to where the one beside the image
+// cannot.
+func StatePlace(path string) Dir {
+	path = realPath(path)
+	hash := pathHash(path)
+	return stateDir(shortName(filepath.Base(path), hash), hash)
+}
+
+// shortName is a name that leaves room for what is put around it.
+func shortName(name, hash string) string {
+	if limit := longestName - len(besidePrefix+besideSuffix); len(name) > limit {
+		return name[:limit-len(hash)] + hash
+	}
+	return name
+}
+
+// realPath makes a path of which each name of a file leads to the same folder.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return path
+}
+
+// pathHash tells images of one name in several folders apart.
+func pathHash(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return fmt.Sprintf("-%x", sum[:6])
+}
+
 // globQuoted keeps what a pattern would take for more than a character.
 func globQuoted(path string) string {
 	if os.PathSeparator == '\\' {
@@ -79,8 +104,9 @@ func globQuoted(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// stateDir is a folder in the user's state folder.
-func stateDir(name string) Dir {
+// stateDir is the folder of an image in the user's state folder.
+func stateDir(name, hash string) Dir {
+	name = strings.TrimSuffix(name[:min(len(name), 100)], hash) + hash
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
 		home, err := os.UserHomeDir()
@@ -132,4 +158,12 @@ func (d *deepDir) CreateLocked(name string) (DirFile, error) {
 		return nil, err
 	}
 	return d.Dir.CreateLocked(name)
+}
+
+// LockNew locks a file that it makes, and the folders if need be.
+func (d *deepDir) LockNew(name string) (release func() error, ok bool, err error) {
+	if err := d.makeParents(); err != nil {
+		return nil, false, err
+	}
+	return d.Dir.LockNew(name)
 }

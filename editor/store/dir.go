@@ -48,6 +48,9 @@ type Dir interface {
 	// removed or replaced meanwhile is not it. It fails with fs.ErrNotExist, and
 	// with errors.ErrUnsupported where the file system has no locks.
 	Lock(name string) (release func() error, ok bool, err error)
+	// LockNew is Lock of a file that it makes, empty, where there is none, and
+	// the folder if need be. It replaces no file.
+	LockNew(name string) (release func() error, ok bool, err error)
 	// Tidy removes the folder if there is nothing in it.
 	Tidy()
 	// String is what people are told: the path.

@@ -407,6 +407,40 @@ func (d *osDir) Lock(name string) (release func() error, ok bool, err error) {
 	return d.lock(root, name)
 }
 
+func (d *osDir) LockNew(name string) (release func() error, ok bool, err error) {
+	if err := checkName("lock", name); err != nil {
+		return nil, false, err
+	}
+	root, err := d.make()
+	if err != nil {
+		return nil, false, err
+	}
+	defer root.Close() // the file stays open
+	for range lockTries {
+		release, ok, err = d.lock(root, name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return release, ok, err
+		}
+		f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			continue // someone else has made it meanwhile
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return d.LockNew(name) // the folder was tidied away just now
+		}
+		if err == nil {
+			err = d.give(func(uid int) error { return f.Chown(uid, -1) })
+			if closeErr := f.Close(); err == nil {
+				err = closeErr
+			}
+		}
+		if err != nil {
+			return nil, false, d.full(err)
+		}
+	}
+	return nil, false, &fs.PathError{Op: "lock", Path: d.inside(name), Err: ErrReplaced}
+}
+
 func (d *osDir) lock(root *os.Root, name string) (release func() error, ok bool, err error) {
 	for range lockTries {
 		// For writing: some network file systems want that for such a lock.

@@ -99,6 +99,8 @@ func TestDir(t *testing.T) {
 				wantError(t, err, fs.ErrInvalid)
 				_, err = d.CreateLocked(name)
 				wantError(t, err, fs.ErrInvalid)
+				_, _, err = d.LockNew(name)
+				wantError(t, err, fs.ErrInvalid)
 				_, err = d.Read(name, 10)
 				wantError(t, err, fs.ErrInvalid)
 				_, _, err = d.Lock(name)
@@ -162,6 +164,25 @@ func TestDir(t *testing.T) {
 				t.Error(err)
 			}
 			check(t, d)
+		},
+		"a lock whose file is made": func(t *testing.T, d store.Dir) {
+			release, ok, err := d.LockNew("a")
+			if !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if _, ok, err := d.LockNew("a"); ok || err != nil {
+				t.Fatal("two have the lock:", err)
+			}
+			check(t, d, "a=")
+			// Who removes it while it holds the lock leaves nothing to who comes later.
+			if err := errors.Join(d.Remove("a"), release()); err != nil {
+				t.Error(err)
+			}
+			put(t, d, "a", "one")
+			if _, ok, err := d.LockNew("a"); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			check(t, d, "a=one")
 		},
 		"a file made with its lock": func(t *testing.T, d store.Dir) {
 			f, err := d.CreateLocked("log")

@@ -187,8 +187,22 @@ func (d *Disk) settle() {
 }
 
 func (f diskDir) Lock(name string) (release func() error, ok bool, err error) {
+	return f.lock(name, func() (*cached, error) { return f.find(OpLock, name) })
+}
+
+func (f diskDir) LockNew(name string) (release func() error, ok bool, err error) {
+	return f.lock(name, func() (*cached, error) {
+		if c := f.d.names[name]; c != nil {
+			return c, nil
+		}
+		return f.link(name), nil
+	})
+}
+
+// lock takes the lock of the file that find returns.
+func (f diskDir) lock(name string, find func() (*cached, error)) (release func() error, ok bool, err error) {
 	err = f.do(Call{Op: OpLock, Name: name}, func() error {
-		c, err := f.find(OpLock, name)
+		c, err := find()
 		if err != nil || c.locked {
 			return err
 		}
