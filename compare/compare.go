@@ -96,12 +96,13 @@ func (p *Pair) same() func(at, end header.HostOffset) bool {
 type Kind int
 
 const (
-	Field   Kind = iota // a field, or bytes of the header area that are none
-	Record              // a snapshot or bitmap that only one image has
-	Entry               // an entry of a table
-	Entries             // more entries behind those that were told
-	Guest               // a run of the virtual disk
-	Bytes               // a run of bytes of a structure without entries
+	Field   Kind   = iota // a field, or bytes of the header area that are none
+	Record                // a snapshot or bitmap that only one image has
+	Entry                 // an entry of a table
+	Entries               // more entries behind those that were told
+	Guest                 // a run of the virtual disk
+	Bytes                 // a run of bytes of a structure without entries
+	Kinds   = iota        // how many kinds there are
 )
 
 // Difference is something that two images differ in.
@@ -141,8 +142,8 @@ type EntryPair struct {
 	Values [][2]uint64 // of the fields, in A and in B
 }
 
-// fileSize is what the length of the file is called.
-const fileSize = "file_size"
+// FileSize is the path of the length of the file.
+const FileSize = "file_size"
 
 // Columns returns what a line says of the difference: where it is, what it is
 // called, and what was there and is.
@@ -208,7 +209,7 @@ const maxListed = 8
 // cannot be read.
 func Images(ctx context.Context, p *Pair, v Visitor, o Options) error {
 	if p.A.Size != p.B.Size {
-		v.Difference(Difference{Kind: Field, Path: fileSize, Old: fmt.Sprint(p.A.Size), New: fmt.Sprint(p.B.Size)})
+		v.Difference(Difference{Kind: Field, Path: FileSize, Old: fmt.Sprint(p.A.Size), New: fmt.Sprint(p.B.Size)})
 	}
 	for _, c := range editor.CompareAreas(p.A.Area, p.B.Area) {
 		v.Difference(p.stored(c))

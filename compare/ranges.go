@@ -45,3 +45,17 @@ func within(ranges []Range, from, to int64) []Range {
 	}
 	return ranges[first:last]
 }
+
+// Clip returns the parts of ranges, in order and disjoint, that lie in [from, to);
+// nil are all bytes. It is not nil.
+func Clip(ranges []Range, from, to int64) []Range {
+	from = max(from, 0)
+	if ranges == nil {
+		return []Range{{from, to}}
+	}
+	clipped := []Range{}
+	for _, r := range within(ranges, from, to) {
+		clipped = append(clipped, Range{max(r.From, from), min(r.To, to)})
+	}
+	return clipped
+}

@@ -169,10 +169,7 @@ func (f *Finder) walk(ctx context.Context, from, to int64, backward bool, take f
 	}
 	ranges := []Range{{from, min(to, both)}}
 	if f.Ranges != nil {
-		ranges = ranges[:0]
-		for _, r := range within(f.Ranges, from, min(to, both)) {
-			ranges = append(ranges, Range{max(r.From, from), min(r.To, to, both)})
-		}
+		ranges = Clip(f.Ranges, from, min(to, both))
 	}
 	if backward {
 		slices.Reverse(ranges)

@@ -197,6 +197,7 @@ func init() {
 		{Name: "help while typing", Group: groupFile, Scope: InEditMode, Keys: bind("keys, and what the marks and colours are", "f1"), Short: "help", Rank: 5, run: (*Model).help},
 		{Name: "suspend while typing", Group: groupFile, Scope: InEditMode, Keys: bind("to the shell; fg comes back", "ctrl+z"), run: suspend},
 	}
+	actions = append(actions, compareActions()...)
 	for _, l := range lists {
 		actions = append(actions, l.motions()...)
 	}

@@ -107,6 +107,7 @@ type Model struct {
 	data      dataInspector
 
 	counterparts []counterpart // that the bytes on the screen are held against
+	comparing    comparing
 }
 
 // place is where a person is: a byte, and the field, bit or structure that is
@@ -283,6 +284,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.openImage()
 		m.forgetMap()
 		m.guestEdited()
+		m.comparingTouched()
 		m.diskChanged()
 		m.imageChanged()
 		m.growTree()
@@ -300,7 +302,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.onDark = msg.IsDark()
 		m.setPalette()
 	case pageMsg:
-		m.pages.take(msg)
+		msg.of.take(msg)
 	case savedMsg:
 		return m.saved(msg)
 	case guestPageMsg:
@@ -386,7 +388,7 @@ func (m *Model) load() tea.Cmd {
 	}
 	from, _ := m.span()
 	cmds = append(cmds, m.pages.want(from, min(readingBytes, m.bytesFrom(from))))
-	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.countOwners())
+	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadOwner(), m.countOwners(), m.loadComparing())
 	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
 }
 

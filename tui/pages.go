@@ -38,6 +38,7 @@ type page struct {
 
 // pageMsg brings a page that was asked for.
 type pageMsg struct {
+	of         *pages
 	index      int64
 	data       []byte
 	err        error
@@ -123,7 +124,7 @@ func (p *pages) load(index int64) tea.Cmd {
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		return pageMsg{index, data[:n], err, generation}
+		return pageMsg{p, index, data[:n], err, generation}
 	}
 }
 

@@ -137,6 +137,7 @@ func (m *Model) states() []word {
 	}
 	m.problemStates(state)
 	states = append(states, m.searchStates()...)
+	states = append(states, m.comparingStates()...)
 	if n := len(m.plan.Transactions); n > 0 {
 		state(inkWarn, "*"+counted(n, "edit", "edits"), 0, func(m *Model) tea.Cmd { return m.review(false) })
 	} else {
