@@ -10,6 +10,7 @@ import (
 
 	"qedit/compare"
 	"qedit/header"
+	structures "qedit/image"
 	"qedit/tui/grid"
 )
 
@@ -70,7 +71,8 @@ type differencesDialog struct {
 	rows       []differenceRow
 	count      [compare.Kinds]uint64
 	notes      []string
-	end        string // how it ended, where it is not whole
+	end        string          // how it ended, where it is not whole
+	parts      map[string]bool // entries that differ, and what is around them; once it has ended
 }
 
 // openDifferences opens the list. One of another state of the image is made anew.
@@ -97,7 +99,7 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 		d.with.pages.forget()
 	}
 	d.with.disk.area = nil
-	d.stream, d.end, d.generation = &differenceStream{}, "", m.beyond.generation
+	d.stream, d.end, d.parts, d.generation = &differenceStream{}, "", nil, m.beyond.generation
 	p, stream := d.with.pair(m), d.stream
 	f := d.with.finder(m)
 	f.Longest = 0
@@ -109,6 +111,7 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 		return func(m *Model) tea.Cmd {
 			d.job = nil
 			d.take()
+			d.markParts()
 			if err != nil {
 				d.end = err.Error()
 			}
@@ -176,6 +179,27 @@ func (d *differencesDialog) take() {
 	d.rows, d.count, d.notes = s.rows[:len(s.rows):len(s.rows)], s.count, s.notes[:len(s.notes):len(s.notes)]
 	s.mu.Unlock()
 	d.sieve()
+}
+
+// markParts finds the entries that differ, and what leads to them where that is
+// folded.
+func (d *differencesDialog) markParts() {
+	d.parts = map[string]bool{}
+	for i := range d.rows {
+		r := &d.rows[i]
+		if r.Kind == compare.Guest || !structures.BeyondHeader(r.Path) {
+			continue
+		}
+		for part := r.Path; part != "" && !d.parts[part]; part = part[:max(strings.LastIndexAny(part, ".["), 0)] {
+			d.parts[part] = true
+		}
+	}
+}
+
+// marked reports whether the list has an entry or what is in it, of this state of
+// the edited view.
+func (s *comparing) marked(part string, generation int) bool {
+	return s.list != nil && s.list.generation == generation && s.list.parts[part]
 }
 
 // sieve finds the rows that the filter lets through.
@@ -288,17 +312,12 @@ func (d *differencesDialog) goTo(m *Model, i int) tea.Cmd {
 	d.at = i
 	r := &d.rows[d.shown[i]]
 	m.hex.selecting = false
-	if r.Kind == compare.Guest {
-		if p, ok, err := m.guestPlace(r.Path); ok && err == nil {
-			m.goDiskPlace(p)
-		} else {
-			m.say("here the disk does not reach so far: " + r.name)
-		}
-		return nil
-	}
 	switch p, err := m.find(r.Path); {
 	case err == nil && r.Path != "":
 		m.jumpTo(p)
+	case r.Kind == compare.Guest:
+		m.goToUnstored(&r.Difference) // there is no byte of the file for it
+		return nil
 	case uint64(r.At) < uint64(m.session.Size()):
 		m.jump("", r.At)
 	default:
@@ -308,6 +327,25 @@ func (d *differencesDialog) goTo(m *Model, i int) tea.Cmd {
 		m.setFocus(PaneHex)
 	}
 	return nil
+}
+
+// goToUnstored shows a run of a disk that is not stored in the file.
+func (m *Model) goToUnstored(d *compare.Difference) {
+	p := diskPlace{on: true, snapshot: d.Snapshot, at: d.Guest}
+	if m.image == nil {
+		return
+	}
+	if size, err := m.image.DiskSize(d.Snapshot); err != nil || uint64(d.Guest) >= size {
+		m.say("here the disk does not reach so far: " + d.Path)
+		return
+	}
+	if s, _ := m.image.Snapshots(); d.Snapshot >= 0 && d.Snapshot < len(s) {
+		p.name = header.Printable(s[d.Snapshot].Name)
+	}
+	m.remember(m.here())
+	m.showDiskPlace(p)
+	m.goGuest(p.at)
+	m.setFocus(PaneHex)
 }
 
 // Columns of the list of differences.

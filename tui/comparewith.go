@@ -204,8 +204,8 @@ type folder struct {
 // Bounds of completing: entries of a folder that are looked at, and that are
 // offered.
 const (
-	maxInFolder   = 2000
-	maxOffered = 50
+	maxInFolder = 2000
+	maxOffered  = 50
 )
 
 // completePath returns what a path can go on to, once its folder was read.
