@@ -212,7 +212,7 @@ const (
 // cursor, or half of it.
 func (m *Model) comparedRow() (at header.HostOffset, n int) {
 	n = comparedBytes
-	if m.layout.Panes[PaneInspector].Dx() < 2+labelColumns+3*n {
+	if m.layout.Panes[PaneInspector].Dx() < 2+labelColumns+3*n+len(takes) {
 		n = fewerCompared
 	}
 	at = m.cursor.at - m.cursor.at%header.HostOffset(n)
@@ -249,6 +249,9 @@ func (m *Model) rowLines(c *comparison) []infoLine {
 	}
 	if differ == 0 {
 		return nil
+	}
+	if len(m.pathBeyond()) == 0 && m.node() == nil {
+		second.runs = append(second.runs, run{inkBright, takes})
 	}
 	return []infoLine{first, second}
 }

@@ -51,6 +51,9 @@ type comparison struct {
 	parts  []compare.Part // what it has
 	saved  *header.Area   // nil: it has no header
 
+	buf  []byte // bytes of the other side, of one call
+	have []bool
+
 	disk struct { // the header area of the disk
 		area       *header.Area
 		generation int
@@ -100,17 +103,25 @@ func (h heldAgainst) differs(at header.HostOffset, data []byte, differs []bool) 
 	if c == nil {
 		return
 	}
-	their, have := h.m.theirs(at, len(data))
+	their, there := h.m.theirs(at, len(data))
+	size := c.size(h.m)
 	for i, b := range data {
-		differs[i] = differs[i] || h.m.hex.have[i] && have[i] && their[i] != b || h.m.hex.have[i] && int64(at)+int64(i) >= c.size(h.m)
+		if here := h.m.hex.have[i]; here && (there[i] && their[i] != b || int64(at)+int64(i) >= size) {
+			differs[i] = true
+		}
 	}
 }
 
 // theirs returns bytes of the other side, and which of them are there: those of a
-// saved header that it has, others as far as they are loaded.
+// saved header that it has, others as far as they are loaded. They are valid until
+// the next call.
 func (m *Model) theirs(at header.HostOffset, n int) (data []byte, have []bool) {
 	c := m.comparing.with
-	data, have = make([]byte, n), make([]bool, n)
+	if len(c.buf) < n {
+		c.buf, c.have = make([]byte, n), make([]bool, n)
+	}
+	data, have = c.buf[:n], c.have[:n]
+	clear(have)
 	if c.kind != withSaved {
 		c.pages.read(data, have, at)
 		return data, have

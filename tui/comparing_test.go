@@ -435,6 +435,24 @@ func TestCompareGivenUp(t *testing.T) {
 	}
 }
 
+// A disk that is as long as can be is compared until one gives up.
+func TestCompareEndless(t *testing.T) {
+	other := imageBytes(t, "full")
+	binary.BigEndian.PutUint64(other[24:], 1<<62)      // size
+	binary.BigEndian.PutUint32(other[20:], 9)          // cluster_bits
+	binary.BigEndian.PutUint32(other[36:], 0x7fffffff) // l1_size
+	s := compareFiles(t, imageBytes(t, "full"), other, 80, 24)
+	ends(t, "a comparison", func() {
+		for _, r := range "gc" {
+			s.Update(tea.KeyPressMsg{Code: r, Text: string(r)})
+		}
+		j := s.comparing.list.job
+		s.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
+		<-j.finished
+		s.want("given up")
+	})
+}
+
 // Images that qemu-img has made and changed differ where it says so.
 func TestQEMUCompare(t *testing.T) {
 	needQEMU(t)
@@ -460,5 +478,35 @@ func TestQEMUCompare(t *testing.T) {
 	s.compareWithFile(b).keys("g", "c", "/", "guest:0x300000", "enter", "enter").want("guest 0x300000")
 	if !s.guest.on || s.guest.at != 0x300000 {
 		t.Errorf("at %v", s.guest.at)
+	}
+}
+
+// Screens of a comparison as they are meant to be.
+func TestCompareScreens(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		width, height int
+		keys          []string
+	}{
+		{"choice", 80, 24, nil},
+		{"field", 80, 24, []string{"]", "d"}},
+		{"field", 120, 36, []string{"]", "d", "g1"}},
+		{"entry", 80, 24, []string{"]", "d", "]", "d"}},
+		{"data", 80, 24, []string{":0x26103", "enter"}},
+		{"data", 120, 36, []string{":0x26103", "enter"}},
+		{"data", 200, 60, []string{":0x26103", "enter"}},
+		{"list", 80, 24, []string{"g", "c", "j"}},
+		{"list", 120, 36, []string{"g", "c", "j"}},
+		{"taken", 120, 36, []string{"]", "d", ":take the other's value", "enter"}},
+	} {
+		t.Run(fmt.Sprintf("%s-%dx%d", c.name, c.width, c.height), func(t *testing.T) {
+			s := compareFiles(t, changedFull(t), imageBytes(t, "full"), c.width, c.height)
+			if c.name == "choice" {
+				s.keys(":end the comparison", "enter", "g", "c")
+			} else {
+				s.keys(c.keys...)
+			}
+			s.golden()
+		})
 	}
 }
