@@ -4,6 +4,7 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,8 @@ type Difference struct {
 
 	OnlyB bool // of a record: it is B that has it
 
+	Other string // of a run of bytes: what A is called
+
 	Entry *EntryPair // of an entry
 
 	Last  string // of several entries: the path of the last one
@@ -181,7 +184,7 @@ func (d *Difference) Columns() (place, name, what string) {
 	case Bytes:
 		what = fmt.Sprintf("other bytes in %d", d.Length)
 		if d.At != d.Was {
-			what += fmt.Sprintf("; in the first image at %v", d.Was)
+			what += fmt.Sprintf("; in %s at %v", d.Other, d.Was)
 		}
 	}
 	return place, name, what
@@ -197,7 +200,10 @@ type Visitor interface {
 
 // Options say how two images are compared.
 type Options struct {
-	All      bool           // each entry is told; else the first few in a row
+	All bool // each entry is told; else the first few in a row
+	// Names are what A and B are called; "the first image" and "the second image"
+	// unless said otherwise.
+	Names    [2]string
 	Progress image.Progress // is told how much of the active disk was compared; it may be nil
 }
 
@@ -220,8 +226,8 @@ func Images(ctx context.Context, p *Pair, v Visitor, o Options) error {
 		v.Note("tables are not compared: " + errors.Join(errA, errB).Error())
 		return nil
 	}
-	w := walk{visitor: v, all: o.All, a: a, b: b}
-	err := image.Diff(ctx, a, b, &w, image.DiffOptions{Same: p.same(), Progress: o.Progress})
+	w := walk{visitor: v, all: o.All, a: a, b: b, other: cmp.Or(o.Names[0], "the first image")}
+	err := image.Diff(ctx, a, b, &w, image.DiffOptions{Same: p.same(), Names: o.Names, Progress: o.Progress})
 	w.endRun()
 	return err
 }

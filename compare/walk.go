@@ -14,6 +14,7 @@ type walk struct {
 	visitor Visitor
 	all     bool
 	a, b    *image.Image
+	other   string // what a is called
 
 	table string // of the run of entries
 	next  uint64 // index behind the run
@@ -79,7 +80,7 @@ func (w *walk) Guest(snapshot int, at image.GuestOffset, length uint64) {
 // Bytes implements image.DiffVisitor.
 func (w *walk) Bytes(name string, a, b header.HostOffset, length uint64) {
 	w.endRun()
-	w.visitor.Difference(Difference{Kind: Bytes, Path: name, At: b, Was: a, Length: length})
+	w.visitor.Difference(Difference{Kind: Bytes, Path: name, At: b, Was: a, Length: length, Other: w.other})
 }
 
 // Entry implements image.DiffVisitor.

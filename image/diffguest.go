@@ -27,7 +27,7 @@ func (d *differ) tree(snapshot int) error {
 	}
 	for i, t := range []Table{a, b} {
 		if t.Problem != "" {
-			d.v.Note(fmt.Sprintf("%s image: %s: %s", [2]string{"first", "second"}[i], t.Name(), t.Problem))
+			d.v.Note(fmt.Sprintf("%s: %s: %s", d.o.Names[i], t.Name(), t.Problem))
 		}
 	}
 	d.snapshot, d.from, d.to = snapshot, 0, 0

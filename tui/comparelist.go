@@ -100,11 +100,11 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 	}
 	d.with.disk.area = nil
 	d.stream, d.end, d.parts, d.generation = &differenceStream{}, "", nil, m.beyond.generation
-	p, stream := d.with.pair(m), d.stream
+	p, stream, name := d.with.pair(m), d.stream, d.with.name
 	f := d.with.finder(m)
 	f.Longest = 0
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
-		err := compare.Images(ctx, &p, stream, compare.Options{Progress: progress})
+		err := compare.Images(ctx, &p, stream, compare.Options{Names: [2]string{name, "this image"}, Progress: progress})
 		if err == nil && !hasTables(&p) {
 			err = listRuns(ctx, f, stream, progress)
 		}
