@@ -221,7 +221,6 @@ func TestRunsCancelled(t *testing.T) {
 
 // empty is a file with nothing stored, but a byte.
 type empty struct {
-	zeros
 	at    int64
 	asked *int
 }

@@ -217,11 +217,14 @@ func (m *Model) loadComparing() tea.Cmd {
 	s := &m.comparing
 	cmds := []tea.Cmd{m.loadFolder()}
 	if c := s.with; c != nil {
+		want := func(at header.HostOffset, n int) {
+			cmds = append(cmds, c.pages.want(at, int(min(int64(n), max(0, c.size(m)-int64(at))))))
+		}
 		if c.pages != nil && !m.guest.on {
-			from, n := m.comparedRow()
-			for _, r := range [][2]int64{{int64(m.hex.top), int64(m.hex.height * m.hex.bytesPerRow())}, {int64(from), int64(n)}} {
-				cmds = append(cmds, c.pages.want(header.HostOffset(r[0]), int(min(r[1], max(0, c.size(m)-r[0])))))
-			}
+			want(m.hex.top, m.hex.height*m.hex.bytesPerRow())
+		}
+		if c.pages != nil {
+			want(m.comparedRow())
 		}
 		cmds = append(cmds, m.loadFacing())
 	}

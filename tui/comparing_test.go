@@ -75,7 +75,8 @@ func TestCompareWithImage(t *testing.T) {
 	s.keys("[", "d").want("past the first difference, on from the last", "data", "here", "6f 74 68", "other", "63 63 63")
 	s.keys("[", "d", "[", "d").want("0x1d").keys("]", "d").want("L2 entry", "other", "unallocated")
 	s.keys("g", "c").want("1 field", "1 entry", "1 run of guest data", "theirs.qcow2 → here", "size", "4 MiB → 7 MiB", "guest:0x10000", "snapshot[0].l1[0].l2[8]")
-	s.keys("x").want("the comparison is ended").reject("# theirs.qcow2")
+	s.keys("esc", ":0x26100", "enter", "gu").want("here", "6f 74", "other", "63 63").keys("gu")
+	s.keys("g", "c", "x").want("the comparison is ended").reject("# theirs.qcow2")
 	if s.keys("gg").reject("#"); len(s.counterparts) != 0 || len(s.others.dropped) != 1 {
 		t.Error("it is not ended")
 	}
