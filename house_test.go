@@ -21,14 +21,15 @@ var floors = map[string][]string{
 	"qedit/editor":            {"qedit/header", "qedit/editor/store"},
 	"qedit/check":             {"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"},
 	"qedit/review":            {"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"},
+	"qedit/compare":           {"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"},
 	"qedit/tui/grid":          {},
-	"qedit/tui":               {"qedit/tui/grid", "qedit/check", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit/cli":               {"qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit":                   {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/tui":               {"qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/cli":               {"qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit":                   {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
 }
 
 // noTerminal are packages for other programs: they know no terminal.
-var noTerminal = []string{"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store", "qedit/check", "qedit/review", "qedit/search"}
+var noTerminal = []string{"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store", "qedit/check", "qedit/compare", "qedit/review", "qedit/search"}
 
 func TestImportRule(t *testing.T) {
 	for _, pkg := range strings.Fields(goList(t, "./...")) {

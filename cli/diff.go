@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"qedit/compare"
 	"qedit/editor"
 	"qedit/header"
-	"qedit/image"
 )
 
 // ExitFindings is the exit code of commands that look for something, and found
@@ -129,42 +128,36 @@ func (c *diffCommand) run(ctx context.Context, env Env, paths []string) error {
 	if err := d.start(p); err != nil {
 		return err
 	}
-	r := &diffRuns{d: d, pair: p, all: c.all}
+	count := &counting{differences: d}
 	m := &meter{}
 	if !isTerminal(env.Stdout) { // else results come out on the same screen
 		m = newMeter(env, "comparing")
 	}
-	err = r.compare(ctx, m.progress)
+	if p.edits == nil || len(p.Ranges) > 0 { // else nothing is to be looked for
+		err = compare.Images(ctx, &p.Pair, count, compare.Options{All: c.all, Progress: m.progress})
+	}
 	m.end()
-	if err := errors.Join(err, d.end(r.found > 0)); err != nil {
+	if err := errors.Join(err, d.end(count.found > 0)); err != nil {
 		return err
 	}
-	if r.found > 0 {
+	if count.found > 0 {
 		return exitError(ExitFindings)
 	}
 	return nil
 }
 
-// side is one of two images that are compared.
-type side struct {
-	path string // as given; of unsaved edits that of the image
-	io.ReaderAt
-	size int64
-	area *header.Area
-}
-
 // pair are two images that are compared.
 type pair struct {
-	a, b     side
+	compare.Pair
+	paths    [2]string // as given; of unsaved edits that of the image
 	sessions []*editor.Session
-	edits    *editor.Overlaid // of b, where that is a with edits; else nil
+	edits    *editor.Overlaid // of B, where that is A with edits; else nil
 	title    string
 }
 
 // openPair opens two images, or one and its unsaved edits.
 func openPair(flags *sessionFlags, args []string) (*pair, error) {
 	p := &pair{}
-	sides := []*side{&p.a, &p.b}
 	for i, path := range args {
 		s, err := flags.look(path)
 		if err != nil {
@@ -172,7 +165,8 @@ func openPair(flags *sessionFlags, args []string) (*pair, error) {
 			return nil, err
 		}
 		p.sessions = append(p.sessions, s)
-		*sides[i] = side{path, s.Base(), s.Size(), s.OnDisk()}
+		p.paths[i] = path
+		*[]*compare.Side{&p.A, &p.B}[i] = compare.Side{ReaderAt: s.Base(), Size: s.Size(), Area: s.OnDisk()}
 	}
 	if len(args) == 2 {
 		p.title = fmt.Sprintf("from %s to %s", header.Printable(args[0]), header.Printable(args[1]))
@@ -198,7 +192,9 @@ func openPair(flags *sessionFlags, args []string) (*pair, error) {
 		p.close()
 		return nil, err
 	}
-	p.b = side{args[0], p.edits, p.edits.Size(), p.edits.Area}
+	p.paths[1] = args[0]
+	p.B = compare.Side{ReaderAt: p.edits, Size: p.edits.Size(), Area: p.edits.Area}
+	p.Ranges = compare.Written(p.edits.Writes())
 	return p, nil
 }
 
@@ -208,62 +204,21 @@ func (p *pair) close() {
 	}
 }
 
-// sparse is a file that knows where it has holes.
-type sparse interface {
-	Data(off int64) (start, end int64, err error)
-}
-
-// holes returns a function that says where the next bytes of a file may be that
-// are no zeros, nil where that is not known.
-func holes(r io.ReaderAt) editor.Skip {
-	f, ok := r.(sparse)
-	if !ok {
-		return nil
-	}
-	if _, _, err := f.Data(0); err != nil {
-		return nil
-	}
-	var start, end int64 // of the run that was found last
-	from := int64(0)     // nothing is stored between here and start
-	return func(at int64) int64 {
-		if at < from || at >= end {
-			s, e, err := f.Data(at)
-			if err != nil {
-				return at
-			}
-			from, start, end = at, s, e
-		}
-		return max(at, start)
-	}
-}
-
-// same returns what is known of both files before they are read.
-func (p *pair) same() func(at, end header.HostOffset) bool {
-	if p.edits != nil {
-		return p.edits.Untouched
-	}
-	a, b := holes(p.a.ReaderAt), holes(p.b.ReaderAt)
-	if a == nil || b == nil {
-		return nil
-	}
-	return func(at, end header.HostOffset) bool { return a(int64(at)) >= int64(end) && b(int64(at)) >= int64(end) }
-}
-
 // patch writes the bytes that differ.
 func (p *pair) patch(ctx context.Context, env Env) error {
-	if p.a.size != p.b.size && p.edits == nil {
+	if p.A.Size != p.B.Size && p.edits == nil {
 		return fmt.Errorf("a patch is of images of one length: %s has %d bytes, %s %d",
-			header.Quote(p.a.path), p.a.size, header.Quote(p.b.path), p.b.size)
+			header.Quote(p.paths[0]), p.A.Size, header.Quote(p.paths[1]), p.B.Size)
 	}
-	patch := editor.Patch{Title: p.title, Size: p.a.size}
-	if p.b.size != p.a.size {
-		patch.NewSize = p.b.size
+	patch := editor.Patch{Title: p.title, Size: p.A.Size}
+	if p.B.Size != p.A.Size {
+		patch.NewSize = p.B.Size
 	}
 	var err error
 	if p.edits != nil {
 		patch.Writes = p.edits.Writes()
 	} else {
-		patch.Writes, err = editor.CompareFiles(ctx, p.a, p.b, p.a.size, holes(p.a.ReaderAt), holes(p.b.ReaderAt), nil)
+		patch.Writes, err = editor.CompareFiles(ctx, p.A, p.B, p.A.Size, p.A.Skip(), p.B.Skip(), nil)
 	}
 	if err != nil {
 		return err
@@ -279,186 +234,19 @@ func (p *pair) patch(ctx context.Context, env Env) error {
 
 // differences is how differences are printed.
 type differences interface {
+	compare.Visitor
 	start(p *pair) error
-	change(c fieldChange)
-	note(text string)
-	record(path, text, stored string, b bool)
-	entry(e entryPair)
-	entries(first, last string, count uint64)
-	guest(snapshot int, at image.GuestOffset, length uint64)
-	bytes(name string, a, b header.HostOffset, length uint64)
 	end(found bool) error
 }
 
-// fieldChange is a field that differs. Of a text it has what is stored, too.
-type fieldChange struct {
-	editor.Change
-	text     bool
-	old, new string
-}
-
-// entryPair are two entries of the same place, and what they say.
-type entryPair struct {
-	path     string
-	a, b     image.Entry
-	old, new string
-	fields   []editor.Change
-	values   [][2]uint64 // of the fields
-}
-
-// maxListed is how many entries in a row are listed.
-const maxListed = 8
-
-// diffRuns makes runs of what is found, and counts it.
-type diffRuns struct {
-	d     differences
-	pair  *pair
-	all   bool
+// counting counts what is found.
+type counting struct {
+	differences
 	found uint64
-	a, b  *image.Image
-
-	table string // of the run of entries
-	next  uint64 // index behind the run
-	count uint64 // entries of the run
-	from  uint64 // first entry of the run that is not listed
 }
 
-// compare compares two images and prints what differs.
-func (r *diffRuns) compare(ctx context.Context, progress image.Progress) error {
-	p := r.pair
-	if p.edits != nil && len(p.edits.Writes()) == 0 {
-		return nil // nothing is to be looked for
-	}
-	if p.a.size != p.b.size {
-		r.found++
-		r.d.change(fieldChange{Change: editor.Change{Path: "file_size", Old: fmt.Sprint(p.a.size), New: fmt.Sprint(p.b.size)}})
-	}
-	for _, c := range editor.CompareAreas(p.a.area, p.b.area) {
-		r.found++
-		r.d.change(p.stored(c))
-	}
-	var errA, errB error
-	r.a, errA = image.New(p.a, p.a.size, p.a.area)
-	r.b, errB = image.New(p.b, p.b.size, p.b.area)
-	if errA != nil || errB != nil {
-		r.d.note("tables are not compared: " + errors.Join(errA, errB).Error())
-		return nil
-	}
-	err := image.Diff(ctx, r.a, r.b, r, image.DiffOptions{Same: p.same(), Progress: progress})
-	r.endRun()
-	return err
-}
-
-// Note implements image.DiffVisitor.
-func (r *diffRuns) Note(text string) { r.d.note(text) }
-
-// stored adds to a change of the header area the texts as they are stored.
-func (p *pair) stored(c editor.Change) fieldChange {
-	f := fieldChange{Change: c}
-	for _, x := range []struct {
-		area *header.Area
-		text *string
-	}{{p.a.area, &f.old}, {p.b.area, &f.new}} {
-		if n := x.area.Lookup(c.Path); n != nil && n.Field != nil && n.Field.Kind == header.Text {
-			*x.text, f.text = x.area.Raw(n), true
-		}
-	}
-	return f
-}
-
-// storedText returns a text of a snapshot or bitmap as it is stored; false where
-// it is none.
-func storedText(im *image.Image, n *image.Node) (string, bool) {
-	if n == nil || n.Row != nil || n.Field.Kind != header.Text {
-		return "", false
-	}
-	data, err := im.Bytes(n)
-	return string(data), err == nil
-}
-
-// Field implements image.DiffVisitor.
-func (r *diffRuns) Field(path string, a, b *image.Node) {
-	r.found++
-	c := fieldChange{Change: editor.Change{Path: path}}
-	var isOld, isNew bool
-	c.old, isOld = storedText(r.a, a)
-	c.new, isNew = storedText(r.b, b)
-	c.text = isOld || isNew
-	if a != nil {
-		c.Offset, c.Old = a.Offset, a.Text
-	}
-	if b != nil {
-		c.Offset, c.New = b.Offset, b.Text
-	}
-	r.d.change(c)
-}
-
-// Record implements image.DiffVisitor.
-func (r *diffRuns) Record(path string, name *image.Node, b bool) {
-	r.found++
-	im := r.a
-	if b {
-		im = r.b
-	}
-	stored, _ := storedText(im, name)
-	text := ""
-	if name != nil {
-		text = name.Text
-	}
-	r.d.record(path, text, stored, b)
-}
-
-// Guest implements image.DiffVisitor.
-func (r *diffRuns) Guest(snapshot int, at image.GuestOffset, length uint64) {
-	r.found++
-	r.endRun()
-	r.d.guest(snapshot, at, length)
-}
-
-// Bytes implements image.DiffVisitor.
-func (r *diffRuns) Bytes(name string, a, b header.HostOffset, length uint64) {
-	r.found++
-	r.endRun()
-	r.d.bytes(name, a, b, length)
-}
-
-// Entry implements image.DiffVisitor.
-func (r *diffRuns) Entry(a, b *image.Entry) {
-	r.found++
-	table := b.Table.Name()
-	if table != r.table || b.Index != r.next {
-		r.endRun()
-		r.table = table
-	}
-	r.next = b.Index + 1
-	if r.count++; r.count > maxListed && !r.all {
-		if r.count == maxListed+1 {
-			r.from = b.Index
-		}
-		return
-	}
-	r.d.entry(r.pairOf(a, b))
-}
-
-// pairOf says what two entries hold.
-func (r *diffRuns) pairOf(a, b *image.Entry) entryPair {
-	e := entryPair{path: b.Path(), a: *a, b: *b, old: r.a.Describe(a), new: r.b.Describe(b)}
-	if a.Kind == b.Kind {
-		was, is := r.a.EntryNodes(a), r.b.EntryNodes(b)
-		for i := range min(len(was), len(is)) {
-			if was[i].Value != is[i].Value {
-				e.fields = append(e.fields, editor.Change{Path: is[i].Title, Offset: is[i].Offset, Old: was[i].Text, New: is[i].Text})
-				e.values = append(e.values, [2]uint64{was[i].Value, is[i].Value})
-			}
-		}
-	}
-	return e
-}
-
-// endRun tells of the entries of a run that were not listed.
-func (r *diffRuns) endRun() {
-	if r.count > maxListed && !r.all {
-		r.d.entries(fmt.Sprintf("%s[%d]", r.table, r.from), fmt.Sprintf("%s[%d]", r.table, r.next-1), r.count-maxListed)
-	}
-	r.count, r.table = 0, ""
+// Difference implements compare.Visitor.
+func (c *counting) Difference(d compare.Difference) {
+	c.found++
+	c.differences.Difference(d)
 }

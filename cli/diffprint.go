@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"qedit/compare"
 	"qedit/header"
 	"qedit/image"
 )
@@ -20,66 +21,11 @@ func (d *diffText) line(place, path, what string) {
 
 func (d *diffText) start(*pair) error { return nil }
 
-func (d *diffText) change(c fieldChange) {
-	path := c.Path
-	if path == "" {
-		path = "bytes"
-	}
-	d.line(c.Offset.String(), path, orNone(c.Old)+" → "+orNone(c.New))
-}
+// Difference implements compare.Visitor.
+func (d *diffText) Difference(x compare.Difference) { d.line(x.Columns()) }
 
-func orNone(text string) string {
-	if text == "" {
-		return "(nothing)"
-	}
-	return text
-}
-
-func (d *diffText) note(text string) { d.line("note", "", header.Harmless(text)) }
-
-func (d *diffText) record(path, text, _ string, b bool) {
-	if b {
-		d.line("", path, "(nothing) → "+orNone(text))
-	} else {
-		d.line("", path, orNone(text)+" → (nothing)")
-	}
-}
-
-func (d *diffText) entry(e entryPair) {
-	old, new := e.old, e.new
-	if old == new {
-		old, new = "0x"+entryWord(&e.a), "0x"+entryWord(&e.b)
-	}
-	d.line(placeOf(&e).String(), e.path, old+" → "+new)
-}
-
-// placeOf is where an entry lies: in the second image, where that has it.
-func placeOf(e *entryPair) header.HostOffset {
-	if e.b.Index < e.b.Table.Present {
-		return e.b.Offset
-	}
-	return e.a.Offset
-}
-
-func (d *diffText) entries(first, last string, count uint64) {
-	d.line("", first, fmt.Sprintf("%d more, to %s", count, last))
-}
-
-func (d *diffText) guest(snapshot int, at image.GuestOffset, length uint64) {
-	name := "guest:" + at.String()
-	if snapshot != image.Active {
-		name += fmt.Sprintf("@snapshot[%d]", snapshot)
-	}
-	d.line("guest", name, fmt.Sprintf("other data in %d bytes, %s", length, header.FormatSize(length)))
-}
-
-func (d *diffText) bytes(name string, a, b header.HostOffset, length uint64) {
-	what := fmt.Sprintf("other bytes in %d", length)
-	if a != b {
-		what += fmt.Sprintf("; in the first image at %v", a)
-	}
-	d.line(b.String(), name, what)
-}
+// Note implements compare.Visitor.
+func (d *diffText) Note(text string) { d.line("note", "", header.Harmless(text)) }
 
 func (d *diffText) end(bool) error { return nil }
 
@@ -95,8 +41,8 @@ type diffJSON struct {
 
 func (d *diffJSON) start(p *pair) error {
 	head := object{}
-	head.addText("a", p.a.path)
-	head.addText("b", p.b.path)
+	head.addText("a", p.paths[0])
+	head.addText("b", p.paths[1])
 	head.add("unsaved", p.edits != nil)
 	var b bytes.Buffer
 	d.notes = []any{}
@@ -129,66 +75,70 @@ func (d *diffJSON) item(o object) {
 	}
 }
 
-func (d *diffJSON) change(c fieldChange) {
-	o := object{{"kind", "field"}, {"field", c.Path}, {"offset", c.Offset}}
-	if c.Path == "" {
+// Note implements compare.Visitor.
+func (d *diffJSON) Note(text string) { d.notes = append(d.notes, text) }
+
+// Difference implements compare.Visitor.
+func (d *diffJSON) Difference(x compare.Difference) {
+	switch x.Kind {
+	case compare.Field:
+		d.field(&x)
+	case compare.Record:
+		o := object{{"kind", "record"}, {"field", x.Path}}
+		if x.OnlyB {
+			o.add("old", nil)
+			o.addText("new", x.StoredNew)
+		} else {
+			o.addText("old", x.StoredOld)
+			o.add("new", nil)
+		}
+		d.item(o)
+	case compare.Entry:
+		d.entry(&x)
+	case compare.Entries:
+		d.item(object{{"kind", "entries"}, {"field", x.Path}, {"last", x.Last}, {"count", x.Count}})
+	case compare.Guest:
+		o := object{{"kind", "guest"}, {"offset", x.Guest}, {"length", x.Length}, {"snapshot", nil}}
+		if x.Snapshot != image.Active {
+			o[3].value = x.Snapshot
+		}
+		d.item(o)
+	case compare.Bytes:
+		d.item(object{{"kind", "bytes"}, {"field", x.Path}, {"offset", x.At}, {"length", x.Length}, {"old_offset", x.Was}})
+	}
+}
+
+func (d *diffJSON) field(x *compare.Difference) {
+	o := object{{"kind", "field"}, {"field", x.Path}, {"offset", x.At}}
+	if x.Path == "" {
 		o[0].value = "bytes"
 	}
-	if !c.text {
-		c.old, c.new = c.Old, c.New
+	old, new := x.Old, x.New
+	if x.Text {
+		old, new = x.StoredOld, x.StoredNew
 	}
-	o.addText("old", c.old)
-	o.addText("new", c.new)
+	o.addText("old", old)
+	o.addText("new", new)
 	d.item(o)
 }
 
-func (d *diffJSON) note(text string) { d.notes = append(d.notes, text) }
-
-func (d *diffJSON) record(path, _, name string, b bool) {
-	o := object{{"kind", "record"}, {"field", path}}
-	if b {
-		o.add("old", nil)
-		o.addText("new", name)
+func (d *diffJSON) entry(x *compare.Difference) {
+	o := object{{"kind", "entry"}, {"field", x.Path}, {"offset", x.At}}
+	if e := x.Entry; e.B.Length() == 16 {
+		o.add("old", "0x"+e.A.Digits())
+		o.add("new", "0x"+e.B.Digits())
 	} else {
-		o.addText("old", name)
-		o.add("new", nil)
-	}
-	d.item(o)
-}
-
-func (d *diffJSON) entry(e entryPair) {
-	o := object{{"kind", "entry"}, {"field", e.path}, {"offset", placeOf(&e)}}
-	if e.b.Length() == 16 {
-		o.add("old", "0x"+entryWord(&e.a))
-		o.add("new", "0x"+entryWord(&e.b))
-	} else {
-		o.add("old", e.a.Word)
-		o.add("new", e.b.Word)
+		o.add("old", e.A.Word)
+		o.add("new", e.B.Word)
 	}
 	fields := []any{}
-	for i, f := range e.fields {
-		fields = append(fields, object{{"field", f.Path}, {"old", e.values[i][0]}, {"new", e.values[i][1]}})
+	for i, f := range x.Entry.Fields {
+		fields = append(fields, object{{"field", f.Path}, {"old", x.Entry.Values[i][0]}, {"new", x.Entry.Values[i][1]}})
 	}
 	o.add("fields", fields)
-	o.add("old_text", e.old)
-	o.add("new_text", e.new)
+	o.add("old_text", x.Old)
+	o.add("new_text", x.New)
 	d.item(o)
-}
-
-func (d *diffJSON) entries(first, last string, count uint64) {
-	d.item(object{{"kind", "entries"}, {"field", first}, {"last", last}, {"count", count}})
-}
-
-func (d *diffJSON) guest(snapshot int, at image.GuestOffset, length uint64) {
-	o := object{{"kind", "guest"}, {"offset", at}, {"length", length}, {"snapshot", nil}}
-	if snapshot != image.Active {
-		o[3].value = snapshot
-	}
-	d.item(o)
-}
-
-func (d *diffJSON) bytes(name string, a, b header.HostOffset, length uint64) {
-	d.item(object{{"kind", "bytes"}, {"field", name}, {"offset", b}, {"length", length}, {"old_offset", a}})
 }
 
 func (d *diffJSON) end(found bool) error {

@@ -122,7 +122,7 @@ func (d *dumper) entriesText(ctx context.Context) error {
 	var line []byte
 	err := d.entries(ctx, func(e *image.Entry) error {
 		shown++
-		line = fmt.Appendf(line[:0], "%*d  %-*s  %-*s  %s\n", index, e.Index, at, e.Offset.String(), max(wide, len("word")), entryWord(e), d.scope.Image.Describe(e))
+		line = fmt.Appendf(line[:0], "%*d  %-*s  %-*s  %s\n", index, e.Index, at, e.Offset.String(), max(wide, len("word")), e.Digits(), d.scope.Image.Describe(e))
 		if _, err := d.w.Write(line); err != nil {
 			return err
 		}
@@ -140,16 +140,6 @@ func (d *dumper) entriesText(ctx context.Context) error {
 		fmt.Fprintf(d.w, "%d of %d entries are not zero\n", shown, d.table.Entries)
 	}
 	return nil
-}
-
-// entryWord is the number that an entry is, in hexadecimal.
-func entryWord(e *image.Entry) string {
-	wide := int(max(min(e.Table.Bits, 64)/4, 1))
-	word := fmt.Sprintf("%0*x", wide, e.Word)
-	if e.Table.Bits > 64 {
-		word += fmt.Sprintf("%016x", e.Bitmap)
-	}
-	return word
 }
 
 // linear prints one thing a line, in words.

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -37,6 +38,9 @@ type DiffOptions struct {
 	// Same reports that both files have the same bytes in a range, without
 	// reading them.
 	Same func(at, end header.HostOffset) bool
+	// Names are what the images are called in notes and errors; "first image" and
+	// "second image" unless said otherwise.
+	Names [2]string
 	// Progress is told how much of the active disk was compared, bytes.
 	Progress Progress
 }
@@ -52,6 +56,9 @@ func Diff(ctx context.Context, a, b *Image, v DiffVisitor, o DiffOptions) error 
 	d := &differ{ctx: ctx, a: a, b: b, v: v, o: o}
 	if o.Same == nil {
 		d.o.Same = func(header.HostOffset, header.HostOffset) bool { return false }
+	}
+	for i, name := range [2]string{"first image", "second image"} {
+		d.o.Names[i] = cmp.Or(o.Names[i], name)
 	}
 	for _, buf := range []*[]byte{&d.bufA, &d.bufB} {
 		*buf = make([]byte, readSize)
@@ -116,10 +123,10 @@ func (d *differ) records() error {
 		{"bitmap", a.bitmaps, b.bitmaps, d.a.BitmapNodes, d.b.BitmapNodes, a.bitmapErr, b.bitmapErr},
 	} {
 		if list.errA != nil {
-			d.v.Note("first image: " + list.errA.Error())
+			d.v.Note(d.o.Names[0] + ": " + list.errA.Error())
 		}
 		if list.errB != nil {
-			d.v.Note("second image: " + list.errB.Error())
+			d.v.Note(d.o.Names[1] + ": " + list.errB.Error())
 		}
 		for i := range max(len(list.was), len(list.is)) {
 			if d.ctx.Err() != nil {
@@ -390,14 +397,17 @@ func (d *differ) ranges(name string, a, b header.HostOffset, length uint64) erro
 // equal reads bytes of both files and reports whether they are the same; where
 // that is known they are not read.
 func (d *differ) equal(x, y []byte, a, b header.HostOffset) (bool, error) {
+	if err := d.ctx.Err(); err != nil {
+		return false, err // a table may lead to very many clusters
+	}
 	if a == b && d.o.Same(a, a+header.HostOffset(len(x))) {
 		return true, nil
 	}
 	if err := d.a.read(x, a); err != nil {
-		return false, fmt.Errorf("first image: %w", err)
+		return false, fmt.Errorf("%s: %w", d.o.Names[0], err)
 	}
 	if err := d.b.read(y, b); err != nil {
-		return false, fmt.Errorf("second image: %w", err)
+		return false, fmt.Errorf("%s: %w", d.o.Names[1], err)
 	}
 	return bytes.Equal(x, y), nil
 }

@@ -27,7 +27,7 @@ func (d *differ) tree(snapshot int) error {
 	}
 	for i, t := range []Table{a, b} {
 		if t.Problem != "" {
-			d.v.Note(fmt.Sprintf("%s image: %s: %s", [2]string{"first", "second"}[i], t.Name(), t.Problem))
+			d.v.Note(fmt.Sprintf("%s: %s: %s", d.o.Names[i], t.Name(), t.Problem))
 		}
 	}
 	d.snapshot, d.from, d.to = snapshot, 0, 0
@@ -205,6 +205,9 @@ func (d *differ) asRead(guest GuestOffset, length uint64, packed bool) error {
 // the buffers. What is in other files, or cannot be read, is the same only where
 // both say that; unread says that there is something of it.
 func (d *differ) sameRead(guest GuestOffset, length uint64) (same, unread bool, err error) {
+	if err := d.ctx.Err(); err != nil {
+		return false, false, err
+	}
 	x, y := d.bufA[:length], d.bufB[:length]
 	n, runsA, errA := d.a.ReadGuest(x, guest, d.snapshot)
 	m, runsB, errB := d.b.ReadGuest(y, guest, d.snapshot)

@@ -211,6 +211,16 @@ func (e *Entry) Length() int { return int(max(e.Table.Bits/8, 1)) }
 // "refcount_table[0].block[5]".
 func (e *Entry) Path() string { return fmt.Sprintf("%s[%d]", e.Table.Name(), e.Index) }
 
+// Digits returns the number that the entry is, in hexadecimal; of an extended L2
+// entry both.
+func (e *Entry) Digits() string {
+	digits := fmt.Sprintf("%0*x", int(max(min(e.Table.Bits, 64)/4, 1)), e.Word)
+	if e.Table.Bits > 64 {
+		digits += fmt.Sprintf("%016x", e.Bitmap)
+	}
+	return digits
+}
+
 // L2 returns the entry as one of an L2 table.
 func (e *Entry) L2() L2Entry { return L2Entry{e.Word, e.Bitmap} }
 

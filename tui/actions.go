@@ -198,6 +198,7 @@ func init() {
 		{Name: "suspend while typing", Group: groupFile, Scope: InEditMode, Keys: bind("to the shell; fg comes back", "ctrl+z"), run: suspend},
 	}
 	actions = append(actions, bookmarkActions()...)
+	actions = append(actions, compareActions()...)
 	for _, l := range lists {
 		actions = append(actions, l.motions()...)
 	}

@@ -241,6 +241,7 @@ func (m *Model) rootRow(b *branch) treeRow {
 	if m.markedParts[b.name] {
 		row.wrong, row.ink = true, inkWrong|grid.Bold
 	}
+	row.differs = row.differs || m.comparing.marked(b.name, m.beyond.generation)
 	if b.kind == branchTable && b.table.Problem != "" {
 		row.wrong, row.ink, row.valueInk = true, inkWrong|grid.Bold, inkWrong
 		row.value = b.table.Problem
@@ -441,6 +442,7 @@ func (m *Model) mark(row treeRow, length int) treeRow {
 		})
 	}
 	row.wrong = row.wrong || m.markedParts[row.part]
+	row.differs = m.comparing.marked(row.part, m.beyond.generation)
 	if row.wrong {
 		row.ink = inkWrong
 	}

@@ -62,8 +62,8 @@ func setOf(result *check.Result) foundSet {
 	return set
 }
 
-// compare returns how the findings of two states differ.
-func compare(before, after foundSet) foundChange {
+// changeOf returns how the findings of two states differ.
+func changeOf(before, after foundSet) foundChange {
 	var c foundChange
 	c.mends, c.mended = missing(before, after, &c.atLeast)
 	c.brings, c.brought = missing(after, before, &c.atLeast)

@@ -41,7 +41,7 @@ func legend() []helpRow {
 	return []helpRow{
 		{text: "what is on the screen"},
 		{legend: []run{{inkWrong, "!"}, {inkText, "wrong   "}, {inkWarn, "~"}, {inkText, "leaked   "}, {inkText | grid.Bold, "?"}, {inkText, "warning   "}, {inkDim, "·"}, {inkText, "note   "}, {inkDim, "↳"}, {inkText, "follows from another"}}},
-		{legend: []run{{inkWarn, "*"}, {inkText, "edited, not saved   "}, {inkGood, "+"}, {inkText, "saved   "}, {inkDim, "-"}, {inkText, "taken back   "}, {inkText, "→ ^ a pointer"}}},
+		{legend: []run{{inkWarn, "*"}, {inkText, "edited, not saved   "}, {inkGood, "+"}, {inkText, "saved   "}, {inkDim, "-"}, {inkText, "taken back   "}, {inkText, "→ ^ a pointer   "}, {inkHigh, "#"}, {inkText, "differs"}}},
 		{legend: []run{{inkField, string(bookmarkSign)}, {inkText, "a bookmark, before its row; a mark has its letter there"}}},
 		{legend: []run{{inkHeader, "header"}, {inkExtension, "extension"}, {inkBacking, "backing file"}, {inkTable, "L1, L2"}}},
 		{legend: []run{{inkRefcount, "refcounts"}, {inkSnapshot, "snapshots"}, {inkBitmap, "bitmaps"}, {inkLUKS, "LUKS"}, {inkFaint, "zeros"}}},

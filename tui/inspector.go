@@ -21,6 +21,7 @@ type infoLine struct {
 	label string
 	runs  []run
 	cells bool // runs are right-aligned in columns and not wrapped
+	tight bool // runs have no wider gap between them than words
 }
 
 // run is text in one ink.
@@ -67,13 +68,14 @@ func (m *Model) inspect() []infoLine {
 	if m.hex.selecting {
 		at, end := m.span()
 		selected := line("selected", inkBright, fmt.Sprintf("%v to %v", at, end-1)).and(inkText, counted(end-at, "byte", "bytes"))
-		return m.withChange(append([]infoLine{selected}, m.inspectBytes()...))
+		return m.withChange(append(append([]infoLine{selected}, m.comparedLines()...), m.inspectBytes()...))
 	}
 	found := m.inspectFound()
 	if m.elsewhere() {
 		return found
 	}
-	return append(found, m.withChange(m.inspectPlace())...)
+	place := m.withChange(m.inspectPlace())
+	return append(found, slices.Insert(place, min(1, len(place)), m.comparedLines()...)...)
 }
 
 // inspectPlace explains what lies at the cursor, whatever is wrong with it.
@@ -220,7 +222,13 @@ func (m *Model) typingLine(n *header.Node, f *editor.Replacement) infoLine {
 // onDisk returns what an edited field or bit holds on disk; false for one that
 // is as there.
 func (m *Model) onDisk(n *header.Node) (string, bool) {
-	disk, area := m.session.OnDisk(), m.area()
+	return m.heldIn(m.session.OnDisk(), n)
+}
+
+// heldIn returns what a field or bit of the header area holds in another one;
+// false where that is the same.
+func (m *Model) heldIn(disk *header.Area, n *header.Node) (string, bool) {
+	area := m.area()
 	if disk == area {
 		return "", false
 	}
@@ -439,7 +447,7 @@ func layOut(lines []infoLine, width int) []span {
 			case l.cells:
 				w.cell(numberColumns[i], part)
 			default:
-				if i > 0 && w.x > w.left {
+				if i > 0 && w.x > w.left && !l.tight {
 					w.x++ // a wider gap between runs than between words
 				}
 				w.words(part)

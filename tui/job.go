@@ -66,7 +66,9 @@ func (m *Model) jobMoved(msg jobMsg) tea.Cmd {
 	switch msg.job {
 	case m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending, m.searching.job:
 	default:
-		return nil // it was dropped
+		if !m.isComparing(msg.job) {
+			return nil // it was dropped
+		}
 	}
 	select {
 	case <-msg.finished:

@@ -109,6 +109,7 @@ type Model struct {
 	bookmarks bookmarkState
 
 	counterparts []counterpart // that the bytes on the screen are held against
+	comparing    comparing
 	live         liveView
 	demo         demo
 }
@@ -300,6 +301,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.openImage()
 		m.forgetMap()
 		m.guestEdited()
+		m.comparingTouched()
 		m.diskChanged()
 		m.imageChanged()
 		m.growTree()
@@ -318,7 +320,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.onDark = msg.IsDark()
 		m.setPalette()
 	case pageMsg:
-		m.pages.take(msg)
+		msg.of.take(msg)
 	case savedMsg:
 		return m.saved(msg)
 	case guestPageMsg:
@@ -411,7 +413,7 @@ func (m *Model) resize(width, height int) {
 func (m *Model) load() tea.Cmd {
 	var cmds []tea.Cmd
 	m.eachSeen(func(at header.HostOffset, n int) { cmds = append(cmds, m.pages.want(at, n)) })
-	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadBookmarks(), m.loadOwner(), m.countOwners())
+	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadBookmarks(), m.loadOwner(), m.countOwners(), m.loadComparing())
 	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
 }
 

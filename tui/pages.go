@@ -45,6 +45,7 @@ type page struct {
 
 // pageMsg brings a page that was asked for.
 type pageMsg struct {
+	of         *pages
 	index      int64
 	data       []byte
 	err        error
@@ -131,7 +132,7 @@ func (p *pages) load(index int64) tea.Cmd {
 	return func() tea.Msg {
 		data := make([]byte, pageSize)
 		n, err := readPage(base, data, index)
-		return pageMsg{index, data[:n], err, generation, turn}
+		return pageMsg{p, index, data[:n], err, generation, turn}
 	}
 }
 

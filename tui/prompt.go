@@ -23,7 +23,8 @@ type promptDialog struct {
 	choices []string // Up, Down and Tab go through them
 	// complete returns what a text can go on to, as the choices; nil: they stay.
 	complete func(m *Model, text string) []string
-	choice   int // -1 before the first
+	paths    bool // it asks for the path of a file
+	choice   int  // -1 before the first
 	hint     string
 	refused  bool // Enter was pressed on what cannot be done
 	raw      *bool

@@ -137,6 +137,7 @@ func (m *Model) states() []word {
 	}
 	m.problemStates(state)
 	states = append(states, m.searchStates()...)
+	states = append(states, m.comparingStates()...)
 	if n := len(m.plan.Transactions); m.live.watcher != nil {
 		// There are none, and can be none.
 	} else if n > 0 {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"qedit/editor"
 	"qedit/header"
 	structures "qedit/image"
 	"qedit/tui/grid"
@@ -45,6 +46,7 @@ type treeRow struct {
 	at       header.HostOffset // where it starts
 
 	wrong, edited bool // marked ! and *
+	differs       bool // marked #: the other side of a comparison has another value
 	title, value  string
 	ink, valueInk grid.Ink
 }
@@ -225,8 +227,11 @@ func (row *treeRow) draw(r grid.Region) {
 	if row.wrong {
 		r.Set(0, 0, '!', inkWrong|grid.Bold)
 	}
-	if row.edited {
+	switch {
+	case row.edited:
 		r.Set(w-1, 0, '*', inkWarn|grid.Bold)
+	case row.differs:
+		r.Set(w-1, 0, '#', inkHigh|grid.Bold)
 	}
 	x := row.column()
 	if row.foldable() {
@@ -257,6 +262,7 @@ func (m *Model) prepare(row treeRow, marks treeMarks) treeRow {
 	row.title, row.value, row.ink, row.valueInk = m.rowText(row)
 	row.title, row.value = grid.Cut(row.title, maxTitle), grid.Cut(row.value, maxTitle)
 	row.wrong, row.edited = marks.problems.has(&row), marks.changes.has(&row)
+	row.differs = marks.differences.has(&row)
 	if row.node == nil && row.table.Missing(m.session.Size()) != "" {
 		row.wrong, row.valueInk = true, inkWrong
 	}
@@ -314,7 +320,7 @@ func (m *Model) rowText(row treeRow) (title, value string, ink, valueInk grid.In
 }
 
 // treeMarks are the places that rows are marked for.
-type treeMarks struct{ problems, changes placeSet }
+type treeMarks struct{ problems, changes, differences placeSet }
 
 // placeSet are places by their path, and their offsets in order.
 type placeSet struct {
@@ -346,6 +352,18 @@ func (p *placeSet) has(row *treeRow) bool {
 	return i < len(p.offsets) && row.node.Contains(p.offsets[i])
 }
 
+// markChanges adds where changes of the header area are.
+func (m *Model) markChanges(marks *placeSet, all []editor.Change) {
+	for _, c := range all[:min(len(all), maxProblems)] {
+		path := c.Path
+		if n := m.area().Lookup(path); n == nil {
+			path = pathAt(m.area(), c.Offset) // an extension by its name
+		}
+		marks.add(path, c.Offset)
+	}
+	slices.Sort(marks.offsets)
+}
+
 func (m *Model) treeMarks() treeMarks {
 	var marks treeMarks
 	for i := range m.known {
@@ -353,14 +371,8 @@ func (m *Model) treeMarks() treeMarks {
 			marks.problems.add(p.path, p.at)
 		}
 	}
-	for _, c := range m.plan.Changes[:min(len(m.plan.Changes), maxProblems)] {
-		path := c.Path
-		if n := m.area().Lookup(path); n == nil {
-			path = pathAt(m.area(), c.Offset) // an extension by its name
-		}
-		marks.changes.add(path, c.Offset)
-	}
+	m.markChanges(&marks.changes, m.plan.Changes)
+	m.markChanges(&marks.differences, m.areaChanges())
 	slices.Sort(marks.problems.offsets)
-	slices.Sort(marks.changes.offsets)
 	return marks
 }

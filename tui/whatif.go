@@ -146,7 +146,7 @@ func (w *whatIf) compareKnown() (wanted []stateChange) {
 		before, ok1 := w.known[p.before]
 		after, ok2 := w.known[p.after]
 		if ok1 && ok2 {
-			w.learn(p, compare(before, after))
+			w.learn(p, changeOf(before, after))
 			continue
 		}
 		wanted = append(wanted, p)
@@ -225,7 +225,7 @@ func (r *replay) compare(ctx context.Context, wanted []stateChange) (map[stateCh
 		if p.before == r.keys[0] {
 			disk = before
 		}
-		changes[p] = compare(before, after)
+		changes[p] = changeOf(before, after)
 		for _, key := range []stateKey{p.before, p.after} {
 			if r.sets[key]--; r.sets[key] == 0 {
 				delete(r.known, key)

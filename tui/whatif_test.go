@@ -82,7 +82,7 @@ func TestWhatIfOfTooMany(t *testing.T) {
 		{result(7, 1, 2), result(6, 3), "mends at least 4, brings at least 1"},
 		{result(0), result(3, 1), "brings at least 5"},
 	} {
-		if got := compare(setOf(c.before), setOf(c.after)).String(); got != c.want {
+		if got := changeOf(setOf(c.before), setOf(c.after)).String(); got != c.want {
 			t.Errorf("%q, not %q", got, c.want)
 		}
 	}
