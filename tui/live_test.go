@@ -277,8 +277,6 @@ func TestLiveMap(t *testing.T) {
 	}
 }
 
-func (s *screen) image2() uint64 { return s.Model.image.Clusters() }
-
 // Marks take a fixed amount of memory, whatever changes.
 func TestChangesBound(t *testing.T) {
 	var c changes
