@@ -153,6 +153,9 @@ func readBookmarks(data []byte, image store.Image) (all []Bookmark, removed []st
 	seen := map[string]bool{}
 	for line := range bytes.SplitSeq(rest, []byte{'\n'}) {
 		var l bookmarkLine
+		if bad > MaxBookmarks {
+			break // it is no such file; the rest need not be looked at
+		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}

@@ -326,18 +326,19 @@ func TestBookmarksCorrupt(t *testing.T) {
 		t.Fatalf("no inode in %s", whole)
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"torn":          {string(whole[:len(whole)-20]), "one@0x1+1"},
-		"noise":         {"\x00\xff\x1b[2J", ""},
-		"a new version": {strings.Replace(string(whole), "bookmarks 1", "bookmarks 2", 1), ""},
-		"no image":      {lines[0], ""},
-		"another image": {other, ""},
-		"a bad line":    {lines[0] + lines[1] + "{\n" + lines[3], "two@0x2+1"},
-		"twice":         {string(whole) + lines[2], "one@0x1+1, two@0x2+1"},
-		"a bad name":    {string(whole) + `{"id":"x","name":"\u001b[2J","offset":1,"length":1}`, "one@0x1+1, two@0x2+1"},
-		"no place":      {string(whole) + `{"id":"x","length":1}`, "one@0x1+1, two@0x2+1"},
-		"a long line":   {string(whole) + `{"id":"x","offset":1,"length":1,"more":"` + strings.Repeat("x", 1<<20) + `"}`, "one@0x1+1, two@0x2+1"},
-		"too long":      {string(whole) + strings.Repeat("\n", 5<<20), ""},
-		"too many":      {lines[0] + lines[1] + lines[3] + many(t, editor.MaxBookmarks) + lines[2], "n"},
+		"torn":           {string(whole[:len(whole)-20]), "one@0x1+1"},
+		"noise":          {"\x00\xff\x1b[2J", ""},
+		"a new version":  {strings.Replace(string(whole), "bookmarks 1", "bookmarks 2", 1), ""},
+		"no image":       {lines[0], ""},
+		"another image":  {other, ""},
+		"a bad line":     {lines[0] + lines[1] + "{\n" + lines[3], "two@0x2+1"},
+		"twice":          {string(whole) + lines[2], "one@0x1+1, two@0x2+1"},
+		"a bad name":     {string(whole) + `{"id":"x","name":"\u001b[2J","offset":1,"length":1}`, "one@0x1+1, two@0x2+1"},
+		"no place":       {string(whole) + `{"id":"x","length":1}`, "one@0x1+1, two@0x2+1"},
+		"a long line":    {string(whole) + `{"id":"x","offset":1,"length":1,"more":"` + strings.Repeat("x", 1<<20) + `"}`, "one@0x1+1, two@0x2+1"},
+		"too long":       {string(whole) + strings.Repeat("\n", 5<<20), ""},
+		"lines of noise": {string(whole) + strings.Repeat("{\n", 2_000_000), "one@0x1+1, two@0x2+1"},
+		"too many":       {lines[0] + lines[1] + lines[3] + many(t, editor.MaxBookmarks) + lines[2], "n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := d.Restart()
