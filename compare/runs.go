@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -316,10 +317,10 @@ func (f *Finder) differing(runs []Run, c Range) []Run {
 		f.bufA, f.bufB = make([]byte, n), make([]byte, n)
 	}
 	x, y := f.bufA[:n], f.bufB[:n]
-	err := f.fill(f.A, x, c.From, "the other image")
-	if err == nil {
-		err = f.fill(f.B, y, c.From, "the image")
-	}
+	other := make(chan error, 1)
+	go func() { other <- f.fill(f.A, x, c.From, "the other image") }() // they may lie on two disks
+	err := f.fill(f.B, y, c.From, "the image")
+	err = cmp.Or(<-other, err)
 	if err != nil && c.To-c.From > least {
 		half := c.From + (c.To-c.From)/2
 		if c.To-c.From > 2*least {

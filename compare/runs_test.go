@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 )
 
@@ -182,13 +183,13 @@ func TestRunsUnread(t *testing.T) {
 // counted counts reads, and calls a function at one of them.
 type counted struct {
 	io.ReaderAt
-	reads *int
-	at    int
+	reads *atomic.Int64
+	at    int64
 	call  func()
 }
 
 func (c counted) ReadAt(p []byte, off int64) (int, error) {
-	if *c.reads++; *c.reads == c.at {
+	if c.reads.Add(1) == c.at {
 		c.call()
 	}
 	return c.ReaderAt.ReadAt(p, off)
@@ -203,7 +204,7 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), n
 func TestRunsCancelled(t *testing.T) {
 	for _, backward := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(t.Context())
-		reads := 0
+		var reads atomic.Int64
 		side := Side{ReaderAt: counted{zeros{}, &reads, 11, cancel}, Size: 1 << 40}
 		f := Finder{Pair: Pair{A: side, B: side}}
 		find := f.Next
@@ -213,8 +214,8 @@ func TestRunsCancelled(t *testing.T) {
 		if _, ok, err := find(ctx, 1<<39); ok || !errors.Is(err, context.Canceled) {
 			t.Error(ok, err)
 		}
-		if reads > 12 { // the other file's
-			t.Errorf("backward %v: %d reads, cancelled in the 11th", backward, reads)
+		if n := reads.Load(); n > 12 { // the other file's
+			t.Errorf("backward %v: %d reads, cancelled in the 11th", backward, n)
 		}
 	}
 }

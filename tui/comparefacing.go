@@ -147,6 +147,9 @@ func (m *Model) comparedValue(c *comparison) []infoLine {
 		if !differs {
 			return []infoLine{line(c.label(), inkDim, "the same")}
 		}
+		if was, edited := m.onDisk(n); c.kind == withDisk && edited && was == text {
+			return nil // it is said already
+		}
 		l := line(c.label(), inkHigh|grid.Bold, header.Harmless(text))
 		if o := c.area(m).Lookup(n.Path); o != nil && n.Bit < 0 && o.Length > 0 {
 			if raw := c.area(m).Raw(o); raw != "" {
@@ -154,6 +157,9 @@ func (m *Model) comparedValue(c *comparison) []infoLine {
 			}
 		}
 		return []infoLine{l.and(inkBright, takes)}
+	}
+	if c.kind == withDisk && len(m.diskLines(m.look())) > 0 {
+		return nil // it is said already
 	}
 	path := m.pathBeyond()
 	f := &m.comparing.facing

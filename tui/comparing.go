@@ -54,9 +54,10 @@ type comparison struct {
 	buf  []byte // bytes of the other side, of one call
 	have []bool
 
-	disk struct { // the header area of the disk
-		area       *header.Area
-		generation int
+	disk struct {
+		area       *header.Area // of the disk
+		generation int          // of the edited view, when it was read
+		pages      int          // generation of the pages of the image
 	}
 }
 
@@ -80,6 +81,7 @@ func (c *comparison) area(m *Model) *header.Area {
 	case withImage:
 		return c.session.OnDisk()
 	case withDisk:
+		c.follow(m)
 		if c.disk.area == nil || c.disk.generation != m.beyond.generation {
 			c.disk.area, c.disk.generation = m.session.OnDisk(), m.beyond.generation
 			if now, err := m.session.Overlay(nil); err == nil {
@@ -92,6 +94,14 @@ func (c *comparison) area(m *Model) *header.Area {
 		return c.saved
 	}
 	return m.area()
+}
+
+// follow forgets what was read of the disk whenever the image does.
+func (c *comparison) follow(m *Model) {
+	if c.kind == withDisk && c.disk.pages != m.pages.generation {
+		c.pages.forget()
+		c.disk.area, c.disk.pages = nil, m.pages.generation
+	}
 }
 
 // heldAgainst is a comparison as a counterpart of the hex pane.
@@ -117,6 +127,7 @@ func (h heldAgainst) differs(at header.HostOffset, data []byte, differs []bool) 
 // the next call.
 func (m *Model) theirs(at header.HostOffset, n int) (data []byte, have []bool) {
 	c := m.comparing.with
+	c.follow(m)
 	if len(c.buf) < n {
 		c.buf, c.have = make([]byte, n), make([]bool, n)
 	}
@@ -201,14 +212,6 @@ func (m *Model) areaChanges() []editor.Change {
 		s.changes.their, s.changes.ours, s.changes.all = their, ours, editor.CompareAreas(their, ours)
 	}
 	return s.changes.all
-}
-
-// comparingTouched forgets what was read of the disk, which has changed.
-func (m *Model) comparingTouched() {
-	if c := m.comparing.with; c != nil && c.kind == withDisk {
-		c.pages.forget()
-		c.disk.area = nil
-	}
 }
 
 // loadComparing returns the command that reads what the panes show of the other

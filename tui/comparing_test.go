@@ -276,6 +276,12 @@ func TestCompareWithDisk(t *testing.T) {
 	s.want("on disk", "0x6000").keys("]", "d").want("here", "78 79 7a")
 	s.keys("g", "c").want("l1_table_offset", "0x6000 → 0x4000").keys("esc")
 	s.keys("u", "u", "]", "d").want("all bytes are those of the disk")
+	// What is saved differs no more.
+	s.keys(":0x26100", "enter", "i", "78797a", "esc").want("0000026100 *", "78 79 7a").keys("ctrl+s", "enter")
+	if s.session.Modified() || s.saves == 0 {
+		t.Fatalf("not saved\n%s", s.text())
+	}
+	s.reject("0000026100 #").keys("]", "d").want("all bytes are those of the disk")
 	// Another program clears a flag below us.
 	other := s.image.Bytes()
 	other[79] ^= 1

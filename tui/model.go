@@ -301,7 +301,6 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.openImage()
 		m.forgetMap()
 		m.guestEdited()
-		m.comparingTouched()
 		m.diskChanged()
 		m.imageChanged()
 		m.growTree()
