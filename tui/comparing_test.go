@@ -110,7 +110,7 @@ func TestCompareAsksForFile(t *testing.T) {
 		}
 		s.keys("esc")
 	}
-	s.keys("g", "c", "h", "ctrl+u", s.path, "enter").want("saved header") // it is none
+	s.keys("g", "c", "h", "ctrl+u", s.path, "enter").want("not compared") // it is no saved header
 	if s.comparing.with != nil {
 		t.Error("compared with what is no saved header")
 	}
