@@ -4,6 +4,7 @@ package main
 import (
 	_ "embed"
 	"os"
+	"runtime/debug"
 
 	"qedit/cli"
 	"qedit/tui"
@@ -12,7 +13,13 @@ import (
 //go:embed testdata/images/demo.qcow2
 var sample []byte
 
+// gcPercent is how much garbage there may be before it is collected, in percent
+// of what is in use. The memory that a check may take counts more than the time
+// that collecting takes: there is little garbage.
+const gcPercent = 40
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	os.Exit(cli.Main(os.Args[1:], cli.Env{
 		Stdin:    os.Stdin,
 		Stdout:   os.Stdout,
