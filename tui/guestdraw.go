@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"qedit/header"
+	structures "qedit/image"
 	"qedit/tui/grid"
 )
 
@@ -43,6 +44,7 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 		r.Set(m.storedEnd()+1, y+1, '*', inkWarn|grid.Bold)
 	}
 	text, hasText := h.textColumn(h.bytesPerRow()), h.hasText()
+	found, foundEnd := m.guestMatch()
 	for i := first; i < last; i++ {
 		b := h.buf[i]
 		ink := classInk(b, m.hex.classes)
@@ -59,7 +61,11 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 			ink = inkWarn | grid.Bold | grid.Underline
 		}
 		textInk := ink
-		if at+header.HostOffset(i-first) == header.HostOffset(g.at) {
+		o := structures.GuestOffset(at) + structures.GuestOffset(i-first)
+		if o >= found && o < foundEnd {
+			ink, textInk = selectedInk(ink), textInk|grid.Selected
+		}
+		if o == g.at {
 			if m.hex.editing && m.hex.digit >= 0 {
 				digits, ink = [2]rune{rune(hexDigits[m.hex.digit]), '_'}, inkWarn|grid.Bold
 			}
