@@ -12,8 +12,8 @@ import (
 
 	"qedit/header"
 	structures "qedit/image"
-	"qedit/tui/grid"
 	"qedit/search"
+	"qedit/tui/grid"
 )
 
 // One goes from match to match, round both ends.
