@@ -33,6 +33,7 @@ func main() {
 
 func run(path string) error {
 	m := measured{results: map[string]map[string]float64{}}
+	before := load()
 	for _, s := range suites {
 		args := []string{"test", "-run", "^$", "-bench", s.match, "-benchmem", "-timeout", "1h", "./" + s.folder}
 		fmt.Fprintln(os.Stderr, "go", strings.Join(args, " "))
@@ -52,7 +53,7 @@ func run(path string) error {
 			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 		}
 	}
-	return os.WriteFile(path, []byte(page(&m, machine(m.cpu), time.Now())), 0o644)
+	return os.WriteFile(path, []byte(page(&m, machine(m.cpu, before), time.Now())), 0o644)
 }
 
 // measured is what benchmarks have reported, by folder and name, then by unit.
@@ -88,8 +89,8 @@ func (m *measured) read(r io.Reader, folder string) error {
 	return lines.Err()
 }
 
-// machine describes what it is measured on.
-func machine(cpu string) string {
+// machine describes what it is measured on, and how busy that was before.
+func machine(cpu string, before float64) string {
 	text := fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if cpu != "" {
 		text = cpu + ", " + text
@@ -99,8 +100,20 @@ func machine(cpu string) string {
 			text += ", " + strings.TrimSpace(first)
 		}
 	}
-	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
-		text += ", load " + strings.Fields(string(load))[0] + " at the end"
+	if before > float64(runtime.NumCPU())/2 {
+		text += fmt.Sprintf("; **it was busy with other things, load %.2f: times are too long**", before)
 	}
 	return text
+}
+
+// load returns how many programs wanted to run in the last minute, 0 where the
+// system does not tell.
+func load() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	n, _ := strconv.ParseFloat(first, 64) // 0 where it is no number
+	return n
 }

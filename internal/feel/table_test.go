@@ -43,6 +43,13 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// That others used the machine is told.
+func TestMachine(t *testing.T) {
+	if busy, idle := machine("", 1000), machine("", 0); !strings.Contains(busy, "busy") || strings.Contains(idle, "busy") {
+		t.Errorf("%q, %q", busy, idle)
+	}
+}
+
 // The page has the figures that the table asks for, and was made, not written.
 func TestSpeedPage(t *testing.T) {
 	data, err := os.ReadFile("../../docs/speed.md")
