@@ -3,12 +3,19 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"qedit/cli"
 	"qedit/tui"
 )
 
+// gcPercent is how much garbage there may be before it is collected, in percent
+// of what is in use. The memory that a check may take counts more than the time
+// that collecting takes: there is little garbage.
+const gcPercent = 40
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	os.Exit(cli.Main(os.Args[1:], cli.Env{
 		Stdin:    os.Stdin,
 		Stdout:   os.Stdout,

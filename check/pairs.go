@@ -288,7 +288,7 @@ func (n *counts) addLarge(i, in, v, times uint64) {
 		n.over[c] = sum(v, times)
 		return
 	}
-	w := &widePage{bits: 8, words: make([]uint64, pageClusters/8)}
+	w := &widePage{bits: 4, words: make([]uint64, pageClusters/16)}
 	for in := range uint64(pageClusters) {
 		if o, ok := n.over[i<<pageBits|in]; ok {
 			w.set(in, o)
@@ -307,7 +307,7 @@ func sum(a, b uint64) uint64 {
 	return a + b
 }
 
-// widePage holds the counts of a page in 8, 16, 32 or 64 bits each.
+// widePage holds the counts of a page in 4, 8, 16, 32 or 64 bits each.
 type widePage struct {
 	bits  uint64
 	words []uint64

@@ -194,6 +194,7 @@ func init() {
 		{Name: "redo typing", Group: groupEdit, Scope: InEditMode, Keys: bind("do it again", "ctrl+r"), run: redoTyping},
 		{Name: "revert typing", Group: groupEdit, Scope: InEditMode, Keys: bind("what is on disk, for the field or byte", "delete"), run: revertTyping},
 		{Name: "save while typing", Group: groupFile, Scope: InEditMode, Keys: bind("end, review and save", "ctrl+s"), Short: "save", Rank: 4, run: func(m *Model) tea.Cmd { return m.review(false) }},
+		{Name: "find while typing", Group: groupMove, Scope: InEditMode, Keys: bind("end, and look for bytes, text, a number or entries", "ctrl+f"), run: (*Model).askFind},
 		{Name: "help while typing", Group: groupFile, Scope: InEditMode, Keys: bind("keys, and what the marks and colours are", "f1"), Short: "help", Rank: 5, run: (*Model).help},
 		{Name: "suspend while typing", Group: groupFile, Scope: InEditMode, Keys: bind("to the shell; fg comes back", "ctrl+z"), run: suspend},
 	}
@@ -261,7 +262,7 @@ func enter(m *Model) tea.Cmd {
 	case n == nil && m.focus == PaneTree:
 		m.setFocus(PaneHex)
 	case s.inTable && !s.whole:
-		m.say("this entry points nowhere; F2 edits it")
+		m.say("this entry points nowhere; " + m.keyOf("edit") + " edits it")
 	case n == nil:
 		m.say("no pointer here")
 	case m.focus == PaneTree && (n.Field == nil || n.Field.Kind == header.Mask && n.Bit < 0):

@@ -251,13 +251,13 @@ func shownPlace(b *editor.Bookmark) string {
 
 // awaitMark waits for the letter of a mark to be set.
 func (m *Model) awaitMark() {
-	m.say("mark: press a letter")
+	m.say("mark: which letter?")
 	m.bookmarks.awaits = (*Model).setMark
 }
 
 // awaitGoing waits for the letter of a mark to go to.
 func (m *Model) awaitGoing() {
-	m.say("go to mark: press a letter; ' goes back, M lists them")
+	m.say("go to mark: which letter? ' goes back, " + m.keyOf("bookmarks") + " lists them")
 	m.bookmarks.awaits = func(m *Model, letter string) tea.Cmd {
 		switch b, err := editor.BookmarkNamed(m.session.Bookmarks().All(), letter); {
 		case letter == "'":

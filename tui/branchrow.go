@@ -210,7 +210,7 @@ func (m *Model) rowIn(b *branch, i, depth int) treeRow {
 	case !ok:
 		row.stopped, row.at, row.part = true, b.table.Offset, b.name
 		row.title = fmt.Sprintf("… %d of %d", b.sifted, b.table.Entries)
-		row.value, row.ink = "Enter goes on", inkWarn
+		row.value, row.ink = m.keyOf("follow")+" goes on", inkWarn
 		return row
 	case c != nil:
 		row.open = c.open
@@ -384,7 +384,7 @@ func (m *Model) diskLines(s *sight) []infoLine {
 		if was == "" {
 			was = "empty"
 		}
-		return []infoLine{line("on disk", inkWarn, header.Harmless(was)).and(inkBright, "U").and(inkDim, "reverts")}
+		return []infoLine{line("on disk", inkWarn, header.Harmless(was)).and(inkBright, m.keyOf("revert")).and(inkDim, "reverts")}
 	}
 	if !s.inTable {
 		if n == nil {

@@ -215,7 +215,7 @@ func (m *Model) checkEnded(begun int, size int64, edits []editor.Replacement, re
 		c.loud = false
 		told := "checked: " + m.foundWords(false)
 		if c.totals.sum() > 0 && !m.visible(PaneProblems) {
-			told += "  ·  g4 lists them"
+			told += "  ·  " + m.keyOf("problems") + " lists them"
 		}
 		m.say(told)
 	}
@@ -237,7 +237,7 @@ func (m *Model) giveUpCheck() bool {
 	c.job.drop() // what it returns is taken still, as far as it came
 	c.paused, c.loud, c.then = true, false, nil
 	c.partial = c.partial || c.result == nil
-	m.say("given up; F9 checks the image")
+	m.say("given up; " + m.keyOf("check the image") + " checks the image")
 	return true
 }
 

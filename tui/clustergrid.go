@@ -359,7 +359,9 @@ func (m *Model) drawMap(r grid.Region) {
 	switch {
 	case c.quietly(m):
 	case c.stale && c.job == nil:
-		r.Fit(x+3, 0, w-x-4, inkWarn, "~ before the last edits; Enter makes it anew")
+		x = r.Fit(x+3, 0, w-x-4, inkWarn, "~ before the last edits; ")
+		x = r.Fit(x, 0, w-x-1, inkWarn, m.keyOf("go to the cluster"))
+		r.Fit(x, 0, w-x-1, inkWarn, " makes it anew")
 	case c.job != nil && x+3 < w:
 		drawShare(r.Sub(x+3, 0, min(20, w-x-4), 1), c.job)
 	}
@@ -411,7 +413,8 @@ func (m *Model) drawNoMap(r grid.Region) {
 		r.Fit(1, 0, w-2, inkWrong, "! no map: "+c.err.Error())
 	default:
 		r.Fit(1, 0, w-2, inkDim, "the map is not made")
-		r.Fit(1, 1, w-2, inkDim, "Enter makes it")
+		x := r.Fit(1, 1, w-2, inkDim, m.keyOf("go to the cluster"))
+		r.Fit(x, 1, w-x-1, inkDim, " makes it")
 	}
 }
 

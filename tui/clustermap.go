@@ -217,7 +217,7 @@ func (m *Model) dropJobs() bool {
 	}
 	c.job.drop()
 	c.job, c.idle = nil, true
-	m.say("given up; Enter in the map makes it")
+	m.say("given up; " + m.keyOf("go to the cluster") + " in the map makes it")
 	return true
 }
 

@@ -69,7 +69,8 @@ func (m *Model) drawEdits(r grid.Region) {
 	if len(m.edits) == 0 {
 		r.Fit(1, 0, w-2, inkDim, "nothing is changed")
 		if m.session.CanUndo() && !m.listing {
-			r.Fit(1, 1, w-2, inkDim, "g5 lists what was saved")
+			x := r.Fit(1, 1, w-2, inkDim, m.keyOf("edits"))
+			r.Fit(x, 1, w-x-1, inkDim, " lists what was saved")
 		}
 		return
 	}
@@ -164,7 +165,7 @@ func (m *Model) apply(t editor.Transaction) bool {
 		return false
 	}
 	m.edited()
-	m.warn("* " + header.Harmless(t.Title) + "  ·  u undo  ^S save")
+	m.warn("* " + header.Harmless(t.Title) + m.undoOrSave())
 	return true
 }
 
@@ -187,7 +188,7 @@ func (m *Model) toggleBit() tea.Cmd {
 	}
 	switch {
 	case n == nil || n.Field == nil || n.Field.Kind != header.Mask:
-		m.say("no flag is selected; ~ and Space toggle flags")
+		m.say("no flag is selected; " + m.keyOf("toggle") + " toggles flags")
 		return nil
 	case n.Bit < 0:
 		m.say("which bit? Choose it in the structure pane")
@@ -252,7 +253,7 @@ func (m *Model) revert() tea.Cmd {
 		return nil
 	}
 	if m.apply(t) {
-		m.warn("back to the value on disk  ·  u undo")
+		m.warn("back to the value on disk  ·  " + m.keyOf("undo") + " undo")
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 		lines = append(lines, m.targetLines(s, n)...)
 	}
 	if m.inConflict(e) {
-		lines = append(lines, line("conflict", inkWrong, "what it points at has other owners too, which exclude each other; Enter, then gr lists them"))
+		lines = append(lines, line("conflict", inkWrong, "what it points at has other owners too, which exclude each other; "+m.keyOf("follow")+", then "+m.keyOf("who points here")+" lists them"))
 	}
 	if at, ok := m.image.InDataFile(e); ok {
 		target := line("target", inkBacking, "→ "+at.String()).and(inkText, "of the data file "+dataFileName(m.area().Header))
@@ -102,9 +102,9 @@ func (m *Model) inspectEntry(s *sight) []infoLine {
 	if s.part() == nil {
 		lines = append(lines, fieldLines(s.nodes)...)
 		if len(s.nodes) == 1 {
-			lines = append(lines, line("edit", inkBright, "F2").and(inkDim, "takes "+s.nodes[0].Row.Expect()))
+			lines = append(lines, line("edit", inkBright, m.keyOf("edit")).and(inkDim, "takes "+s.nodes[0].Row.Expect()))
 		} else if len(s.nodes) > 0 {
-			lines = append(lines, line("edit", inkBright, "F2").and(inkDim, "the whole entry; its fields are in the structure pane"))
+			lines = append(lines, line("edit", inkBright, m.keyOf("edit")).and(inkDim, "the whole entry; its fields are in the structure pane"))
 		}
 	}
 	if at, end, ok := s.span(); ok {
@@ -165,11 +165,11 @@ func (m *Model) inspectPart(n *structures.Node) []infoLine {
 	}
 	switch {
 	case n.Row == nil:
-		lines = append(lines, line("edit", inkBright, "i").and(inkDim, "types over its bytes"))
+		lines = append(lines, line("edit", inkBright, m.keyOf("edit bytes")).and(inkDim, "types over its bytes"))
 	case isFlag(n):
-		lines = append(lines, line("edit", inkBright, "Space or ~").and(inkDim, "toggles"))
+		lines = append(lines, line("edit", inkBright, m.keyOf("toggle")).and(inkDim, "toggles"))
 	default:
-		lines = append(lines, line("edit", inkBright, "F2").and(inkDim, "takes "+n.Row.Expect()))
+		lines = append(lines, line("edit", inkBright, m.keyOf("edit")).and(inkDim, "takes "+n.Row.Expect()))
 	}
 	return lines
 }

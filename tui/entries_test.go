@@ -37,7 +37,7 @@ func TestEntry(t *testing.T) {
 // A bit of an entry is toggled as an edit, and undone.
 func TestEditEntry(t *testing.T) {
 	s := openScreen(t, "full", 120, 36)
-	s.keys(":l1[0].l2[8].copied", "enter").want("l2[8] › copied", "Space or ~")
+	s.keys(":l1[0].l2[8].copied", "enter").want("l2[8] › copied", "Space", "toggles")
 	s.keys("~").want("* l1[0].l2[8].copied: off", "1 edit", "data at 0x26000").want("off  bit 63", "[ ] copied")
 	s.keys("~").want("on  bit 63", "[x] copied").keys("u")
 	s.keys("u").want("undone", "no edits").keys("ctrl+r").want("1 edit").keys("u")

@@ -248,7 +248,7 @@ func (m *Model) inspectFinding() []infoLine {
 			lines = append(lines, l)
 		}
 	}
-	return append(append(lines, fixLines(f)...), infoLine{})
+	return append(append(lines, m.fixLines(f)...), infoLine{})
 }
 
 // guestRange says which part of the virtual disk a finding hits.
@@ -276,9 +276,9 @@ func (m *Model) causeLine(f *check.Finding) infoLine {
 	cause := m.problems[i].finding
 	l := line("cause", inkText, "follows from: "+header.Harmless(cause.Kind.Title+" "+findingPlace(cause)))
 	if m.focus == PaneProblems {
-		return l.and(inkBright, "c").and(inkDim, "goes there")
+		return l.and(inkBright, m.keyOf("go to the cause")).and(inkDim, "goes there")
 	}
-	return l.and(inkBright, "Enter").and(inkDim, "here goes there")
+	return l.and(inkBright, m.keyOf("follow or go to the cause")).and(inkDim, "here goes there")
 }
 
 // causeOf returns the number of the problem that a finding follows from, -1
@@ -288,7 +288,7 @@ func (m *Model) causeOf(f *check.Finding) int {
 }
 
 // fixLines say how a finding can be mended, or why not.
-func fixLines(f *check.Finding) []infoLine {
+func (m *Model) fixLines(f *check.Finding) []infoLine {
 	if len(f.Fixes) == 0 {
 		return []infoLine{line("no fix", inkDim, noFix(f))}
 	}
@@ -300,7 +300,7 @@ func fixLines(f *check.Finding) []infoLine {
 		}
 		l := line(label, inkText, header.Harmless(fix.Title))
 		if i == 0 {
-			l = line(label, inkBright, "f").and(inkText, header.Harmless(fix.Title))
+			l = line(label, inkBright, m.keyOf("fix")).and(inkText, header.Harmless(fix.Title))
 		}
 		if fix.Loses != "" {
 			l = l.and(inkWarn, "loses: "+header.Harmless(fix.Loses))

@@ -30,7 +30,7 @@ func (m *Model) fixProblem() tea.Cmd {
 	case p == nil && len(m.problems) == 0:
 		m.sayNoProblem()
 	case p == nil:
-		m.say("no problem with a known fix is here; F8 goes to the next problem")
+		m.say("no problem with a known fix is here; " + m.keyOf("next problem") + " goes to the next problem")
 	case p.flag:
 		m.selectProblem(p)
 		return m.toggleBit()
@@ -241,15 +241,15 @@ func (m *Model) fixClass() tea.Cmd {
 func (m *Model) askClass(c class) {
 	title := header.Harmless(c.kind.Title)
 	if len(c.fixes) == 0 {
-		m.say("each of these needs a choice: f offers it")
+		m.say("each of these needs a choice: " + m.keyOf("fix") + " offers it")
 		return
 	}
-	text := fmt.Sprintf("%s of this kind will be mended as one edit, which u takes back.", counted(len(c.fixes), "finding", "findings"))
+	text := fmt.Sprintf("%s of this kind will be mended as one edit, which %s takes back.", counted(len(c.fixes), "finding", "findings"), m.keyOf("undo"))
 	if loses := losses(c.fixes); loses != "" {
 		text += "\n\nLoses: " + loses
 	}
 	if c.choice > 0 {
-		text += fmt.Sprintf("\n\n%s a choice and stay: f offers it.", counted(c.choice, "finding needs", "findings need"))
+		text += fmt.Sprintf("\n\n%s a choice and stay: %s offers it.", counted(c.choice, "finding needs", "findings need"), m.keyOf("fix"))
 	}
 	if c.none > 0 {
 		text += fmt.Sprintf("\n\n%s no fix and stay.", counted(c.none, "finding has", "findings have"))

@@ -89,7 +89,7 @@ func TestQuitAsks(t *testing.T) {
 func TestViewModeTypesNothing(t *testing.T) {
 	before := imageBytes(t, "plain")
 	s := openScreen(t, "plain", 80, 24)
-	s.keys("a", "e").want("press i or Insert to edit")
+	s.keys("a", "e").want("press i to edit")
 	if s.session.Modified() {
 		t.Error("modified")
 	}

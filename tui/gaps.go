@@ -156,5 +156,5 @@ func (m *Model) inspectGaps() []infoLine {
 	if m.wantsGaps() && c.made != nil {
 		return append(lines, line("list", inkText, counted(len(c.gaps), "run of clusters", "runs of clusters")))
 	}
-	return append(lines, line("list", inkBright, "Enter").and(inkDim, "in the structure pane reads all tables and lists them"))
+	return append(lines, line("list", inkBright, m.keyOf("follow")).and(inkDim, "in the structure pane reads all tables and lists them"))
 }

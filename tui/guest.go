@@ -96,9 +96,9 @@ func (m *Model) showGuest(snapshot int, name string) {
 		return
 	}
 	if name := dataFileName(m.area().Header); name != "" && m.others.data == nil {
-		m.say("the guest's clusters are in the data file " + grid.Cut(name, maxTitle) + "; :open the data file")
+		m.say("the guest's clusters are in the data file " + grid.Cut(name, maxTitle) + "; " + m.keyOf("open the data file"))
 	} else {
-		m.say("the byte at " + m.cursor.at.String() + " is none of this disk; Backspace goes back to it")
+		m.say("the byte at " + m.cursor.at.String() + " is none of this disk; " + m.keyOf("back") + " goes back to it")
 	}
 	m.remember(before)
 	m.goGuest(g.at)
@@ -219,7 +219,7 @@ func (m *Model) inspectAstray() []infoLine {
 	case !c.L1.Missing:
 		lines = append(lines, line("entry", inkTable, c.L1.Path()).and(inkDim, header.Harmless(m.image.Describe(&c.L1))))
 	}
-	return lines
+	return append(lines, m.inspectBytes()...)
 }
 
 // enterGuest goes from a byte of the disk to where it is stored in the file. Of
@@ -300,7 +300,7 @@ func (m *Model) moveGuestRows(rows int64) {
 func (m *Model) guestRefusal(n int) string {
 	g := &m.guest
 	if g.snapshot != structures.Active {
-		return "a snapshot is not changed; g s chooses the active disk"
+		return "a snapshot is not changed; " + m.keyOf("guest view of a snapshot") + " chooses the active disk"
 	}
 	c := m.image.Resolve(g.at, g.snapshot)
 	switch c.Kind {
@@ -310,7 +310,7 @@ func (m *Model) guestRefusal(n int) string {
 	case structures.GuestCompressed:
 		return "the cluster is compressed; only clusters stored as they are can be edited"
 	case structures.GuestExternal:
-		return "the bytes are in the external data file, which is not opened"
+		return "the bytes are in the external data file, which is only read"
 	default:
 		return "nothing is stored here (" + c.Kind.String() + "); qedit allocates no clusters"
 	}

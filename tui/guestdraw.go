@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"qedit/header"
+	structures "qedit/image"
 	"qedit/tui/grid"
 )
 
@@ -47,6 +48,7 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 		r.Set(m.storedEnd()+1, y+1, '*', inkWarn|grid.Bold)
 	}
 	text, hasText := h.textColumn(h.bytesPerRow()), h.hasText()
+	found, foundEnd := m.guestMatch()
 	for i := first; i < last; i++ {
 		b := h.buf[i]
 		ink := classInk(b, m.hex.classes)
@@ -65,7 +67,11 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 			ink = m.guestInk(uint64(at)+uint64(i-first), ink)
 		}
 		textInk := ink
-		if at+header.HostOffset(i-first) == header.HostOffset(g.at) {
+		o := structures.GuestOffset(at) + structures.GuestOffset(i-first)
+		if o >= found && o < foundEnd {
+			ink, textInk = selectedInk(ink), textInk|grid.Selected
+		}
+		if o == g.at {
 			if m.hex.editing && m.hex.digit >= 0 {
 				digits, ink = [2]rune{rune(hexDigits[m.hex.digit]), '_'}, inkWarn|grid.Bold
 			}

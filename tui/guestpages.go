@@ -65,6 +65,7 @@ func (m *Model) loadGuest() tea.Cmd {
 	}
 	first := uint64(g.rows.top)
 	last := min(first+uint64(max(1, g.rows.height*g.rows.bytesPerRow())), g.size) - 1
+	last = max(last, min(uint64(g.at)+readingBytes, g.size)-1) // what the inspector reads
 	for i := first / guestPageSize; i <= last/guestPageSize; i++ {
 		if page := p.loaded[i]; p.pending[i] || page != nil && page.generation == p.generation {
 			continue
@@ -146,6 +147,34 @@ func (m *Model) guestRun() *structures.GuestRun {
 		return page.run(uint64(g.at))
 	}
 	return nil
+}
+
+// guestBytes returns the bytes of the disk from the cursor on, n at most, as far
+// as they are stored in a file that is open, and have come.
+func (m *Model) guestBytes(n int) []byte {
+	g := &m.guest
+	var buf []byte
+	for o := uint64(g.at); len(buf) < n && o < g.size; o++ {
+		page, within := g.pages.at(o), o%guestPageSize
+		if page == nil || within >= uint64(len(page.data)) {
+			break
+		}
+		run := page.run(o)
+		if run == nil || run.Unread || run.Past || !storesBytes(run.Kind) {
+			break
+		}
+		buf = append(buf, page.data[within])
+	}
+	return buf
+}
+
+// storesBytes reports whether there are bytes in a file of what is of a kind.
+func storesBytes(k structures.GuestKind) bool {
+	switch k {
+	case structures.GuestData, structures.GuestCompressed, structures.GuestExternal:
+		return true
+	}
+	return false
 }
 
 // prepareGuest reads the bytes that are seen, and where they are stored.

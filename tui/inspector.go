@@ -137,10 +137,10 @@ func (m *Model) inspectField(n *header.Node) []infoLine {
 		lines = append(lines, m.inspectTarget(n, at)...)
 	}
 	if n.Bit < 0 {
-		lines = append(lines, editLine(n))
+		lines = append(lines, m.editLine(n))
 	}
 	if was, ok := m.onDisk(n); ok {
-		lines = append(lines, line("on disk", inkWarn, was).and(inkBright, "U").and(inkDim, "reverts"))
+		lines = append(lines, line("on disk", inkWarn, was).and(inkBright, m.keyOf("revert")).and(inkDim, "reverts"))
 	}
 	if n.Bit < 0 && n.Length > 0 {
 		lines = append(lines, m.bytesLine(n))
@@ -186,7 +186,7 @@ func (m *Model) inspectBit(n *header.Node) []infoLine {
 	}
 	return []infoLine{
 		line("value", ink, state).and(inkDim, fmt.Sprintf("bit %d of %s", n.Bit, n.Field.Name)),
-		line("edit", inkBright, "Space or ~").and(inkDim, "toggles"),
+		line("edit", inkBright, m.keyOf("toggle")).and(inkDim, "toggles"),
 	}
 }
 
@@ -345,8 +345,8 @@ func (m *Model) violationLines(n *header.Node) []infoLine {
 }
 
 // editLine says how to edit a field.
-func editLine(n *header.Node) infoLine {
-	return line("edit", inkBright, "i").and(inkDim, "takes "+valueHint(n))
+func (m *Model) editLine(n *header.Node) infoLine {
+	return line("edit", inkBright, m.keyOf("edit bytes")).and(inkDim, "takes "+valueHint(n))
 }
 
 // inspectData explains a byte outside the header area.
@@ -383,13 +383,24 @@ func (m *Model) clusterEnd() header.HostOffset {
 func (m *Model) inspectBytes() []infoLine {
 	at, end := m.span()
 	from, buf := m.bytesToRead()
+	if m.guest.on {
+		if len(buf) == 0 {
+			return nil // it is not stored, or not read, which is told
+		}
+		return m.bytesLines(buf, 1)
+	}
 	if len(buf) < min(8, m.bytesFrom(at)) {
 		if err := m.pages.failed(from); err != nil {
 			return []infoLine{line("error", inkWrong, header.Harmless(err.Error()))}
 		}
 		return []infoLine{line("bytes", inkDim, "loading")}
 	}
-	lines := []infoLine{line("bytes", inkBright, fmt.Sprintf("% x", buf[:min(len(buf), int(min(end-at, 8)))]))}
+	return m.bytesLines(buf, int(min(end-at, 8)))
+}
+
+// bytesLines shows bytes, the first of which are the selected ones.
+func (m *Model) bytesLines(buf []byte, selected int) []infoLine {
+	lines := []infoLine{line("bytes", inkBright, fmt.Sprintf("% x", buf[:min(len(buf), selected)]))}
 	if r, n := utf8.DecodeRune(buf); n > 1 && r != utf8.RuneError {
 		lines = append(lines, line("UTF-8", inkText, header.Printable(string(r))))
 	}

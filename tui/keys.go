@@ -56,6 +56,9 @@ type Action struct {
 // quitAction is the action whose word always stands in the help line.
 const quitAction = "quit"
 
+// paletteAction is the action that finds others by name.
+const paletteAction = "commands"
+
 // usable reports whether the action can be used where the focus is.
 func (a *Action) usable(m *Model) bool {
 	return (a.Scope == Everywhere || a.Scope == paneScopes[m.focus]) && (a.hint == nil || a.hint(m))
@@ -174,7 +177,7 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	case a == nil && m.pending != "":
 		m.pending, m.count = "", ""
-		m.say(keyLabel(header.Printable(sequence)) + " means nothing; ? lists the keys")
+		m.say(keyLabel(header.Printable(sequence)) + " means nothing; " + m.keyOf("help") + " lists the keys")
 		return nil
 	}
 	m.pending = ""
@@ -234,8 +237,8 @@ func (m *Model) repeat(step func()) {
 // unknownKey helps a person who types over bytes without edit mode.
 func (m *Model) unknownKey(k string) {
 	if len(k) == 1 && (k[0] >= 'a' && k[0] <= 'f' || k[0] >= 'A' && k[0] <= 'F') {
-		m.say("press i or Insert to edit; ? lists the keys")
+		m.say("press " + m.keyOf("edit bytes") + " to edit; " + m.keyOf("help") + " lists the keys")
 		return
 	}
-	m.say(keyLabel(header.Printable(k)) + " means nothing here; ? lists the keys")
+	m.say(keyLabel(header.Printable(k)) + " means nothing here; " + m.keyOf("help") + " lists the keys")
 }

@@ -151,7 +151,7 @@ func (d *matchesDialog) end(m *Model, note string) {
 	d.take()
 	d.busy, d.note = false, note
 	if len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d) {
-		m.say(d.found() + "; g/ lists them")
+		m.say(d.found() + "; " + m.keyOf("find all") + " lists them")
 	}
 }
 

@@ -318,7 +318,7 @@ func (m *Model) notOpened(what string) string {
 	if m.others.failed != "" {
 		return ", which is not open: " + m.others.failed
 	}
-	return ", which is not opened unless told to: :open the " + what
+	return ", which is not opened unless told to: " + m.keyOf("open the "+what)
 }
 
 // endOfLayer is how long the disk of a backing file is.

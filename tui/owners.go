@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -67,13 +66,14 @@ func (m *Model) ownerLines() []infoLine {
 		return nil
 	}
 	o := &m.beyond.owners
-	text := "others own this cluster too (gr lists them)"
+	lists := " (" + m.keyOf("who points here") + " lists them)"
+	text := "others own this cluster too" + lists
 	if o.count > 1 && o.generation == m.beyond.generation && o.cluster == m.mapCluster() {
 		more := ""
 		if o.more {
 			more = "at least "
 		}
-		text = fmt.Sprintf("and %s%s (gr lists them)", more, counted(o.count-1, "more owner", "more owners"))
+		text = "and " + more + counted(o.count-1, "more owner", "more owners") + lists
 	}
 	return []infoLine{line("conflict", inkWrong, text)}
 }

@@ -107,7 +107,7 @@ func (a *Action) match(text, lower string) (class, spread int) {
 // What works while bytes are typed over needs that first.
 func (a *Action) runAnywhere(m *Model) tea.Cmd {
 	if a.Scope == InEditMode {
-		m.say("that works while bytes are typed over; press i in the hex pane first")
+		m.say("that works while bytes are typed over; press " + m.keyOf("edit bytes") + " in the hex pane first")
 		return nil
 	}
 	if pane := slices.Index(paneScopes[:], a.Scope); pane >= 0 && m.focus != Pane(pane) {

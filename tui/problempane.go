@@ -225,14 +225,14 @@ func (m *Model) problemHints() []problemHint {
 	switch {
 	case p == nil:
 	case p.flag:
-		hints = append(hints, problemHint{"f", "clear it, as an edit that u takes back", (*Model).fixProblem})
+		hints = append(hints, problemHint{m.keyOf("fix"), "clear it, as an edit that " + m.keyOf("undo") + " takes back", (*Model).fixProblem})
 	case p.finding != nil && len(p.finding.Fixes) > 1:
-		hints = append(hints, problemHint{"f", fmt.Sprintf("choose one of %d fixes", len(p.finding.Fixes)), (*Model).fixProblem})
+		hints = append(hints, problemHint{m.keyOf("fix"), fmt.Sprintf("choose one of %d fixes", len(p.finding.Fixes)), (*Model).fixProblem})
 	case p.finding != nil && len(p.finding.Fixes) > 0:
-		hints = append(hints, problemHint{"f", header.Harmless(p.finding.Fixes[0].Title), (*Model).fixProblem})
+		hints = append(hints, problemHint{m.keyOf("fix"), header.Harmless(p.finding.Fixes[0].Title), (*Model).fixProblem})
 	}
 	if !m.checks.asked {
-		hints = append(hints, problemHint{"F9", "checks the tables behind it", (*Model).askCheck})
+		hints = append(hints, problemHint{m.keyOf("check the image"), "checks the tables behind it", (*Model).askCheck})
 	}
 	return hints
 }

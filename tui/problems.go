@@ -271,7 +271,7 @@ func (m *Model) sayNoProblem() {
 	case m.checks.whole():
 		m.say("no problem was found")
 	default:
-		m.say("no problem is known; F9 checks the image")
+		m.say("no problem is known; " + m.keyOf("check the image") + " checks the image")
 	}
 }
 

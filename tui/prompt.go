@@ -296,7 +296,7 @@ func (m *Model) askValue(n *header.Node, raw bool) {
 func (m *Model) tooLong(text string) bool {
 	n := utf8.RuneCountInString(text)
 	if n > maxInput {
-		m.say(fmt.Sprintf("%d characters do not fit a prompt; type over the bytes (g2, i) or use: qedit set", n))
+		m.say(fmt.Sprintf("%d characters do not fit a prompt; type over the bytes (%s, %s) or use: qedit set", n, m.keyOf("hex"), m.keyOf("edit bytes")))
 	}
 	return n > maxInput
 }

@@ -38,8 +38,12 @@ type readingRow struct {
 const readingBytes = 64
 
 // bytesToRead returns the bytes that are read in all ways: those at the start of
-// what is selected, as far as they are loaded.
+// what is selected, as far as they are loaded. While a disk is shown they are the
+// guest's, from whichever file they come; from is where the cursor of the file is.
 func (m *Model) bytesToRead() (from header.HostOffset, buf []byte) {
+	if m.guest.on {
+		return m.cursor.at, m.guestBytes(readingBytes)
+	}
 	from, _ = m.span()
 	buf = make([]byte, min(readingBytes, m.bytesFrom(from)))
 	have := make([]bool, len(buf))
@@ -54,10 +58,12 @@ func (m *Model) bytesToRead() (from header.HostOffset, buf []byte) {
 func (m *Model) prepareReadings() {
 	d := &m.data
 	d.rows, d.readings = d.rows[:0], nil
-	if !d.on || !m.visible(PaneInspector) || m.astray() || m.elsewhere() {
+	if !d.on || !m.visible(PaneInspector) || m.elsewhere() {
 		return
 	}
-	d.from, d.bytes = m.bytesToRead()
+	if d.from, d.bytes = m.bytesToRead(); len(d.bytes) == 0 && m.guest.on {
+		return // nothing is stored, or it cannot be read
+	}
 	d.readings = structures.Readings(d.bytes, m.image)
 	group := ""
 	for i := range d.readings {
@@ -94,8 +100,8 @@ func (m *Model) toggleReadings() tea.Cmd {
 		return nil
 	}
 	m.setFocus(PaneInspector)
-	if d.on = m.focus == PaneInspector; d.on && m.astray() {
-		m.say("this byte of the virtual disk is not stored in the file: there is nothing to read")
+	if d.on = m.focus == PaneInspector; d.on && m.guest.on && len(m.guestBytes(1)) == 0 {
+		m.say("this byte of the virtual disk is not stored, or not read: there is nothing to show")
 	}
 	return nil
 }
@@ -152,7 +158,7 @@ func editInspected(m *Model) tea.Cmd {
 func (m *Model) askReading() tea.Cmd {
 	d := &m.data
 	r := d.readings[d.at]
-	if !m.mayEdit() || !m.mayTypeGuest(r.Length) {
+	if !m.mayEdit() || !m.mayTypeGuest(r.Offset+r.Length) {
 		return nil
 	}
 	before, at, raw := slices.Clone(d.bytes), d.from+header.HostOffset(r.Offset), false
@@ -301,5 +307,5 @@ func (m *Model) readingLines(buf []byte) []infoLine {
 			lines = append(lines, line(label, inkDim, r.Name).and(inkText, strings.TrimSpace(r.Text)))
 		}
 	}
-	return append(lines, line("more", inkBright, "gi").and(inkDim, "all ways to read the bytes, to edit too"))
+	return append(lines, line("more", inkBright, m.keyOf("data inspector")).and(inkDim, "all ways to read the bytes, to edit too"))
 }

@@ -2,6 +2,8 @@ package tui
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
@@ -84,4 +86,31 @@ func TestReadingOfGuest(t *testing.T) {
 		t.Fatal("the byte is not read")
 	}
 	s.keys("enter").want("a snapshot is not changed")
+}
+
+// Of the virtual disk the guest's own bytes are read: unpacked ones, and those of
+// a backing file that a person has opened. They are not edited there.
+func TestReadingOfOtherFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "overlay.qcow2")
+	for name, data := range map[string][]byte{"overlay.qcow2": imageBytes(t, "overlay"), "base.qcow2": imageBytes(t, "full")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := openPath(t, path, 120, 36)
+	s.keys("gu", "gg", "g", "i").want("there is nothing to show").reject("integers")
+	s.keys("g", "i").other("backing file", "o")
+	s.keys("g2").want("bytes     61", "aaaaaaaa")
+	s.keys("g", "i").want("data inspector", "u8                   97", "u16be                24929")
+	s.keys("enter").want("! ").reject("edit u8")
+	if len(s.session.Plan().Transactions) != 0 {
+		t.Error("there is an edit")
+	}
+}
+
+func TestReadingOfCompressed(t *testing.T) {
+	s := openBytes(t, standard(t), "disk", 120, 36)
+	s.keys("gu", "ctrl+g", "guest:256K", "enter", "g", "i").want("CCCCCCCC", "u8                   67", "u16be                17219")
+	s.keys("enter").want("the cluster is compressed")
 }

@@ -64,7 +64,7 @@ func (m *Model) askRepair() tea.Cmd {
 		text := fmt.Sprintf("%s a fix that needs no choice. They are mended kind by kind, each as one edit, and the image is checked after each. "+
 			"Nothing is written before you save.", counted(n, "finding has", "findings have"))
 		if choice > 0 {
-			text += fmt.Sprintf("\n\n%s a choice and stay: f offers it.", counted(choice, "finding needs", "findings need"))
+			text += fmt.Sprintf("\n\n%s a choice and stay: %s offers it.", counted(choice, "finding needs", "findings need"), m.keyOf("fix"))
 		}
 		m.open(&textDialog{
 			title: "mend the image", ink: inkWarn, text: text,
@@ -143,6 +143,6 @@ func (m *Model) takeRepair(r repairing) {
 		m.say("nothing could be mended")
 	case 1: // its title is said
 	default:
-		m.warn(fmt.Sprintf("* mended by %d edits  ·  u takes them back one by one  ^S save", n))
+		m.warn(fmt.Sprintf("* mended by %d edits  ·  %s takes them back one by one  %s save", n, m.keyOf("undo"), m.keyOf("review and save")))
 	}
 }

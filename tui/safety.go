@@ -113,7 +113,7 @@ func (m *Model) askUnsaved(u *editor.Unsaved) {
 				if err != nil {
 					m.failAs("not all restored", err)
 				} else {
-					m.warn("* restored  ·  u undo  ^S save")
+					m.warn("* restored" + m.undoOrSave())
 				}
 				return nil
 			}},
@@ -181,7 +181,7 @@ func (m *Model) askForeign(f *editor.Foreign) {
 			if err != nil {
 				m.fail(err)
 			} else {
-				m.warn("* your edits are kept, over what is on disk now  ·  ^S review")
+				m.warn("* your edits are kept, over what is on disk now  ·  " + m.keyOf("review and save") + " review")
 			}
 			return nil
 		}})

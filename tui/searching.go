@@ -65,6 +65,16 @@ func (m *Model) matchSpan() (at, end header.HostOffset, ok bool) {
 	return at, min(at+header.HostOffset(f.length), header.HostOffset(m.session.Size())), true
 }
 
+// guestMatch returns the bytes of the disk that a search has found while the
+// cursor is on their first one; none where it is not.
+func (m *Model) guestMatch() (at, end structures.GuestOffset) {
+	f, g := &m.searching.found, &m.guest
+	if !f.guest || !g.on || f.at != int64(g.at) || f.generation != m.beyond.generation {
+		return 0, 0
+	}
+	return g.at, g.at + structures.GuestOffset(f.length)
+}
+
 // findAgain goes to the next match, in the direction that was chosen or against
 // it.
 func (m *Model) findAgain(onward bool) tea.Cmd {

@@ -13,6 +13,7 @@ import (
 	"qedit/header"
 	structures "qedit/image"
 	"qedit/search"
+	"qedit/tui/grid"
 )
 
 // One goes from match to match, round both ends.
@@ -185,10 +186,28 @@ func TestFindInGuest(t *testing.T) {
 	if !s.guest.on || s.guest.at != guest {
 		t.Errorf("at guest %v, want %v\n%s", s.guest.at, guest, s.text())
 	}
+	h := &s.guest.rows
+	row := 1 + int(uint64(s.guest.at)-uint64(h.top))/h.bytesPerRow()
+	for i, want := range []bool{true, true, true, true, true, true, false} { // of "needle"
+		hex := s.region(s.layout.Panes[PaneHex]).Bounds().Min
+		cell := s.frame.At(hex.X+h.digitColumn(i), hex.Y+1+row)
+		if got := cell.Ink&grid.Selected != 0; got != want {
+			t.Errorf("byte %d is selected: %v", i, got)
+		}
+	}
 	s.keys("n").want("the only match in the guest's disk")
 	s.keys("ctrl+f", "t:needle", "tab").want("1 match", "data at").keys("enter")
 	if s.guest.at != guest {
 		t.Errorf("at guest %v", s.guest.at)
+	}
+}
+
+// Looking for something ends typing.
+func TestFindWhileTyping(t *testing.T) {
+	s := openScreen(t, "plain", 80, 24)
+	s.keys("i", "ctrl+f").want("find forward in").keys("51 46", "enter")
+	if s.hex.editing {
+		t.Error("still typing")
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 func (m *Model) toggleSelecting() {
 	if m.inGuest() {
-		m.say("bytes are selected in the file; g u shows it")
+		m.say("bytes are selected in the file; " + m.keyOf("guest view") + " shows it")
 		return
 	}
 	m.hex.selecting = !m.hex.selecting
@@ -36,7 +36,7 @@ const maxCopy = 16 << 10
 // copyBytes puts the selected bytes on the terminal's clipboard, as digits.
 func (m *Model) copyBytes() tea.Cmd {
 	if m.inGuest() {
-		m.say("bytes are copied from the file; g u shows it")
+		m.say("bytes are copied from the file; " + m.keyOf("guest view") + " shows it")
 		return nil
 	}
 	if m.terminal.Plain {

@@ -126,3 +126,14 @@ func TestOwnKeys(t *testing.T) {
 	// Others have their own tables.
 	openScreen(t, "full", 120, 36).want("^G go to").keys("ctrl+l")
 }
+
+// Messages name the keys that a person has chosen, and without any the command.
+func TestMessagesNameKeys(t *testing.T) {
+	text := "key none edit bytes\nkey ctrl+e edit bytes\nkey none check the image\nkey f5 help\nkey none undo\nkey alt+u undo\nkey f11 data inspector\n"
+	s := openWith(t, "full", text, 120, 36)
+	s.keys("ctrl+g", "0xa000", "enter").want("F11  all ways to read")
+	s.keys("a").want("press ^E to edit; F5 lists the keys")
+	s.keys("W").want("F5 lists the keys")
+	s.keys("f8", "gg", ":0x2000", "enter", "ctrl+e", "01", "esc").keys("alt+u").keys(":0x18", "enter", "f2", "ctrl+u", "2M", "enter").want("M-u undo")
+	s.keys("ctrl+s").want("Not checked: :check the image finds out")
+}

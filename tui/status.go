@@ -41,7 +41,7 @@ type ruleText struct{ title, right string }
 func (m *Model) titleBar() titleBar {
 	t := titleBar{name: "qedit " + header.Printable(filepath.Base(m.path)), summary: grid.Cut(m.area().Header.Summary(), maxTitle)}
 	if len(m.back) > 0 {
-		t.back = "^O back"
+		t.back = m.keyOf("back") + " back"
 	}
 	t.states = m.states()
 	t.end = "end of the image at " + header.HostOffset(m.session.Size()).String()

@@ -83,7 +83,7 @@ func (m *Model) typeKey(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	d := strings.IndexByte(hexDigits, text[0]|0x20)
 	if len(text) != 1 || d < 0 || text[0] < '0' {
-		m.say("hexadecimal digits go here; Tab types text, Esc ends")
+		m.say("hexadecimal digits go here; " + m.keyOf("type digits or text") + " types text, " + m.keyOf("end typing") + " ends")
 		return nil
 	}
 	if m.hex.digit < 0 {
@@ -290,7 +290,7 @@ func (m *Model) changeColumn() { m.hex.inText, m.hex.digit = !m.hex.inText && m.
 // text, as the column is.
 func (m *Model) paste(text string) tea.Cmd {
 	if !m.hex.editing {
-		m.say("press i first to paste over bytes")
+		m.say("press " + m.keyOf("edit bytes") + " first to paste over bytes")
 		return nil
 	}
 	data := []byte(text)
@@ -303,7 +303,7 @@ func (m *Model) paste(text string) tea.Cmd {
 		}, strings.ReplaceAll(strings.ToLower(text), "0x", ""))
 		var err error
 		if data, err = hex.DecodeString(clean); err != nil {
-			m.message = message{"! what was pasted is not pairs of hexadecimal digits; Tab pastes text", inkWrong}
+			m.message = message{"! what was pasted is not pairs of hexadecimal digits; " + m.keyOf("type digits or text") + " pastes text", inkWrong}
 			return nil
 		}
 	}

@@ -305,7 +305,7 @@ func (m *Model) inspectEdit() []infoLine {
 		lines = append(lines, line("findings", c.ink(), c.String()))
 		c.names(func(ink grid.Ink, s string) { lines = append(lines, line("", ink, s)) })
 	case !m.checks.asked:
-		lines = append(lines, line("findings", inkDim, "not known:").and(inkBright, "F9").and(inkDim, "checks the image"))
+		lines = append(lines, line("findings", inkDim, "not known:").and(inkBright, m.keyOf("check the image")).and(inkDim, "checks the image"))
 	}
 	return append(lines, infoLine{})
 }
@@ -326,13 +326,13 @@ func (m *Model) reviewFindings(text func(ink grid.Ink, s string)) {
 	c, known := m.saveChange()
 	switch {
 	case !m.checks.asked:
-		text(inkDim, "Not checked: F9 finds out what this would mend and bring.")
+		text(inkDim, "Not checked: "+m.keyOf("check the image")+" finds out what this would mend and bring.")
 		return
 	case !known && (m.checks.job != nil && !m.checks.paused || m.whatIf.job != nil):
 		text(inkDim, "Checking what this would mend and bring.")
 		return
 	case !known:
-		text(inkDim, "Not known what this mends and brings: the check was given up. F9 checks again.")
+		text(inkDim, "Not known what this mends and brings: the check was given up. "+m.keyOf("check the image")+" checks again.")
 		return
 	case c.none() && !c.atLeast:
 		text(inkDim, "Findings: the same after the save as before it.")
