@@ -29,6 +29,15 @@ func addCompletions(cmd *cobra.Command) {
 	case "dump", "locate":
 		cmd.ValidArgsFunction = completeAfterFile(image.Scope.Complete)
 	}
+	if cmd.Name() == "export" || cmd.Name() == "import" {
+		places := completeAfterFile(image.Scope.Complete)
+		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return places(cmd, args, typed)
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+	}
 	if cmd.Flags().Lookup("snapshot") != nil {
 		_ = cmd.RegisterFlagCompletionFunc("snapshot", completeSnapshots) // it fails where there is one already
 	}

@@ -26,7 +26,7 @@ func samples() [][]byte {
 		every[i] = byte(i)
 	}
 	long := bytes.Repeat([]byte("häß \\ ' \" % \x00 1\xe2\x82"), 200) // characters cut by the pieces that are written
-	every = append(every, bytes.Repeat([]byte{'x'}, 300)...) // two lines for a shell
+	every = append(every, bytes.Repeat([]byte{'x'}, 300)...)          // two lines for a shell
 	return [][]byte{{0}, []byte("QFI\xfb"), []byte("-n %d '\\'"), []byte("€\xe2\x82"), []byte("0123456789abcdef"), every, long}
 }
 

@@ -297,37 +297,7 @@ func (m *Model) guestRefusal(n int) string {
 	if g.snapshot != structures.Active {
 		return "a snapshot is not changed; g s chooses the active disk"
 	}
-	c := m.image.Resolve(g.at, g.snapshot)
-	switch c.Kind {
-	case structures.GuestData:
-	case structures.GuestBroken:
-		return "the tables are damaged here: " + c.Problem
-	case structures.GuestCompressed:
-		return "the cluster is compressed; only clusters stored as they are can be edited"
-	case structures.GuestExternal:
-		return "the bytes are in the external data file, which is not opened"
-	default:
-		return "nothing is stored here (" + c.Kind.String() + "); qedit allocates no clusters"
-	}
-	refcount, err := m.image.Refcount(uint64(c.Host) / m.image.ClusterSize())
-	switch {
-	case m.image.Encrypted():
-		return "the disk is encrypted; its bytes cannot be edited without the key"
-	case !c.HasHost || uint64(c.Host)+uint64(n) > uint64(m.session.Size()):
-		return "the cluster lies past the end of the file; images do not grow"
-	case uint64(n) > c.Length:
-		return "that reaches past the end of the cluster"
-	case err != nil:
-		return "the refcount cannot be read: " + err.Error()
-	case refcount != 1:
-		return fmt.Sprintf("the refcount of the cluster is %d, not 1: others may have it", refcount)
-	case !c.L2.L2().Copied():
-		return "the copied flag is not set: others may have the cluster"
-	}
-	if l := m.image.Locate(c.Host); !l.HasGuest || l.Guest != g.at || l.Snapshot != g.snapshot {
-		return "the cluster has another owner: " + l.Path
-	}
-	return ""
+	return m.image.NoRoom(g.at, uint64(n))
 }
 
 // mayTypeGuest reports whether bytes can be typed over at the cursor: always in
