@@ -87,6 +87,7 @@ type Model struct {
 	dialogs  []dialog
 	hotspots []hotspot
 	drag     dragState
+	transfer transfer
 
 	checks      checks
 	sifting     problemFilter
@@ -314,6 +315,10 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 	case tea.FocusMsg:
 		m.lookAgain()
 		return m.findHolders()
+	case tea.ClipboardMsg:
+		return m.clipboardCame(msg.Content)
+	case clipboardLateMsg:
+		return m.clipboardLate(msg)
 	case tea.KeyPressMsg, tea.PasteMsg, tea.MouseMsg:
 		return m.input(msg)
 	}

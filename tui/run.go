@@ -49,6 +49,7 @@ func Run(s *editor.Session, o Options) (int, error) {
 	_, err = p.Run()
 	stop()
 	lost := lostEdits(s, m.finishSave())
+	m.endTransfer()
 	m.closeOthers()
 	switch sig := <-caught; {
 	case sig != 0 && lost != "":

@@ -16,7 +16,7 @@ import (
 	"qedit/tui/grid"
 )
 
-func init() { searchDelay = 0 }
+func init() { searchDelay, clipboardDelay = 0, 0 }
 
 // screen is an editor without a terminal: messages go in, the frame comes out.
 type screen struct {

@@ -137,6 +137,7 @@ func (m *Model) states() []word {
 	}
 	m.problemStates(state)
 	states = append(states, m.searchStates()...)
+	states = append(states, m.transferStates()...)
 	if n := len(m.plan.Transactions); n > 0 {
 		state(inkWarn, "*"+counted(n, "edit", "edits"), 0, func(m *Model) tea.Cmd { return m.review(false) })
 	} else {
@@ -156,6 +157,10 @@ func (m *Model) states() []word {
 			what += " hex"
 		}
 		state(ink, what, 0, nil)
+	case m.rows().selecting && m.rows().byRows:
+		state(inkHigh, "ROWS", 0, nil)
+	case m.selecting():
+		state(inkHigh, "SELECT", 0, nil)
 	default:
 		state(inkHeader, "VIEW", 1, nil)
 	}
