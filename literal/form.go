@@ -136,7 +136,8 @@ func (s Source) each(n int, row func(done uint64, p []byte) error) error {
 }
 
 const (
-	rowBytes   = 16  // of what is laid out in rows
+	rowBytes   = 16  // of a row of a dump
+	arrayBytes = 8   // of a row of an array: an entry of most tables of an image
 	lineBytes  = 512 // of a line for a shell
 	pieceBytes = 3 << 10
 )
@@ -240,7 +241,7 @@ func writeGo(w *bufio.Writer, s Source) error {
 
 // writeRows writes bytes as numbers with commas.
 func writeRows(w *bufio.Writer, s Source) error {
-	return s.each(rowBytes, func(_ uint64, p []byte) error {
+	return s.each(arrayBytes, func(_ uint64, p []byte) error {
 		for i, b := range p {
 			if i == 0 {
 				w.WriteByte('\t')
@@ -255,14 +256,14 @@ func writeRows(w *bufio.Writer, s Source) error {
 
 // writePython writes one string, or one for each row between parentheses.
 func writePython(w *bufio.Writer, s Source) error {
-	if s.Length <= rowBytes {
+	if s.Length <= arrayBytes {
 		w.WriteString(`b"`)
-		err := s.each(rowBytes, func(_ uint64, p []byte) error { pythonBytes(w, p); return nil })
+		err := s.each(arrayBytes, func(_ uint64, p []byte) error { pythonBytes(w, p); return nil })
 		w.WriteString("\"\n")
 		return err
 	}
 	w.WriteString("(\n")
-	err := s.each(rowBytes, func(_ uint64, p []byte) error {
+	err := s.each(arrayBytes, func(_ uint64, p []byte) error {
 		w.WriteString("    b\"")
 		pythonBytes(w, p)
 		_, err := w.WriteString("\"\n")

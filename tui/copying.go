@@ -21,7 +21,7 @@ import (
 const maxClipboard = 72 << 10
 
 // errClipboard says that a text is longer than that.
-var errClipboard = fmt.Errorf("terminals take %s of text, and this is more; select less, or :export the bytes to a file", header.FormatSize(maxClipboard))
+var errClipboard = fmt.Errorf("terminals take %s of text at most; :export writes a file", header.FormatSize(maxClipboard))
 
 // valueForm is the name of the form that is no way to write bytes: what the field
 // at the cursor holds.
@@ -301,7 +301,13 @@ func (d *copyDialog) drawPreview(r grid.Region) {
 		return
 	}
 	y := 2
+	rows := strings.Contains(d.text, "\n") // which stay rows; a text of one line is broken
 	for line := range strings.Lines(d.text) {
+		if rows && y < h-1 {
+			r.Fit(0, y, w, inkText|grid.Panel, strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "  "))
+			y++
+			continue
+		}
 		for _, l := range hardWrap(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "  "), w, h-y) {
 			if y == h-1 {
 				r.Text(0, y, inkDim|grid.Panel, "…")

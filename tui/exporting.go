@@ -69,7 +69,8 @@ func (m *Model) exportTo(path string) (exists bool, err error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		_, err := os.Stat(filepath.Dir(path)) // the folder has to be there
+		return false, err
 	case err != nil:
 		return false, err
 	case store.SameFile(m.path, path):

@@ -39,7 +39,7 @@ func (m *Model) clipboardCame(text string) tea.Cmd {
 	}
 	m.transfer.waits = false
 	if m.message.text = ""; text == "" {
-		return m.pasteOwn("the terminal gives no clipboard, or an empty one")
+		return m.pasteOwn("the clipboard is empty")
 	}
 	return m.pasteOver(text)
 }
@@ -51,13 +51,13 @@ func (m *Model) clipboardLate(msg clipboardLateMsg) tea.Cmd {
 		return nil
 	}
 	m.transfer.waits = false
-	return m.pasteOwn("the terminal does not give its clipboard")
+	return m.pasteOwn("the terminal keeps its clipboard")
 }
 
 // pasteOwn takes what was copied here last.
 func (m *Model) pasteOwn(why string) tea.Cmd {
 	if m.transfer.copied == "" {
-		m.say(why + "; paste as the terminal does, often Ctrl-Shift-V")
+		m.say(why + "; paste with its own key, often Ctrl-Shift-V")
 		return nil
 	}
 	cmd := m.pasteOver(m.transfer.copied)

@@ -366,6 +366,7 @@ func (d *putDialog) rows(width int) []putRow {
 		text(inkText, "Nothing changes: these bytes are there already.")
 		return rows
 	}
+	d.refusal(text)
 	n := p.edit.Bytes()
 	text(inkText, counted(n, "byte changes", "bytes change")+" in "+counted(len(p.edit.Replacements), "place", "places")+":")
 	for i := range p.hits {
@@ -380,18 +381,23 @@ func (d *putDialog) rows(width int) []putRow {
 		last := p.edit.Replacements[len(p.edit.Replacements)-1]
 		text(inkDim, "… and more, up to "+last.End().String())
 	}
-	if d.refused != nil {
-		for _, v := range d.refused.Violations {
-			text(inkWrong, "! "+header.Harmless(v.Field+": "+v.Value+" must "+v.Must))
-			text(inkDim, "QEMU "+v.QEMU)
-		}
-		if d.raw {
-			text(inkWrong|grid.Bold, "Raw: rules are not checked. Saving asks once more.")
-		} else {
-			text(inkWarn, "Refused: it would break what holds now. ^R allows it.")
-		}
-	}
 	return rows
+}
+
+// refusal says which rules would be broken that hold now.
+func (d *putDialog) refusal(text func(ink grid.Ink, s string)) {
+	if d.refused == nil {
+		return
+	}
+	if d.raw {
+		text(inkWrong|grid.Bold, "Raw: rules are not checked. Saving asks once more.")
+	} else {
+		text(inkWrong|grid.Bold, "Refused: it would break what holds now. ^R allows it.")
+	}
+	for _, v := range d.refused.Violations {
+		text(inkWrong, "! "+header.Harmless(v.Field+": "+v.Value+" must "+v.Must))
+		text(inkDim, "QEMU "+v.QEMU)
+	}
 }
 
 // Columns of the dialog.
@@ -435,7 +441,7 @@ func (d *putDialog) drawHead(m *Model, r grid.Region) {
 	width, _ := r.Size()
 	what := d.what
 	if d.data != nil {
-		what = counted(len(d.data), "byte", "bytes") + " of " + d.what
+		what += ", " + counted(len(d.data), "byte", "bytes")
 	}
 	r.Text(0, 0, inkDim|grid.Panel, "taken for")
 	x := r.Fit(putName, 0, width-putName, inkBright|grid.Panel, header.Harmless(what))

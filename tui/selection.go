@@ -113,6 +113,7 @@ func (m *Model) toggleSelecting(byRows bool) {
 	switch h := m.rows(); {
 	case !h.selecting:
 		m.startSelecting(byRows)
+		m.say("move to select; y copies, Y copies as, p pastes over, Esc ends")
 	case h.byRows != byRows:
 		h.byRows = byRows
 	default:
@@ -153,7 +154,11 @@ func (m *Model) selectStructure() {
 	switch chain := m.area().At(m.cursor.at); {
 	case m.guest.on:
 	case len(chain) > 0:
-		at, length = chain[0].Offset, uint64(max(chain[0].Length, 0))
+		n := chain[0]
+		if n.Path == header.PathExtensions && len(chain) > 1 {
+			n = chain[1] // one of them
+		}
+		at, length = n.Offset, uint64(max(n.Length, 0))
 	case s.known && s.loc.HasTable:
 		at, length = s.loc.Table.Offset, s.loc.Table.Length()
 	case s.record && len(s.nodes) > 0:
