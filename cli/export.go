@@ -115,7 +115,7 @@ written to; none is allocated. Bytes of a table are not looked at, but an image
 that QEMU opens is not made one that it does not.
 
 It is refused where it breaks rules that hold now; --raw allows that. Up to
-8 MiB are put at once.
+4 MiB are put at once.
 
 Exit codes: 0 done, or nothing to do; 1 failed or refused, nothing was written;
 2 wrong usage.`,

@@ -10,7 +10,7 @@ import (
 // Bounds of what is put over an image at once. An edit is kept in memory and in
 // the log of what is not saved, with each run of bytes that changes.
 const (
-	MaxOver     = 8 << 20 // bytes
+	MaxOver     = 4 << 20 // bytes
 	MaxOverRuns = 1 << 16
 )
 

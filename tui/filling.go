@@ -58,7 +58,7 @@ func fillPattern(text string) ([]byte, error) {
 	}
 	b, ok := p.Exact()
 	if !ok {
-		return nil, errors.New("a pattern to fill with says what every byte is: no ?, no ti: or wi:, no r:")
+		return nil, errors.New("a pattern to fill with says what every byte is: nothing with ?, ti: or wi:, and no expression")
 	}
 	return b, nil
 }

@@ -257,7 +257,7 @@ func TestFill(t *testing.T) {
 	s.keys(":0x29000..+4", "enter", ":fill 0?", "enter").want("says what every byte is").keys("enter", "esc", "esc")
 	s.keys(":0x29000", "enter", ":fill 00", "enter").want("nothing is selected")
 	large := openBytes(t, append(imageBytes(t, "full"), make([]byte, 2*editor.MaxOver)...), "large.qcow2", 80, 24)
-	large.keys(":0x29000..end", "enter", ":fill 00", "enter").want("too many for one edit, 8 MiB at most")
+	large.keys(":0x29000..end", "enter", ":fill 00", "enter").want("too many for one edit, 4 MiB at most")
 	scattered := append(imageBytes(t, "full"), bytes.Repeat([]byte{0, 1}, editor.MaxOverRuns+1)...)
 	s = openBytes(t, scattered, "scattered.qcow2", 80, 24)
 	s.keys(":0x2e020..end", "enter", ":fill 00", "enter", "enter").want("65536 separate places").keys("enter").want("separate places").keys("esc").want("no edits")
