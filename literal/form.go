@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -98,6 +99,9 @@ func (f Form) Write(w io.Writer, s Source) error {
 		return errors.New(why)
 	}
 	b := bufio.NewWriter(w)
+	if s.Bytes != nil {
+		s.Bytes = bufio.NewReaderSize(s.Bytes, 64<<10)
+	}
 	if err := f.write(b, s); err != nil {
 		return err
 	}
@@ -167,10 +171,11 @@ func writeDigits(w *bufio.Writer, s Source) error {
 // ends at an offset.
 func OffsetDigits(end uint64) int { return max(8, len(fmt.Sprintf("%x", end))) }
 
+const hexDigits = "0123456789abcdef"
+
 // AppendRow appends a row of a dump: the offset with so many digits, up to 16
 // bytes, and the characters among them.
 func AppendRow(b []byte, at uint64, p []byte, digits int) []byte {
-	const hexDigits = "0123456789abcdef"
 	b = fmt.Appendf(b, "%0*x ", digits, at)
 	for i := range rowBytes {
 		if i == rowBytes/2 {
@@ -241,16 +246,15 @@ func writeGo(w *bufio.Writer, s Source) error {
 
 // writeRows writes bytes as numbers with commas.
 func writeRows(w *bufio.Writer, s Source) error {
+	var row []byte
 	return s.each(arrayBytes, func(_ uint64, p []byte) error {
-		for i, b := range p {
-			if i == 0 {
-				w.WriteByte('\t')
-			} else {
-				w.WriteByte(' ')
-			}
-			fmt.Fprintf(w, "0x%02x,", b)
+		row = append(row[:0], '\t')
+		for _, b := range p {
+			row = append(row, '0', 'x', hexDigits[b>>4], hexDigits[b&15], ',', ' ')
 		}
-		return w.WriteByte('\n')
+		row[len(row)-1] = '\n'
+		_, err := w.Write(row)
+		return err
 	})
 }
 
@@ -276,7 +280,9 @@ func writePython(w *bufio.Writer, s Source) error {
 func pythonBytes(w *bufio.Writer, p []byte) {
 	for _, b := range p {
 		if b == '"' || b == '\\' || b < ' ' || b > '~' {
-			fmt.Fprintf(w, `\x%02x`, b)
+			w.WriteString(`\x`)
+			w.WriteByte(hexDigits[b>>4])
+			w.WriteByte(hexDigits[b&15])
 		} else {
 			w.WriteByte(b)
 		}
@@ -301,7 +307,7 @@ func writeNumbers(w *bufio.Writer, s Source) error {
 			if done+uint64(i) > 0 {
 				w.WriteByte(',')
 			}
-			fmt.Fprint(w, b)
+			w.WriteString(strconv.Itoa(int(b)))
 		}
 		return nil
 	})
@@ -332,10 +338,11 @@ func writePrintf(w *bufio.Writer, s Source) error {
 // of three digits are all that every printf takes in its format.
 func printfOf(p []byte) string {
 	var b strings.Builder
+	b.Grow(4*len(p) + len("printf ''"))
 	b.WriteString("printf '")
 	for i, c := range p {
 		if c < ' ' || c > '~' || c == '\'' || c == '\\' || c == '%' || c == '-' && i == 0 {
-			fmt.Fprintf(&b, `\%03o`, c)
+			b.Write([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
 		} else {
 			b.WriteByte(c)
 		}

@@ -329,7 +329,9 @@ func hardWrap(line string, columns, rows int) []string {
 			if all = append(all, line[start:i]); len(all) > rows {
 				return all
 			}
-			width, start = 0, i
+			if width, start = 0, i; r == ' ' {
+				start, n = i+1, 0 // between digits
+			}
 		}
 		width += n
 	}

@@ -201,7 +201,7 @@ func (m *Model) askImport(path string) tea.Cmd {
 				data, err := readImport(text)
 				return func(m *Model) tea.Cmd {
 					m.transfer.reading = nil
-					if err != nil || len(m.dialogs) > 0 {
+					if err != nil || len(m.dialogs) > 0 || m.hex.editing || m.saving != nil {
 						m.failAs("not imported", cmp.Or(err, errors.New("something else was asked meanwhile; import it again")))
 						return nil
 					}

@@ -422,7 +422,7 @@ func (m *Model) clickGuest(x, y int, shift bool) {
 	}
 	m.hex.inText, m.hex.digit = inText, -1
 	move := func() { m.goGuest(structures.GuestOffset(o)) }
-	if shift {
+	if shift = shift && !m.hex.editing; shift {
 		m.extend(move)
 	} else {
 		m.deselect()

@@ -130,7 +130,7 @@ func (m *Model) dragTo(at image.Point) {
 	if g := &m.guest; g.on {
 		if o, _, ok := g.rows.cellAt(in.X, in.Y); ok {
 			o = min(o, header.HostOffset(g.size-1))
-			g.rows.selecting, g.rows.anchor = o != m.drag.from, m.drag.from
+			g.rows.selecting, g.rows.anchor = o != m.drag.from && !m.hex.editing, m.drag.from
 			m.goGuest(structures.GuestOffset(o))
 		}
 		return

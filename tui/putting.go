@@ -247,6 +247,8 @@ func (c *comparison) hit(at header.HostOffset, r editor.Replacement) (hit, heade
 			h.name = l.Title
 			if l.HasGuest {
 				h.name += ", guest " + l.Guest.String()
+			} else if l.Role == header.RoleNone {
+				h.name = "bytes of no known structure"
 			}
 			end = min(end, (at/header.HostOffset(c.image.ClusterSize())+1)*header.HostOffset(c.image.ClusterSize()))
 		}

@@ -335,7 +335,7 @@ func (m *Model) clickByte(at header.HostOffset, inText, shift bool) {
 	m.hex.inText, m.hex.digit = inText, -1
 	m.drag = dragState{true, at}
 	switch {
-	case shift:
+	case shift && !m.hex.editing:
 		m.extend(func() { m.moveTo(at) })
 		m.drag.from = m.hex.anchor
 	case again && !m.hex.editing:
