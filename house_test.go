@@ -16,6 +16,7 @@ var floors = map[string][]string{
 	"qedit/header":            {},
 	"qedit/internal/feel":     {}, // runs the benchmarks
 	"qedit/internal/qemutest": {}, // for tests
+	"qedit/literal":           {"qedit/header"},
 	"qedit/image":             {"qedit/header"},
 	"qedit/search":            {"qedit/header", "qedit/image"},
 	"qedit/editor/store":      {},
@@ -24,13 +25,13 @@ var floors = map[string][]string{
 	"qedit/review":            {"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"},
 	"qedit/compare":           {"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store"},
 	"qedit/tui/grid":          {},
-	"qedit/tui":               {"qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit/cli":               {"qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
-	"qedit":                   {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/tui":               {"qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/literal", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit/cli":               {"qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/literal", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
+	"qedit":                   {"qedit/cli", "qedit/tui", "qedit/tui/grid", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/literal", "qedit/editor", "qedit/editor/store", "qedit/image", "qedit/header"},
 }
 
 // noTerminal are packages for other programs: they know no terminal.
-var noTerminal = []string{"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store", "qedit/check", "qedit/compare", "qedit/review", "qedit/search"}
+var noTerminal = []string{"qedit/header", "qedit/image", "qedit/editor", "qedit/editor/store", "qedit/check", "qedit/compare", "qedit/review", "qedit/search", "qedit/literal"}
 
 func TestImportRule(t *testing.T) {
 	for _, pkg := range strings.Fields(goList(t, "./...")) {

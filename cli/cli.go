@@ -173,7 +173,7 @@ signal, 128 and its number. Some commands say more, see their help.`,
 	root.AddCommand(newInfo(env, flags), newGet(env, flags), newSet(env, flags), newHistory(env, flags), newUndo(env, flags))
 	root.AddCommand(newExtension(env, flags), newDiff(env, flags), newApply(env, flags), newHeader(env, flags))
 	root.AddCommand(newCheck(env, flags), newFix(env, flags))
-	root.AddCommand(newMap(env, flags), newLocate(env, flags), newDump(env, flags))
+	root.AddCommand(newMap(env, flags), newLocate(env, flags), newDump(env, flags), newExport(env, flags), newImport(env, flags))
 	root.AddCommand(newBookmark(env, flags))
 	root.AddCommand(newMan())
 	root.SetHelpCommand(newHelp(env))

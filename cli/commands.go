@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"qedit/editor"
 	"qedit/header"
+	"qedit/literal"
 	"qedit/review"
 )
 
@@ -129,7 +129,7 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 		c := ""
 		switch {
 		case cuts && number == 0 && x.t.Undoes != "" && listed[x.t.Undoes]:
-			c = "qedit undo " + shellQuote(fileWord(path)) + "\n"
+			c = "qedit undo " + literal.ShellWord(literal.FileWord(path)) + "\n"
 		case x.to >= x.from:
 			c, err = commandOf(path, x.from, x.t, x.before, x.after)
 		default:
@@ -143,19 +143,11 @@ func commandsOf(path string, s *editor.Session, saves []editor.Saved, number int
 	return lines, nil
 }
 
-// fileWord is a path as a command takes it.
-func fileWord(path string) string {
-	if strings.HasPrefix(path, "-") {
-		return "./" + path
-	}
-	return path
-}
-
 // commandOf returns the command that does a transaction again, on an image of so
 // many bytes. What it does is tried: fields by name where that gives the same
 // bytes, else bytes. Where the file grows it is a patch.
 func commandOf(path string, size int64, t editor.Transaction, before, after *editor.Overlaid) (string, error) {
-	file := fileWord(path)
+	file := literal.FileWord(path)
 	if t.Grow != nil {
 		raw := t.Raw || before != nil && after != nil && len(header.Brought(before.Area, after.Area)) > 0
 		return patchCommand("--grow "+rawFlag(raw), file, size, t)
@@ -169,15 +161,15 @@ func commandOf(path string, size int64, t editor.Transaction, before, after *edi
 		if named := settingsOf(size, t, before, after); replays(named, size, t, before, raw) {
 			settings = named
 		} else if words := extensionWords(size, t, before, after); words != nil {
-			return "qedit extension " + words[0] + " " + rawFlag(raw) + shellQuote(file) + " " + strings.Join(words[1:], " ") + "\n", nil
+			return "qedit extension " + words[0] + " " + rawFlag(raw) + literal.ShellWord(file) + " " + strings.Join(words[1:], " ") + "\n", nil
 		} else if !replays(settings, size, t, before, raw) {
 			raw = true
 		}
 	}
 	flag := rawFlag(raw)
-	line := "qedit set " + flag + shellQuote(file)
+	line := "qedit set " + flag + literal.ShellWord(file)
 	for _, x := range settings {
-		line += " " + shellQuote(x.path+"="+x.text)
+		line += " " + literal.ShellWord(x.path+"="+x.text)
 		if len(line) > maxLine {
 			return patchCommand(flag, file, size, t)
 		}
@@ -241,11 +233,11 @@ func extensionData(e header.Extension) string {
 	p, _ := e.Payload() // what is broken has data all the same
 	switch p := p.(type) {
 	case header.BackingFormat:
-		return shellQuote(`"` + header.Printable(string(p)) + `"`)
+		return literal.ShellWord(`"` + header.Printable(string(p)) + `"`)
 	case header.DataFile:
-		return shellQuote(`"` + header.Printable(string(p)) + `"`)
+		return literal.ShellWord(`"` + header.Printable(string(p)) + `"`)
 	}
-	return shellQuote(fmt.Sprintf("%x", e.Data))
+	return literal.ShellWord(fmt.Sprintf("%x", e.Data))
 }
 
 // patchCommand is a command that applies a patch which stands behind it.
@@ -258,7 +250,7 @@ func patchCommand(flag, file string, size int64, t editor.Transaction) (string, 
 	if err := p.Write(&b); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("qedit apply %s%s - <<'END-OF-PATCH'\n%sEND-OF-PATCH\n", flag, shellQuote(file), b.String()), nil
+	return fmt.Sprintf("qedit apply %s%s - <<'END-OF-PATCH'\n%sEND-OF-PATCH\n", flag, literal.ShellWord(file), b.String()), nil
 }
 
 // bytesOf are settings of bytes at their offsets.
@@ -387,37 +379,4 @@ func joined(runs []editor.Replacement) []editor.Replacement {
 		}
 	}
 	return all
-}
-
-// shellQuote returns a word as a shell reads it, without characters that control
-// a terminal.
-func shellQuote(word string) string {
-	plain := word != ""
-	for _, r := range word {
-		if !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./:=,+@%", r)) {
-			plain = false
-		}
-	}
-	switch {
-	case plain:
-		return word
-	case utf8.ValidString(word) && header.Harmless(word) == word && !strings.ContainsAny(word, "\n\t"):
-		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-	}
-	var b strings.Builder
-	for i, r := range word {
-		_, n := utf8.DecodeRuneInString(word[i:])
-		part := word[i : i+n]
-		switch {
-		case part == "'" || part == `\`:
-			b.WriteString(`\` + part)
-		case r == utf8.RuneError && n == 1, part == "\n", header.Harmless(part) != part:
-			for j := range len(part) {
-				fmt.Fprintf(&b, `\x%02x`, part[j])
-			}
-		default:
-			b.WriteString(part)
-		}
-	}
-	return "$'" + b.String() + "'"
 }

@@ -35,6 +35,15 @@ func addCompletions(cmd *cobra.Command) {
 	if p := cmd.Parent(); cmd.Name() == "add" && p != nil && p.Name() == "bookmark" {
 		cmd.ValidArgsFunction = completeAfterFile(image.Scope.Complete)
 	}
+	if cmd.Name() == "export" || cmd.Name() == "import" {
+		places := completeAfterFile(image.Scope.Complete)
+		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return places(cmd, args, typed)
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+	}
 	if cmd.Flags().Lookup("snapshot") != nil {
 		_ = cmd.RegisterFlagCompletionFunc("snapshot", completeSnapshots) // it fails where there is one already
 	}

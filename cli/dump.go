@@ -12,12 +12,14 @@ import (
 
 	"qedit/header"
 	"qedit/image"
+	"qedit/literal"
 )
 
 func newDump(env Env, flags *sessionFlags) *cobra.Command {
 	var out *choice
 	var all, raw, linear bool
 	var length string
+	as := choice{"", literal.Names()}
 	cmd := &cobra.Command{
 		Use:   "dump FILE EXPR",
 		Short: "Print a structure, table or range: fields and bytes",
@@ -25,14 +27,19 @@ func newDump(env Env, flags *sessionFlags) *cobra.Command {
 an entry or a field: the fields with their values and meanings, and the bytes.
 Of a table: the entries that are not zero, or with --all every one. Of any other
 place: the bytes there, those of the whole cluster, data or structure where the
-expression says how many, else 256; --length says how many to print.
+expression says how many, else 256; --length says how many to print. Of a range
+(0x100..0x200, l1..+64): its bytes; of one of the virtual disk
+(guest:1M..guest:2M) those that the guest reads.
 
---raw writes the bytes as they are. --linear writes one thing a line in plain
-words, without columns, for screen readers and line by line comparison.
+--raw writes the bytes as they are, and --as writes them as text that other
+programs read, the same as what the editor copies:
+` + formsText() + `
+--linear writes one thing a line in plain words, without columns, for screen
+readers and line by line comparison.
 
 Exit codes: 0 done; 1 failed, or a part cannot be read; 2 wrong usage; 130
 interrupted.`,
-		Example: "  qedit dump disk.qcow2 header\n  qedit dump disk.qcow2 'l1[3].l2'\n  qedit dump --raw --length 64K disk.qcow2 guest:1M > piece",
+		Example: "  qedit dump disk.qcow2 header\n  qedit dump disk.qcow2 'l1[3].l2'\n  qedit dump --raw disk.qcow2 guest:1M..guest:2M > piece\n  qedit dump --as c disk.qcow2 header",
 		Args:    exactly(2, "FILE and EXPR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n := uint64(0)
@@ -45,6 +52,8 @@ interrupted.`,
 			switch {
 			case raw && cmd.Flags().Changed("output"):
 				return &usageError{errors.New("--raw writes bytes; leave -o out"), cmd}
+			case as.value != "" && (raw || linear || cmd.Flags().Changed("output")):
+				return &usageError{errors.New("--as says how bytes are written; leave -o, --raw and --linear out"), cmd}
 			case raw && isTerminal(env.Stdout):
 				return &usageError{errors.New("--raw writes bytes, which a terminal would obey; send them to a file"), cmd}
 			}
@@ -63,6 +72,8 @@ interrupted.`,
 			switch {
 			case raw:
 				err = d.raw(ctx)
+			case as.value != "":
+				err = d.literal(ctx, as.value)
 			case out.value == "json":
 				err = d.json(ctx)
 			case linear:
@@ -82,6 +93,7 @@ interrupted.`,
 	out = addOutput(cmd, "text", "json")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "print the entries of a table that are zero too")
 	cmd.Flags().BoolVar(&raw, "raw", false, "write the bytes as they are")
+	cmd.Flags().Var(&as, "as", "write the bytes as: "+strings.Join(as.known, ", "))
 	cmd.Flags().BoolVar(&linear, "linear", false, "one thing a line, without columns")
 	cmd.Flags().StringVarP(&length, "length", "l", "", "print so many `BYTES` from the place on: 512, 64K")
 	return cmd
@@ -98,6 +110,7 @@ type dumper struct {
 	w      *bufio.Writer
 
 	place  image.Place
+	onDisk bool   // a range of the virtual disk: reader reads that
 	length uint64 // bytes from the place on, those of the table where there is one
 	what   string
 	node   *header.Node                  // structure or field of the header area to be printed, or nil
@@ -126,9 +139,21 @@ const defaultLength = 256
 // find finds what the expression names; length is how many bytes are asked for, 0
 // for those it has.
 func (d *dumper) find(length uint64) error {
-	var err error
-	if d.place, err = d.scope.Find(d.expr); err != nil {
+	r, err := d.scope.FindRange(d.expr)
+	if err != nil {
 		return err
+	}
+	d.place = r.Place
+	switch ranged := image.IsRange(d.expr); {
+	case ranged && length > 0:
+		return errors.New("--length is for a place; a range says itself how long it is")
+	case r.OnDisk:
+		d.onDisk, d.length, d.what = true, r.Length, "virtual disk"
+		d.reader = image.Disk{Image: d.scope.Image, Snapshot: r.Place.Snapshot}
+		return nil
+	case ranged:
+		d.length, d.what = r.Length, d.title()
+		return nil
 	}
 	rest := uint64(d.scope.Size) - uint64(d.place.Offset)
 	d.length = uint64(d.place.Length)
@@ -325,7 +350,7 @@ func (d *dumper) textAt(at header.HostOffset, length int) string {
 // chunk is how many bytes are read at once.
 const chunk = 64 << 10
 
-// bytes hands on the bytes of the range in pieces of chunk bytes. It fails where
+// bytes hands on the bytes of the range in pieces. It fails where
 // they cannot be read, and with the error of ctx.
 func (d *dumper) bytes(ctx context.Context, yield func(at header.HostOffset, p []byte) error) error {
 	meter := &meter{}
@@ -333,13 +358,17 @@ func (d *dumper) bytes(ctx context.Context, yield func(at header.HostOffset, p [
 		meter = newMeter(d.env, "reading")
 	}
 	defer meter.end()
-	buf := make([]byte, min(chunk, d.length))
+	step := uint64(chunk)
+	if d.onDisk {
+		step = max(step, d.scope.Image.ClusterSize()) // a compressed cluster is read once
+	}
+	buf := make([]byte, min(step, d.length))
 	for done := uint64(0); done < d.length; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p := buf[:min(uint64(len(buf)), d.length-done)]
-		at := d.place.Offset + header.HostOffset(done)
+		p := buf[:min(step-uint64(d.start()+header.HostOffset(done))%step, d.length-done, uint64(len(buf)))]
+		at := d.start() + header.HostOffset(done)
 		n, err := d.reader.ReadAt(p, int64(at))
 		if n < len(p) && err != nil && err != io.EOF {
 			return err
@@ -354,6 +383,55 @@ func (d *dumper) bytes(ctx context.Context, yield func(at header.HostOffset, p [
 		meter.progress(done, d.length)
 	}
 	return nil
+}
+
+// start is where the bytes start: in the file, or on the virtual disk.
+func (d *dumper) start() header.HostOffset {
+	if d.onDisk {
+		return header.HostOffset(d.place.Guest)
+	}
+	return d.place.Offset
+}
+
+// at says where the bytes start, for people.
+func (d *dumper) at() string {
+	if d.onDisk {
+		return "guest " + d.place.Guest.String()
+	}
+	return d.place.Offset.String()
+}
+
+// literal writes the bytes in a form; of a table those that the file has.
+func (d *dumper) literal(ctx context.Context, form string) error {
+	f, _ := literal.Find(form) // the flag takes no others
+	s := literal.Source{Offset: uint64(d.start()), Length: d.length, OnDisk: d.onDisk, Snapshot: d.onDisk && d.place.Snapshot != image.Active, File: d.path}
+	if !d.onDisk {
+		s.Length = min(s.Length, uint64(d.scope.Size)-uint64(d.place.Offset))
+	}
+	s.Expression = image.Range{Place: d.place, Length: s.Length, OnDisk: d.onDisk}.Expression()
+	if f.Places {
+		return f.Write(d.w, s)
+	}
+	r, w := io.Pipe()
+	go func() {
+		w.CloseWithError(d.bytes(ctx, func(_ header.HostOffset, p []byte) error {
+			_, err := w.Write(p)
+			return err
+		}))
+	}()
+	s.Bytes = r
+	err := f.Write(d.w, s)
+	r.CloseWithError(err) // ends the reading
+	return err
+}
+
+// formsText lists the forms of --as.
+func formsText() string {
+	var b strings.Builder
+	for _, f := range literal.Forms() {
+		fmt.Fprintf(&b, "  %-12s%s\n", f.Name, f.Meaning)
+	}
+	return b.String()
 }
 
 // raw writes the bytes as they are; of a table those that the file has.

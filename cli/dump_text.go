@@ -9,6 +9,7 @@ import (
 
 	"qedit/header"
 	"qedit/image"
+	"qedit/literal"
 )
 
 // rowBytes is how many bytes a row of a dump has.
@@ -16,7 +17,7 @@ const rowBytes = 16
 
 // text prints fields in columns, and bytes as hexadecimal rows.
 func (d *dumper) text(ctx context.Context) error {
-	fmt.Fprintf(d.w, "%s: %s, %d bytes at %v\n\n", header.Printable(d.expr), header.Harmless(d.what), d.length, d.place.Offset)
+	fmt.Fprintf(d.w, "%s: %s, %d bytes at %v\n\n", header.Printable(d.expr), header.Harmless(d.what), d.length, d.at())
 	if d.table != nil {
 		return d.entriesText(ctx)
 	}
@@ -27,7 +28,7 @@ func (d *dumper) text(ctx context.Context) error {
 		var row []byte
 		for len(p) > 0 {
 			n := min(rowBytes, len(p))
-			row = appendHexRow(row[:0], at, p[:n], d.digits())
+			row = literal.AppendRow(row[:0], uint64(at), p[:n], d.digits())
 			if _, err := d.w.Write(row); err != nil {
 				return err
 			}
@@ -38,33 +39,7 @@ func (d *dumper) text(ctx context.Context) error {
 }
 
 // digits is how many digits the offsets of the range have.
-func (d *dumper) digits() int {
-	return max(8, len(fmt.Sprintf("%x", uint64(d.place.Offset)+d.length)))
-}
-
-// appendHexRow appends a row: offset, bytes, and the characters among them.
-func appendHexRow(b []byte, at header.HostOffset, p []byte, digits int) []byte {
-	const hexDigits = "0123456789abcdef"
-	b = fmt.Appendf(b, "%0*x ", digits, uint64(at))
-	for i := range rowBytes {
-		if i == rowBytes/2 {
-			b = append(b, ' ')
-		}
-		if i < len(p) {
-			b = append(b, ' ', hexDigits[p[i]>>4], hexDigits[p[i]&15])
-		} else {
-			b = append(b, "   "...)
-		}
-	}
-	b = append(b, "  |"...)
-	for _, c := range p {
-		if c < ' ' || c > '~' {
-			c = '.'
-		}
-		b = append(b, c)
-	}
-	return append(b, "|\n"...)
-}
+func (d *dumper) digits() int { return literal.OffsetDigits(uint64(d.start()) + d.length) }
 
 // where says where a field lies: 0x48, or 0x48 bit 3, or bits 3 to 8.
 func (f *dumpField) where() string {
@@ -144,7 +119,7 @@ func (d *dumper) entriesText(ctx context.Context) error {
 
 // linear prints one thing a line, in words.
 func (d *dumper) linear(ctx context.Context) error {
-	fmt.Fprintf(d.w, "%s is %s, %d bytes at %v.\n", header.Printable(d.expr), header.Harmless(d.what), d.length, d.place.Offset)
+	fmt.Fprintf(d.w, "%s is %s, %d bytes at %v.\n", header.Printable(d.expr), header.Harmless(d.what), d.length, d.at())
 	if d.table != nil {
 		return d.entries(ctx, func(e *image.Entry) error {
 			fmt.Fprintf(d.w, "Entry %d at %v: %s.\n", e.Index, e.Offset, d.scope.Image.Describe(e))
@@ -183,7 +158,7 @@ func (d *dumper) json(ctx context.Context) error {
 	o.addText("file", d.path)
 	o.addText("expression", d.expr)
 	o.add("what", d.what)
-	o.add("offset", d.place.Offset)
+	o.addOptional("offset", d.place.Offset, !d.onDisk)
 	o.add("length", d.length)
 	o.addOptional("guest", d.place.Guest, d.place.HasGuest)
 	if t := d.table; t != nil {
@@ -205,8 +180,11 @@ func (d *dumper) json(ctx context.Context) error {
 		})
 	default:
 		err = out.text("bytes", func(part func([]byte) error) error {
-			line := make([]byte, hex.EncodedLen(chunk))
-			return d.bytes(ctx, func(_ header.HostOffset, p []byte) error { return part(line[:hex.Encode(line, p)]) })
+			var line []byte
+			return d.bytes(ctx, func(_ header.HostOffset, p []byte) error {
+				line = hex.AppendEncode(line[:0], p)
+				return part(line)
+			})
 		})
 	}
 	if err != nil {

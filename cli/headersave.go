@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"qedit/editor"
+	"qedit/editor/store"
 	"qedit/header"
 	"qedit/image"
 )
@@ -65,7 +64,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 			if args[1] == "-" {
 				return b.Write(env.Stdout)
 			}
-			if err := writeNew(args[1], force, b.Write); err != nil {
+			if err := store.WriteNew(args[1], force, func(o *store.Output) error { return b.Write(o) }); err != nil {
 				return err
 			}
 			n := 0
@@ -109,37 +108,6 @@ func makeBackup(flags *sessionFlags, path string, s *editor.Session) (*editor.Ba
 		b.Parts = append(b.Parts, p)
 	}
 	return b, nil
-}
-
-// writeNew writes a file that is not there yet, or replaces one where that is
-// asked for. One that cannot be written whole is removed again.
-func writeNew(path string, replace bool, write func(io.Writer) error) (err error) {
-	flag := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	name := path
-	if replace {
-		name = path + ".part"
-	}
-	f, err := os.OpenFile(name, flag, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(name) // the first error tells more
-		}
-	}()
-	w := bufio.NewWriter(f)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil || !replace {
-		return err
-	}
-	return os.Rename(name, path)
 }
 
 func newHeaderRestore(env Env, flags *sessionFlags) *cobra.Command {

@@ -20,6 +20,14 @@ const (
 // useful order: each whole, so that it can be put in place of what was typed.
 // One that ends in [ or . or : wants more. There are at most 200.
 func (s Scope) Complete(expr string) []string {
+	if i := rangeAt(expr); i >= 0 {
+		before := expr[:i+len(rangeSign)]
+		all := s.Complete(expr[len(before):])
+		for i := range all {
+			all[i] = before + all[i]
+		}
+		return all
+	}
 	start := 0
 	for {
 		i := nextSign(expr[start:])

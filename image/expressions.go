@@ -29,5 +29,7 @@ func ExpressionForms() []Expression {
 		{[]string{"guest:1M@before", "guest:1M@snapshot[0]"}, "the same on the disk of a snapshot, by id, name or number; a name with + - or spaces between double quotes"},
 		{[]string{"@a", "@table+16"}, "a bookmark, by its name or id, and so many bytes behind it; a name with + - or spaces between double quotes"},
 		{[]string{"cluster 3+0x10", "end-512", "guest:64K+512"}, "so many bytes on, or back; behind guest: on the virtual disk"},
+		{[]string{"0x100..0x200", "l1..end", "0x100..+64"}, "a range: from the first place up to the second, which is left out, or so many bytes"},
+		{[]string{"guest:1M..guest:2M", "guest:1M@before..+4K", "guest:0..end"}, "a range of the virtual disk: what the guest reads there, stored or not"},
 	}
 }

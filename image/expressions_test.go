@@ -16,7 +16,7 @@ func TestExpressionForms(t *testing.T) {
 	scope := image.Scope{Area: im.Area(), Size: im.Size(), Image: im, Bookmarks: bookmarks{"a": {Offset: 0x6000, Length: 8}, "table": {HasGuest: true, Guest: 0x10000, Snapshot: image.Active}}}
 	for _, form := range image.ExpressionForms() {
 		for _, expr := range form.Examples {
-			if _, err := scope.Find(expr); err != nil && expr != "0x30000" && expr != "192K" {
+			if _, err := scope.FindRange(expr); err != nil && expr != "0x30000" && expr != "192K" {
 				t.Error(err)
 			}
 		}

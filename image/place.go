@@ -59,7 +59,7 @@ func (e *ExprError) Error() string {
 }
 
 // Expressions says in a line what Find takes.
-const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offset, header, l1[3], l1[3].l2[17], guest:10G, snapshot[1], refcount_table[0]"
+const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offset, header, l1[3], l1[3].l2[17], guest:10G, snapshot[1], refcount_table[0], 0x100..+64"
 
 // Find returns the place that an expression names:
 //
@@ -82,8 +82,12 @@ const Expressions = "0x30000, 192K, cluster 3+0x10, end-512, +16, l1_table_offse
 //	X+Y, X-Y, +Y, -Y         so many bytes on, or back; alone from where one is;
 //	                         behind guest: on the virtual disk
 //
-// The error is an *ExprError. A place outside the file is one.
+// A range is no place: see FindRange. The error is an *ExprError. A place outside
+// the file is one.
 func (s Scope) Find(expr string) (Place, error) {
+	if i := rangeAt(expr); i >= 0 {
+		return Place{}, &ExprError{expr, i, "one place is expected here, not a range"}
+	}
 	p, at, err := s.sum(expr)
 	if err == nil && (uint64(p.Offset) > uint64(s.Size) || uint64(p.Offset) == uint64(s.Size) && s.Size > 0 && !strings.HasPrefix(strings.TrimSpace(expr), "end")) {
 		err = &ExprError{expr, at, fmt.Sprintf("%v is past the end of the image at 0x%x", p.Offset, s.Size)}

@@ -295,3 +295,13 @@ func (n numberForm) parse(value string, start int) (p Pattern, at int, err error
 // Bytes returns the pattern of exactly these bytes, at most MaxLength and at
 // least one.
 func Bytes(b []byte) (Pattern, error) { return Parse(hex.EncodeToString(b)) }
+
+// Exact returns the bytes that the pattern stands for; false where it fits others
+// too. They must not be changed.
+func (p Pattern) Exact() ([]byte, bool) {
+	f, ok := p.matcher.(*fixed)
+	if !ok || !f.exact || len(f.folds) > 0 {
+		return nil, false
+	}
+	return f.want, true
+}

@@ -47,11 +47,6 @@ func init() {
 		{Name: "page down", Group: groupMove, Scope: InHex, Keys: bind("a page down", "pgdown"), run: do(func(m *Model) { m.movePages(m.times()) })},
 		{Name: "half a page up", Group: groupMove, Scope: InHex, Keys: bind("half a page up", "ctrl+u"), run: do(func(m *Model) { m.moveRows(-m.times() * int64(m.hex.height/2)) })},
 		{Name: "half a page down", Group: groupMove, Scope: InHex, Keys: bind("half a page down", "ctrl+d"), run: do(func(m *Model) { m.moveRows(m.times() * int64(m.hex.height/2)) })},
-		{Name: "select", Group: groupMove, Scope: InHex, Keys: bind("start or end a selection", "v"), run: do((*Model).toggleSelecting)},
-		{Name: "select left", Group: groupMove, Scope: InHex, Keys: bind("select on to the left", "shift+left"), run: do(func(m *Model) { m.extend(-m.times()) })},
-		{Name: "select right", Group: groupMove, Scope: InHex, Keys: bind("select on to the right", "shift+right"), run: do(func(m *Model) { m.extend(m.times()) })},
-		{Name: "select up", Group: groupMove, Scope: InHex, Keys: bind("select up", "shift+up"), run: do(func(m *Model) { m.extend(-m.times() * int64(m.hex.bytesPerRow())) })},
-		{Name: "select down", Group: groupMove, Scope: InHex, Keys: bind("select down", "shift+down"), run: do(func(m *Model) { m.extend(m.times() * int64(m.hex.bytesPerRow())) })},
 		{Name: "bytes in a row", Group: groupPanes, Scope: InHex, Keys: bind("8, 16 or 32 bytes in a row", "x"), run: do((*Model).changeRow)},
 		{Name: "byte classes", Group: groupPanes, Scope: InHex, Keys: bind("colours by structure or by kind of byte", "c"), run: do(func(m *Model) { m.hex.classes = !m.hex.classes })},
 		{Name: "edit bytes", Group: groupEdit, Scope: InHex, Keys: bind("type over bytes", "i", "insert", "R"), Short: "edit", Rank: 4, run: func(m *Model) tea.Cmd { return m.startTyping(false, false) }},
@@ -141,8 +136,6 @@ func init() {
 		{Name: "set data_file", Group: groupEdit, Keys: bind("set or remove the data file name"), run: func(m *Model) tea.Cmd { return m.askName(header.PathDataFile) }},
 		{Name: "undo", Group: groupEdit, Keys: bind("take the last edit back", "u"), Short: "undo", Rank: 6, run: (*Model).undo, hint: canUndo},
 		{Name: "redo", Group: groupEdit, Keys: bind("do it again", "ctrl+r", "ctrl+y"), run: (*Model).redo},
-		{Name: "select the field", Group: groupMove, Keys: bind("select the bytes of the field", "g v"), run: do((*Model).selectField)},
-		{Name: "copy", Group: groupEdit, Keys: bind("copy the selected bytes as digits", "y"), run: (*Model).copyBytes},
 		{Name: "review and save", Group: groupFile, Keys: bind("what a save would do; Enter there saves", "ctrl+s"), Short: "save", Rank: 7, run: func(m *Model) tea.Cmd { return m.review(false) }, hint: modified},
 		{Name: "review, save and quit", Group: groupFile, Keys: bind("the same, and quit after it", "Z Z"), run: func(m *Model) tea.Cmd {
 			if !m.session.Modified() {
@@ -200,6 +193,7 @@ func init() {
 	}
 	actions = append(actions, bookmarkActions()...)
 	actions = append(actions, compareActions()...)
+	actions = append(actions, selectionActions()...)
 	for _, l := range lists {
 		actions = append(actions, l.motions()...)
 	}
@@ -311,8 +305,7 @@ func suspend(m *Model) tea.Cmd {
 func cancel(m *Model) tea.Cmd {
 	switch {
 	case m.giveUp():
-	case m.hex.selecting:
-		m.hex.selecting = false
+	case m.deselect():
 	case m.reads() && m.focus == PaneInspector:
 		m.toggleReadings()
 	case m.inGuest():

@@ -234,6 +234,10 @@ func (m *Model) revert() tea.Cmd {
 		m.set(n.Path, m.session.OnDisk().Header.BackingFile, false)
 		return nil
 	}
+	if m.guest.on && m.selecting() {
+		m.say("a selection of the virtual disk is not reverted at once; " + m.keyOf("guest view") + " shows the file")
+		return nil
+	}
 	from, to := m.span()
 	t := editor.Transaction{Title: fmt.Sprintf("revert %v", from)}
 	if n := m.node(); n != nil && !m.hex.selecting {

@@ -132,7 +132,9 @@ func TestPaste(t *testing.T) {
 	s := openScreen(t, "plain", 80, 24)
 	s.keys("ctrl+g", "0x2800", "enter")
 	s.send(tea.PasteMsg{Content: "0a0b"})
-	s.want("press i first", "no edits").keys("i")
+	s.want("taken for", "hexadecimal digits, 2 bytes", "no edits").keys("esc", "g1")
+	s.send(tea.PasteMsg{Content: "0a0b"})
+	s.want("g2 goes there", "no edits").keys("g2", "i")
 	s.send(tea.PasteMsg{Content: strings.Repeat("ab ", 200)})
 	s.want("*1 edit")
 	if n := s.session.Plan().Bytes(); n != 200 {

@@ -50,6 +50,15 @@ func TestScreens(t *testing.T) {
 		{"guest", "full", 120, 36, []string{"gs", "tab", "tab", "enter"}},
 		{"guest", "full", 200, 60, []string{"gu", "G"}},
 		{"entry", "full", 200, 60, []string{":l1[0].l2[8]", "enter", "g1", "right"}},
+		{"select", "full", 80, 24, []string{":0x48..0x9c", "enter"}},
+		{"select", "full", 120, 36, []string{":guest:0x10010..+40", "enter"}},
+		{"selectrange", "full", 80, 24, []string{":select a range", "enter", "l1..+64"}},
+		{"copyas", "full", 80, 24, []string{":0..0x70", "enter", "Y", "j", "j", "j", "j"}},
+		{"copyas", "full", 120, 36, []string{"ctrl+g", "l1_table_offset", "enter", "Y", "j", "j"}},
+		{"fill", "full", 80, 24, []string{":l1[0]..+24", "enter", ":fill 00", "enter"}},
+		{"fillover", "full", 80, 24, []string{":l1[0].l2[8]..+24", "enter", ":fill 00 ff", "enter", "enter"}},
+		{"fillrefused", "full", 80, 24, []string{":0x10..0x40", "enter", ":fill 00 ff", "enter", "enter"}},
+		{"export", "full", 80, 24, []string{":guest:64K..+8K", "enter", ":export there-is-none.bin", "enter"}},
 		{"empty", "", 80, 24, nil},
 	} {
 		t.Run(fmt.Sprintf("%s-%dx%d", c.name, c.width, c.height), func(t *testing.T) {

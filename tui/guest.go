@@ -83,7 +83,7 @@ func (m *Model) showGuest(snapshot int, name string) {
 	g.on, g.snapshot, g.name, g.size = true, snapshot, name, size
 	g.at = min(g.at, structures.GuestOffset(size-1))
 	m.setFocus(PaneHex)
-	m.hex.selecting = false
+	m.hex.selecting, g.rows.selecting = false, false
 	at, ok := m.guestOf(m.cursor.at)
 	if !ok && isMapped && uint64(mapped) < size {
 		m.remember(before)
@@ -247,7 +247,7 @@ func (m *Model) enterGuest() tea.Cmd {
 // expressions name bytes of the file: for these it returns false.
 func (m *Model) guestPlace(text string) (p diskPlace, ok bool, err error) {
 	g := &m.guest
-	if !g.on || !strings.HasPrefix(strings.TrimSpace(text), "guest:") {
+	if !g.on || !strings.HasPrefix(strings.TrimSpace(text), "guest:") || structures.IsRange(text) {
 		return diskPlace{}, false, nil
 	}
 	p = diskPlace{on: true}
@@ -262,6 +262,7 @@ func (m *Model) guestPlace(text string) (p diskPlace, ok bool, err error) {
 // goDiskPlace goes to a byte of a disk, and shows that disk.
 func (m *Model) goDiskPlace(p diskPlace) {
 	m.remember(m.here())
+	m.guest.rows.selecting = false
 	if g := &m.guest; p.snapshot != g.snapshot {
 		m.showDiskPlace(p)
 	}
@@ -302,37 +303,7 @@ func (m *Model) guestRefusal(n int) string {
 	if g.snapshot != structures.Active {
 		return "a snapshot is not changed; " + m.keyOf("guest view of a snapshot") + " chooses the active disk"
 	}
-	c := m.image.Resolve(g.at, g.snapshot)
-	switch c.Kind {
-	case structures.GuestData:
-	case structures.GuestBroken:
-		return "the tables are damaged here: " + c.Problem
-	case structures.GuestCompressed:
-		return "the cluster is compressed; only clusters stored as they are can be edited"
-	case structures.GuestExternal:
-		return "the bytes are in the external data file, which is only read"
-	default:
-		return "nothing is stored here (" + c.Kind.String() + "); qedit allocates no clusters"
-	}
-	refcount, err := m.image.Refcount(uint64(c.Host) / m.image.ClusterSize())
-	switch {
-	case m.image.Encrypted():
-		return "the disk is encrypted; its bytes cannot be edited without the key"
-	case !c.HasHost || uint64(c.Host)+uint64(n) > uint64(m.session.Size()):
-		return "the cluster lies past the end of the file; images do not grow"
-	case uint64(n) > c.Length:
-		return "that reaches past the end of the cluster"
-	case err != nil:
-		return "the refcount cannot be read: " + err.Error()
-	case refcount != 1:
-		return fmt.Sprintf("the refcount of the cluster is %d, not 1: others may have it", refcount)
-	case !c.L2.L2().Copied():
-		return "the copied flag is not set: others may have the cluster"
-	}
-	if l := m.image.Locate(c.Host); !l.HasGuest || l.Guest != g.at || l.Snapshot != g.snapshot {
-		return "the cluster has another owner: " + l.Path
-	}
-	return ""
+	return m.image.NoRoom(g.at, uint64(n))
 }
 
 // mayTypeGuest reports whether bytes can be typed over at the cursor: always in
@@ -355,6 +326,9 @@ func (m *Model) mayTypeGuest(n int) bool {
 func (m *Model) guestRule() ruleText {
 	g := &m.guest
 	t := ruleText{"guest", fmt.Sprintf("%v  %d/row  guest", g.at, g.rows.bytesPerRow())}
+	if note := m.selectionNote(); note != "" {
+		t.right = note
+	}
 	if name := dataFileName(m.area().Header); name != "" {
 		t.title += ", data file " + grid.Cut(name, 24)
 		if m.others.data == nil {
@@ -445,11 +419,23 @@ func countedAre(n int) string {
 	return fmt.Sprintf("are %d snapshots", n)
 }
 
-// clickGuest moves to the byte that is clicked.
-func (m *Model) clickGuest(x, y int) {
-	if o, inText, ok := m.guest.rows.cellAt(x, y); ok {
-		m.hex.inText, m.hex.digit = inText, -1
-		m.goGuest(structures.GuestOffset(o))
+// clickGuest moves to the byte that is clicked; with Shift it selects up to there.
+func (m *Model) clickGuest(x, y int, shift bool) {
+	o, inText, ok := m.guest.rows.cellAt(x, y)
+	if !ok {
+		return
+	}
+	m.hex.inText, m.hex.digit = inText, -1
+	move := func() { m.goGuest(structures.GuestOffset(o)) }
+	if shift = shift && !m.hex.editing; shift {
+		m.extend(move)
+	} else {
+		m.deselect()
+		move()
+	}
+	m.drag = dragState{true, min(o, header.HostOffset(m.guest.size-1))}
+	if shift {
+		m.drag.from = m.guest.rows.anchor
 	}
 }
 
@@ -492,7 +478,7 @@ func (m *Model) showDiskPlace(p diskPlace) {
 	if p.snapshot != g.snapshot {
 		g.pages.clear()
 	}
-	g.on, g.snapshot, g.name, g.size = true, p.snapshot, p.name, size
+	g.on, g.snapshot, g.name, g.size, g.rows.selecting = true, p.snapshot, p.name, size, false
 	g.at, g.host = min(p.at, structures.GuestOffset(size-1)), m.cursor.at
 	c := m.image.Resolve(g.at, g.snapshot)
 	g.astray = !m.stores(&c)

@@ -47,6 +47,10 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 	if slices.Contains(h.edited[first:last], true) {
 		r.Set(m.storedEnd()+1, y+1, '*', inkWarn|grid.Bold)
 	}
+	from, end := header.HostOffset(g.at), header.HostOffset(g.at)+1
+	if h.selecting {
+		from, end = h.selection(header.HostOffset(g.at), header.HostOffset(g.size))
+	}
 	text, hasText := h.textColumn(h.bytesPerRow()), h.hasText()
 	found, foundEnd := m.guestMatch()
 	for i := first; i < last; i++ {
@@ -67,18 +71,21 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 			ink = m.guestInk(uint64(at)+uint64(i-first), ink)
 		}
 		textInk := ink
-		o := structures.GuestOffset(at) + structures.GuestOffset(i-first)
-		if o >= found && o < foundEnd {
+		o := at + header.HostOffset(i-first)
+		if guest := structures.GuestOffset(o); guest >= found && guest < foundEnd {
 			ink, textInk = selectedInk(ink), textInk|grid.Selected
 		}
-		if o == g.at {
-			if m.hex.editing && m.hex.digit >= 0 {
-				digits, ink = [2]rune{rune(hexDigits[m.hex.digit]), '_'}, inkWarn|grid.Bold
-			}
-			ink = selectedInk(ink)
-			textInk |= grid.Selected
+		if o == header.HostOffset(g.at) && m.hex.editing && m.hex.digit >= 0 {
+			digits, ink = [2]rune{rune(hexDigits[m.hex.digit]), '_'}, inkWarn|grid.Bold
 		}
 		c := h.digitColumn(i - first)
+		if o >= from && o < end {
+			ink = selectedInk(ink)
+			textInk |= grid.Selected
+			for x := c + 2; o+1 < end && i+1 < last && x < h.digitColumn(i+1-first); x++ {
+				r.Set(x, y+1, ' ', ink&^grid.Underline)
+			}
+		}
 		r.Set(c, y+1, digits[0], ink)
 		r.Set(c+1, y+1, digits[1], ink)
 		if hasText {

@@ -23,6 +23,7 @@ type hexPane struct {
 	// selecting is set while a run of bytes is selected, from anchor to the
 	// cursor.
 	selecting bool
+	byRows    bool // whole rows of it
 	anchor    header.HostOffset
 
 	editing bool // bytes are typed over
@@ -183,6 +184,9 @@ func (m *Model) changeRow() {
 
 // hexSubtitle says how the bytes are shown.
 func (m *Model) hexSubtitle() string {
+	if note := m.selectionNote(); note != "" {
+		return note
+	}
 	s := fmt.Sprintf("%d/row  host", m.hex.bytesPerRow())
 	if m.hex.classes {
 		s = "byte classes  " + s

@@ -6,7 +6,6 @@ package tui
 
 import (
 	"image"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -87,6 +86,7 @@ type Model struct {
 	dialogs  []dialog
 	hotspots []hotspot
 	drag     dragState
+	transfer transfer
 
 	checks      checks
 	sifting     problemFilter
@@ -342,6 +342,10 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		m.lookAgain()
 		m.bookmarks.asked = false // others may have put some there
 		return m.findHolders()
+	case tea.ClipboardMsg:
+		return m.clipboardCame(msg.Content)
+	case clipboardLateMsg:
+		return m.clipboardLate(msg)
 	case tea.KeyPressMsg, tea.PasteMsg, tea.MouseMsg:
 		return m.input(msg)
 	}
@@ -414,48 +418,6 @@ func (m *Model) load() tea.Cmd {
 	m.eachSeen(func(at header.HostOffset, n int) { cmds = append(cmds, m.pages.want(at, n)) })
 	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadBookmarks(), m.loadOwner(), m.countOwners(), m.loadComparing())
 	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
-}
-
-// eachSeen calls yield for each run of the image whose bytes are shown, with its
-// length.
-func (m *Model) eachSeen(yield func(at header.HostOffset, n int)) {
-	see := func(at header.HostOffset, n int) { yield(at, min(n, m.bytesFrom(at))) }
-	see(m.hex.top, m.hex.height*m.hex.bytesPerRow())
-	if at, ok := m.target(); ok {
-		see(at, targetPreview)
-	}
-	from, _ := m.span()
-	see(from, readingBytes)
-}
-
-// bytesFrom returns how many bytes of the image follow an offset.
-func (m *Model) bytesFrom(at header.HostOffset) int {
-	if uint64(at) >= uint64(m.session.Size()) {
-		return 0
-	}
-	return int(min(uint64(m.session.Size())-uint64(at), math.MaxInt))
-}
-
-// read copies the edited view at an offset into buf, with what is typed in a
-// field right now; have says which bytes are there already.
-func (m *Model) read(buf []byte, have []bool, at header.HostOffset) {
-	end := at + header.HostOffset(len(buf))
-	m.pages.read(buf, have, at)
-	for o := max(at, header.HostOffset(m.session.OnDiskSize())); o < min(end, header.HostOffset(m.session.Size())); o++ {
-		buf[o-at], have[o-at] = 0, true // added by an edit
-	}
-	m.session.Patch(buf, at)
-	m.session.Edited(at, end, func(r editor.Replacement) bool {
-		for o := max(r.Offset, at); o < min(r.End(), end); o++ {
-			have[o-at] = true
-		}
-		return true
-	})
-	if f := m.hex.field; f != nil {
-		for o := max(f.Offset, at); o < min(f.End(), end); o++ {
-			buf[o-at], have[o-at] = f.New[o-f.Offset], true
-		}
-	}
 }
 
 // sayWhole says something in the message line, or in a dialog where that is too

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"qedit/header"
+	structures "qedit/image"
 )
 
 // dragState is a drag with the mouse that began on a byte.
@@ -31,7 +32,7 @@ func (m *Model) handleMouse(msg tea.MouseMsg) tea.Cmd {
 			}
 		}
 		if len(m.dialogs) == 0 {
-			return m.click(at)
+			return m.click(at, msg.Mod.Contains(tea.ModShift))
 		}
 	case tea.MouseWheelMsg:
 		m.wheel(at, msg.Button)
@@ -57,7 +58,7 @@ func (m *Model) paneAt(at image.Point) (Pane, image.Point, bool) {
 
 // click selects what is clicked. A click on a box or a fold mark changes it,
 // one on the arrow of a pointer follows it.
-func (m *Model) click(at image.Point) tea.Cmd {
+func (m *Model) click(at image.Point, shift bool) tea.Cmd {
 	p, in, ok := m.paneAt(at)
 	if !ok {
 		return nil
@@ -69,12 +70,9 @@ func (m *Model) click(at image.Point) tea.Cmd {
 	switch p {
 	case PaneHex:
 		if m.guest.on {
-			m.clickGuest(in.X, in.Y)
+			m.clickGuest(in.X, in.Y, shift)
 		} else if o, inText, ok := m.hex.cellAt(in.X, in.Y); ok {
-			o = min(o, m.lastByte())
-			m.hex.inText, m.hex.selecting, m.hex.digit = inText, false, -1
-			m.drag = dragState{true, o}
-			m.moveTo(o)
+			m.clickByte(min(o, m.lastByte()), inText, shift)
 		}
 	case PaneTree:
 		return m.clickRow(in)
@@ -129,6 +127,14 @@ func (m *Model) dragTo(at image.Point) {
 	r := m.layout.Panes[PaneHex]
 	in := at.Sub(r.Min).Sub(image.Pt(0, 1))
 	in.Y = max(1, min(in.Y, m.hex.height))
+	if g := &m.guest; g.on {
+		if o, _, ok := g.rows.cellAt(in.X, in.Y); ok {
+			o = min(o, header.HostOffset(g.size-1))
+			g.rows.selecting, g.rows.anchor = o != m.drag.from && !m.hex.editing, m.drag.from
+			m.goGuest(structures.GuestOffset(o))
+		}
+		return
+	}
 	if o, _, ok := m.hex.cellAt(in.X, in.Y); ok {
 		o = min(o, m.lastByte())
 		m.hex.selecting, m.hex.anchor = o != m.drag.from, m.drag.from

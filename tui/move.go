@@ -30,7 +30,7 @@ func (m *Model) table() (structures.Structure, bool) {
 // of a table, what was dragged over or found, or one byte.
 func (m *Model) span() (at, end header.HostOffset) {
 	if m.hex.selecting {
-		return min(m.hex.anchor, m.cursor.at), max(m.hex.anchor, m.cursor.at) + 1
+		return m.hex.selection(m.cursor.at, header.HostOffset(m.session.Size()))
 	}
 	if at, end, ok := m.matchSpan(); ok {
 		return at, end

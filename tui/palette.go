@@ -71,12 +71,11 @@ func (d *paletteDialog) find(m *Model) {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.spread, b.spread))
 	})
 	d.found = d.found[:0]
-	if p, err := m.find(text); err == nil && !(len(list) > 0 && list[0].Name == name) {
-		where := m.nameOf(place{at: p.Offset, path: p.Path, part: p.Name})
-		d.found = append(d.found, choice{"go to " + text, p.Offset.String() + "  " + where, "", true, func(m *Model) tea.Cmd {
-			m.jumpTo(p)
-			return nil
-		}})
+	exact := len(list) > 0 && list[0].Name == name
+	if c, ok := spoken(text); ok && !exact {
+		d.found = append(d.found, c)
+	} else if c, ok := m.placeChoice(text); ok && !exact {
+		d.found = append(d.found, c)
 	}
 	for _, a := range list {
 		d.found = append(d.found, choice{a.Name, a.Keys.Help().Desc, m.keyText(keyLabels(a.Keys.Keys())), a.usable(m), a.runAnywhere})
@@ -160,7 +159,7 @@ func (d *paletteDialog) accept(m *Model) tea.Cmd {
 	case len(d.found) > 0 && (text != "" || d.at > 0):
 		return d.found[d.at].run(m)
 	case text != "":
-		_, err := m.find(text)
+		_, err := m.findRange(text)
 		m.failAs("not found", err)
 	}
 	return nil

@@ -230,6 +230,9 @@ func (m *Model) askGoto() tea.Cmd {
 			} else if ok {
 				return "→ guest " + p.at.String(), err
 			}
+			if structures.IsRange(text) {
+				return m.tryRange(text)
+			}
 			p, err := m.find(text)
 			if err != nil {
 				return "", err
@@ -239,6 +242,10 @@ func (m *Model) askGoto() tea.Cmd {
 		accept: func(m *Model, text string) tea.Cmd {
 			if p, ok, err := m.guestPlace(text); ok && err == nil {
 				m.goDiskPlace(p)
+				return nil
+			}
+			if structures.IsRange(text) {
+				m.goToRange(text)
 				return nil
 			}
 			if p, err := m.find(text); err == nil && text != "" {

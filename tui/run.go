@@ -57,6 +57,7 @@ func runOn(o Options, begin func(Options) (*Model, error)) (int, error) {
 	_, err = p.Run()
 	stop()
 	lost := lostEdits(m.session, m.finishSave())
+	m.endTransfer()
 	m.closeOthers()
 	switch sig := <-caught; {
 	case sig != 0 && lost != "":

@@ -18,7 +18,7 @@ import (
 )
 
 func init() {
-	searchDelay = 0
+	searchDelay, clipboardDelay = 0, 0
 	glanceTimer = func(time.Duration, func(time.Time) tea.Msg) tea.Cmd { return nil }
 }
 

@@ -137,6 +137,7 @@ func (m *Model) states() []word {
 	}
 	m.problemStates(state)
 	states = append(states, m.searchStates()...)
+	states = append(states, m.transferStates()...)
 	states = append(states, m.comparingStates()...)
 	if n := len(m.plan.Transactions); m.live.watcher != nil {
 		// There are none, and can be none.
@@ -159,6 +160,10 @@ func (m *Model) states() []word {
 			what += " hex"
 		}
 		state(ink, what, 0, nil)
+	case m.rows().selecting && m.rows().byRows:
+		state(inkHigh, "ROWS", 0, nil)
+	case m.selecting():
+		state(inkHigh, "SELECT", 0, nil)
 	case m.live.watcher != nil:
 		states = append(states, m.liveStates()...)
 	default:

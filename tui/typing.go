@@ -40,7 +40,8 @@ func (m *Model) startTyping(raw, once bool) tea.Cmd {
 		return nil
 	}
 	m.setFocus(PaneHex)
-	m.hex.editing, m.hex.selecting = true, false
+	m.deselect()
+	m.hex.editing = true
 	m.hex.typing = typing{raw: raw, once: once, digit: -1}
 	if why := m.look().loc.Unread; why != "" && !m.guest.on {
 		m.warn("the guest does not read these bytes: " + why)
@@ -287,10 +288,16 @@ func revertTyping(m *Model) tea.Cmd {
 func (m *Model) changeColumn() { m.hex.inText, m.hex.digit = !m.hex.inText && m.hexHasText(), -1 }
 
 // paste puts pasted text over the bytes at the cursor in edit mode: digits or
-// text, as the column is.
+// text, as the column is. Outside edit mode it shows first what that changes.
 func (m *Model) paste(text string) tea.Cmd {
-	if !m.hex.editing {
-		m.say("press " + m.keyOf("edit bytes") + " first to paste over bytes")
+	switch {
+	case !m.hex.editing && m.focus == PaneHex:
+		return m.pasteOver(text)
+	case !m.hex.editing:
+		m.say("bytes are pasted over in the hex pane; " + m.keyOf("hex") + " goes there")
+		return nil
+	case len(text) > editor.MaxOver:
+		m.fail(&editor.TooMuchError{Bytes: uint64(len(text))})
 		return nil
 	}
 	data := []byte(text)

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"qedit/editor"
+	"qedit/editor/store"
+	"qedit/header"
+	"qedit/image"
+	"qedit/search"
+)
+
+func newExport(env Env, flags *sessionFlags) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "export FILE RANGE OUT",
+		Short: "Write bytes of the image, or of what the guest reads, to a new file",
+		Long: `Write the bytes of a range to the file OUT: 0x10000..0x20000, l1[0].l2..+64K, a
+structure by its name, or guest:0..end for what the guest reads, see
+"qedit help expressions". Zeros become holes. An existing file is replaced only
+with --force, and never the image or a file that it names. What cannot be read,
+such as a backing file, which is not opened, is an error: nothing is made up.
+qedit dump --raw writes to standard output.
+
+Exit codes: 0 done; 1 failed, and no file is left; 2 wrong usage; 130
+interrupted.`,
+		Example: "  qedit export disk.qcow2 guest:0..+512 boot.bin\n  qedit export disk.qcow2 'l1[0].l2' l2.bin",
+		Args:    exactly(3, "FILE, RANGE and OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, out := args[0], args[2]
+			if out == "-" {
+				return &usageError{errors.New("OUT is a file; qedit dump --raw writes to standard output"), cmd}
+			}
+			s, scope, err := flags.lookScope(path)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			r, err := scope.FindRange(args[1])
+			switch {
+			case err != nil:
+				return err
+			case r.Length == 0:
+				return fmt.Errorf("%s names a place, and not how many bytes; %s..+LENGTH says that", header.Quote(args[1]), args[1])
+			case r.Length > math.MaxInt64-max(uint64(r.Place.Offset), uint64(r.Place.Guest)):
+				return errors.New("the range is too long")
+			}
+			if taken := ofImage(s, path, out); taken != "" {
+				return fmt.Errorf("%s is %s; it is not replaced", header.Quote(out), taken)
+			}
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			meter := newMeter(env, "writing "+header.Printable(out))
+			err = store.WriteNew(out, force, func(o *store.Output) error {
+				defer meter.end()
+				if r.OnDisk {
+					from := int64(r.Place.Guest)
+					return store.Copy(ctx, o, image.Disk{Image: scope.Image, Snapshot: r.Place.Snapshot}, from, from+int64(r.Length),
+						max(1<<20, int64(scope.Image.ClusterSize())), nil, meter.progress)
+				}
+				from := int64(r.Place.Offset)
+				var data func(int64) (int64, int64, error)
+				if holes, ok := s.Base().(search.Holes); ok {
+					data = holes.Data
+				}
+				return store.Copy(ctx, o, s.View(), from, from+int64(r.Length), 0, data, meter.progress)
+			})
+			switch {
+			case errors.Is(err, fs.ErrExist):
+				return fmt.Errorf("%s exists; --force replaces it", header.Quote(out))
+			case err != nil:
+				return err
+			}
+			_, err = fmt.Fprintf(env.Stdout, "%s of %s written to %s\n", header.FormatSize(r.Length), r.Expression(), header.Printable(out))
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
+	return cmd
+}
+
+// ofImage says what a file is to an image, "" where it is none of those that it is
+// made of.
+func ofImage(s *editor.Session, path, out string) string {
+	if store.SameFile(path, out) {
+		return "the image itself"
+	}
+	for _, name := range image.NamedFiles(s.Area().Header, path) {
+		if store.SameFile(name, out) {
+			return "a file that the image names"
+		}
+	}
+	return ""
+}
+
+func newImport(env Env, flags *sessionFlags) *cobra.Command {
+	var out *choice
+	var dryRun, raw bool
+	cmd := &cobra.Command{
+		Use:   "import FILE PLACE IN",
+		Short: "Put the bytes of a file over a place, and save",
+		Long: `Put the bytes of the file IN, - for standard input, over those at a place, as
+one transaction, and save that. The image does not grow: all bytes must fit. A
+range as the place must be as long as the file is. On the virtual disk
+(guest:1M) only clusters that are stored as they are, and are no one else's, are
+written to; none is allocated. Bytes of a table are not looked at, but an image
+that QEMU opens is not made one that it does not.
+
+It is refused where it breaks rules that hold now; --raw allows that. Up to
+4 MiB are put at once.
+
+Exit codes: 0 done, or nothing to do; 1 failed or refused, nothing was written;
+2 wrong usage.`,
+		Example: "  qedit import --dry-run disk.qcow2 guest:0 boot.bin\n  qedit import disk.qcow2 'l1[0].l2' l2.bin",
+		Args:    exactly(3, "FILE, PLACE and IN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := readInput(env, args[2], editor.MaxOver)
+			if err == nil && len(data) == 0 {
+				err = fmt.Errorf("%s is empty", header.Quote(args[2]))
+			}
+			if err != nil {
+				return nothingWritten(err)
+			}
+			s, err := flags.edit(args[0], dryRun)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			scope := image.Scope{Area: s.Area(), Size: s.Size()}
+			if im, err := image.New(s.View(), s.Size(), s.Area()); err == nil {
+				scope.Image = im
+			}
+			pieces, err := piecesAt(ctx, scope, args[1], data)
+			if err != nil {
+				return nothingWritten(err)
+			}
+			t, err := editor.Over(fmt.Sprintf("import %s at %s", counted(len(data), "byte"), args[1]), s.View(), pieces)
+			if err != nil {
+				return nothingWritten(err)
+			}
+			t.Raw = raw
+			if err := s.Apply(t); err != nil {
+				return refusal(err)
+			}
+			if !raw {
+				if err := stillOpens(ctx, s); err != nil {
+					return nothingWritten(err)
+				}
+			}
+			return saveAndPrint(env, flags, out, args[0], s, dryRun)
+		},
+	}
+	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "print the plan, write nothing")
+	cmd.Flags().BoolVar(&raw, "raw", false, "allow what breaks rules")
+	out = addOutput(cmd, "text", "json")
+	return cmd
+}
+
+// piecesAt returns where bytes go that are to stand at a place.
+func piecesAt(ctx context.Context, scope image.Scope, expr string, data []byte) ([]editor.Piece, error) {
+	n := uint64(len(data))
+	ranged := image.IsRange(expr)
+	var r image.Range
+	var err error
+	if onDisk := strings.HasPrefix(strings.TrimSpace(expr), "guest:") && scope.Image != nil; onDisk && !ranged {
+		r.OnDisk = true
+		r.Place.Guest, r.Place.Snapshot, err = scope.FindGuest(expr, image.Active)
+	} else {
+		r, err = scope.FindRange(expr)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case ranged && r.Length != n:
+		return nil, fmt.Errorf("the range has %d bytes, the file %d", r.Length, n)
+	case !r.OnDisk && n > uint64(scope.Size)-uint64(r.Place.Offset):
+		return nil, fmt.Errorf("%d bytes at %v reach past the end of the image at 0x%x; images do not grow", n, r.Place.Offset, scope.Size)
+	case !r.OnDisk:
+		return []editor.Piece{{Offset: r.Place.Offset, Bytes: data}}, nil
+	case r.Place.Snapshot != image.Active:
+		return nil, errors.New("a snapshot is not changed; only the active disk is")
+	}
+	rooms, err := scope.Image.GuestRoom(ctx, r.Place.Guest, n)
+	if err != nil {
+		return nil, err
+	}
+	var pieces []editor.Piece
+	for _, room := range rooms {
+		pieces = append(pieces, editor.Piece{Offset: room.Host, Bytes: data[:room.Length]})
+		data = data[room.Length:]
+	}
+	slices.SortFunc(pieces, func(a, b editor.Piece) int { return cmp.Compare(a.Offset, b.Offset) })
+	return pieces, nil
+}

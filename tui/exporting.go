@@ -1,0 +1,249 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"qedit/editor"
+	"qedit/editor/store"
+	"qedit/header"
+	structures "qedit/image"
+	"qedit/search"
+)
+
+// askExport asks for the file that the selected bytes go to.
+func (m *Model) askExport(path string) tea.Cmd {
+	r := m.picked()
+	switch {
+	case !m.endEditing():
+		return nil
+	case m.transfer.export != nil:
+		m.say("an export is under way; Esc gives it up")
+		return nil
+	case r.Length == 0:
+		m.say("there is nothing to export")
+		return nil
+	}
+	m.ask(&promptDialog{
+		title: "export " + rangeText(r) + " to the file", input: newInput(path), choice: -1,
+		hint: "a path; without / in the working folder. Zeros become holes.",
+		try: func(m *Model, text string) (string, error) {
+			exists, err := m.exportTo(text)
+			switch {
+			case text == "":
+				return "", nil
+			case err != nil:
+				return "", err
+			case exists:
+				return "→ " + header.Printable(filepath.Base(text)) + " exists; you are asked once more before it is replaced", nil
+			}
+			return "→ a new file of " + header.FormatSize(r.Length), nil
+		},
+		accept: func(m *Model, text string) tea.Cmd {
+			switch exists, err := m.exportTo(text); {
+			case text == "" || err != nil:
+				return nil
+			case exists:
+				m.askReplace(text, r)
+				return nil
+			}
+			return m.export(text, r, false)
+		},
+	})
+	return nil
+}
+
+// exportTo reports whether a file is there already. It fails for those that are
+// never written over.
+func (m *Model) exportTo(path string) (exists bool, err error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err := os.Stat(filepath.Dir(path)) // the folder has to be there
+		return false, err
+	case err != nil:
+		return false, err
+	case store.SameFile(m.path, path):
+		return true, errors.New("this is the image itself")
+	case !info.Mode().IsRegular():
+		return true, errors.New("only a regular file can be replaced, and this is none")
+	}
+	names := structures.NamedFiles(m.area().Header, m.path)
+	for depth := 1; depth <= len(m.others.backings); depth++ {
+		l := m.layer(depth)
+		names = append(append(names, l.path), structures.NamedFiles(l.header, l.path)...)
+	}
+	for _, name := range names {
+		if store.SameFile(name, path) {
+			return true, errors.New("the image is made of this file")
+		}
+	}
+	return true, nil
+}
+
+// askReplace asks whether a file may be replaced.
+func (m *Model) askReplace(path string, r structures.Range) {
+	m.open(&textDialog{
+		title: "replace a file", ink: inkWarn,
+		text: header.Printable(path) + " exists. Replaced, what it holds is gone, once all bytes are written beside it.",
+		more: []button{
+			{[]string{"r"}, "replace it", func(m *Model) tea.Cmd { m.closeDialog(); return m.export(path, r, true) }},
+			closing("leave it", "esc", "ctrl+c", "q", "enter"),
+		},
+	})
+}
+
+// export writes a range to a file, beside the screen.
+func (m *Model) export(path string, r structures.Range, replace bool) tea.Cmd {
+	open, area := m.source(r), m.area()
+	data := m.storedRuns(r)
+	step := int64(0)
+	if size, ok := area.Header.ClusterSize(); ok && r.OnDisk {
+		step = max(1<<20, int64(size)) // a compressed cluster is read once
+	}
+	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
+		from, at, err := open()
+		if err == nil {
+			err = store.WriteNew(path, replace, func(o *store.Output) error {
+				return store.Copy(ctx, o, from, at, at+int64(min(r.Length, uint64(math.MaxInt64-at))), step, data, progress)
+			})
+		}
+		return func(m *Model) tea.Cmd { m.exported(path, r, err); return nil }
+	})
+	m.transfer.export, m.transfer.started = j, header.Printable(filepath.Base(path))
+	m.deselect()
+	return cmd
+}
+
+// storedRuns returns what says where the file stores bytes, nil where that is not
+// known.
+func (m *Model) storedRuns(r structures.Range) func(off int64) (start, end int64, err error) {
+	holes, ok := m.session.Base().(search.Holes)
+	if r.OnDisk || !ok {
+		return nil
+	}
+	place := searchPlace{holes: holes, edits: m.plan.Writes}
+	return place.stored().Data
+}
+
+// exported says how an export went.
+func (m *Model) exported(path string, r structures.Range, err error) {
+	m.transfer.export = nil
+	switch {
+	case errors.Is(err, context.Canceled):
+		m.say("given up; no file is left")
+	case err != nil:
+		m.failAs("not exported", fmt.Errorf("%w; no file is left of it", err))
+	default:
+		m.message = message{"exported " + header.FormatSize(r.Length) + " to " + header.Printable(path), inkGood}
+	}
+}
+
+// giveUpTransfer ends an export; false where there is none.
+func (m *Model) giveUpTransfer() bool {
+	if m.transfer.export == nil {
+		return false
+	}
+	m.transfer.export.drop() // it says itself when the file is gone
+	m.say("giving up the export")
+	return true
+}
+
+// endTransfer waits until what is exported is removed again, so that the end of the
+// program leaves no half file.
+func (m *Model) endTransfer() {
+	if j := m.transfer.export; j != nil {
+		j.drop()
+		<-j.finished
+	}
+}
+
+// transferStates says in the first line how far an export is.
+func (m *Model) transferStates() []word {
+	j := m.transfer.export
+	if j == nil {
+		return nil
+	}
+	return []word{{run{inkWarn, fmt.Sprintf("EXPORT %d%%", j.share(100))}, func(m *Model) tea.Cmd { m.giveUp(); return nil }, 0}}
+}
+
+// askImport asks for the file whose bytes go over those here.
+func (m *Model) askImport(path string) tea.Cmd {
+	if !m.endEditing() || !m.mayPut() {
+		return nil
+	}
+	m.ask(&promptDialog{
+		title: "import the file", input: newInput(path), choice: -1,
+		hint: "a path; without / in the working folder. Its bytes go over those from the cursor on, or over the selection.",
+		try: func(_ *Model, text string) (string, error) {
+			if text == "" {
+				return "", nil
+			}
+			size, err := importSize(text)
+			return "→ " + counted(uint64(size), "byte", "bytes"), err
+		},
+		accept: func(m *Model, text string) tea.Cmd {
+			if strings.TrimSpace(text) == "" {
+				return nil
+			}
+			m.transfer.reading.drop()
+			j, cmd := begin(func(context.Context, func(done, total uint64)) func(*Model) tea.Cmd {
+				data, err := readImport(text)
+				return func(m *Model) tea.Cmd {
+					m.transfer.reading = nil
+					if err != nil || len(m.dialogs) > 0 || m.hex.editing || m.saving != nil {
+						m.failAs("not imported", cmp.Or(err, errors.New("something else was asked meanwhile; import it again")))
+						return nil
+					}
+					return m.put(&putDialog{verb: "import", what: header.Printable(filepath.Base(text)), data: data})
+				}
+			})
+			m.transfer.reading = j
+			return cmd
+		},
+	})
+	return nil
+}
+
+// importSize returns the size of a file that can be imported, bytes.
+func importSize(path string) (int64, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return 0, err
+	case !info.Mode().IsRegular():
+		return 0, errors.New("only regular files are imported")
+	case info.Size() == 0:
+		return 0, errors.New("the file is empty")
+	case info.Size() > editor.MaxOver:
+		return 0, &editor.TooMuchError{Bytes: uint64(info.Size())}
+	}
+	return info.Size(), nil
+}
+
+// readImport reads a file.
+func readImport(path string) ([]byte, error) {
+	if _, err := importSize(path); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, editor.MaxOver+1))
+	if err == nil && len(data) > editor.MaxOver {
+		err = &editor.TooMuchError{Bytes: uint64(len(data))}
+	}
+	return data, err
+}
