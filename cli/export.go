@@ -75,7 +75,7 @@ interrupted.`,
 				return store.Copy(ctx, o, s.View(), from, from+int64(r.Length), 0, data, meter.progress)
 			})
 			switch {
-			case errors.Is(err, fs.ErrExist):
+			case errors.Is(err, fs.ErrExist) && !force:
 				return fmt.Errorf("%s exists; --force replaces it", header.Quote(out))
 			case err != nil:
 				return err

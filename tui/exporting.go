@@ -141,9 +141,9 @@ func (m *Model) exported(path string, r structures.Range, err error) {
 	m.transfer.export = nil
 	switch {
 	case errors.Is(err, context.Canceled):
-		m.say("given up; no file is left")
+		m.say("given up; nothing is exported")
 	case err != nil:
-		m.failAs("not exported", fmt.Errorf("%w; no file is left of it", err))
+		m.failAs("not exported", fmt.Errorf("%w; nothing is exported", err))
 	default:
 		m.message = message{"exported " + header.FormatSize(r.Length) + " to " + header.Printable(path), inkGood}
 	}
