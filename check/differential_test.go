@@ -222,7 +222,7 @@ func TestQEMUFigures(t *testing.T) {
 	needQEMU(t)
 	counts := &tally{n: map[string]int{}}
 	all := func(*recipe) bool { return true }
-	eachDamaged(t, seedOf(t), perBase, all, func(t testing.TB, b *bench, image []byte, what string) {
+	eachDamaged(t, seedOf(t), sampleOf(t, perBase), all, func(t testing.TB, b *bench, image []byte, what string) {
 		if err := b.put(image); err != nil {
 			t.Fatal(err)
 		}

@@ -25,15 +25,22 @@ func needQEMU(t testing.TB) {
 }
 
 // seedOf returns the seed of a test: fixed, or that of QEDIT_SEED.
-func seedOf(t testing.TB) uint64 {
+func seedOf(t testing.TB) uint64 { return asked(t, "QEDIT_SEED", uint64(5)) }
+
+// sampleOf returns how many damaged images a test makes of each base: so many, or
+// QEDIT_SAMPLE.
+func sampleOf(t testing.TB, n int) int { return asked(t, "QEDIT_SAMPLE", n) }
+
+// asked returns the number in a variable of the environment, or another where
+// there is none.
+func asked[T int | uint64](t testing.TB, name string, otherwise T) T {
 	t.Helper()
-	seed := uint64(5)
-	if s := os.Getenv("QEDIT_SEED"); s != "" {
-		if _, err := fmt.Sscan(s, &seed); err != nil {
-			t.Fatal(err)
+	if s := os.Getenv(name); s != "" {
+		if _, err := fmt.Sscan(s, &otherwise); err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	return seed
+	return otherwise
 }
 
 // recipe says how QEMU's tools make an image, and what it cannot have.

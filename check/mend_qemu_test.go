@@ -146,7 +146,7 @@ func TestQEMUMended(t *testing.T) {
 	needQEMU(t)
 	counts := &tally{n: map[string]int{}}
 	small := func(rec *recipe) bool { return rec.cluster <= 16<<10 }
-	eachDamaged(t, seedOf(t), mendPerBase, small, func(t testing.TB, b *bench, image []byte, what string) {
+	eachDamaged(t, seedOf(t), sampleOf(t, mendPerBase), small, func(t testing.TB, b *bench, image []byte, what string) {
 		counts.add("images", 1)
 		if n := mend(t, b, image, what, counts); n > 0 {
 			counts.add("with fixes", 1)
