@@ -66,7 +66,8 @@ func (c *run) locate(p *pass) error {
 		if stored > refs {
 			l.leaks += n
 		}
-		if len(l.wrong) < 2*MaxFindings {
+		for end := first + n; first < end && len(l.wrong) < 2*MaxFindings; first += n {
+			n = l.asCertain(first, end)
 			l.wrong = append(l.wrong, mismatch{first, n, stored, refs})
 		}
 	})

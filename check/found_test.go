@@ -1,0 +1,122 @@
+package check
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What damage at random found of the fixes, each as a small image.
+
+// repaired takes the default fixes of an image.
+func repaired(t *testing.T, buf []byte) (*Repaired, []byte) {
+	t.Helper()
+	p := admit(t, buf)
+	done, err := Repair(t.Context(), p.session, RepairOptions{MendOptions: MendOptions{Grow: true}})
+	must(t, err)
+	return done, p.seen()
+}
+
+// brings complains about errors that were not there before.
+func brings(t *testing.T, before *Result, done *Repaired) {
+	t.Helper()
+	was := worse(before)
+	for i := range done.Left.Findings {
+		if f := &done.Left.Findings[i]; f.Kind.Severity == Error && !slices.Contains(was, f.ID()) {
+			t.Errorf("%s is brought by the fixes: %v", f.ID(), f)
+		}
+	}
+}
+
+func failedFor(done *Repaired, id, why string) bool {
+	return slices.ContainsFunc(done.Failed, func(e MendError) bool {
+		return e.Finding.ID() == id && strings.Contains(e.Err.Error(), why)
+	})
+}
+
+// A refcount block past the end of a file that was cut off is kept as long as
+// entries point at its clusters: it says that the file was longer, and that they are
+// entries.
+func TestBlockOfCutFile(t *testing.T) {
+	buf := qemuMade(t, "cluster_size=512,refcount_bits=64", "1M", "write -P 1 0 64k")
+	put64(buf, tableOf(buf)+16, 130*512)
+	buf = buf[:120*512]
+	done, after := repaired(t, buf)
+	id := "refcount-block-outside@refcount_table[2]"
+	finding(t, done.Left, id)
+	if !failedFor(done, id, "point past the end") || u64(after, tableOf(after)+16) == 0 {
+		t.Errorf("the block is gone, or nobody says why not: %v", done.Failed)
+	}
+	brings(t, findings(t, buf), done)
+	for i := range 8 { // no table points there any more
+		put64(buf, l1Of(buf)+8*i, 0)
+	}
+	if done, after := repaired(t, buf); u64(after, tableOf(after)+16) != 0 {
+		t.Errorf("the block is kept: %v", done.Failed)
+	}
+}
+
+// The file does not grow into what a snapshot table reaches to whose end is not in
+// the file.
+func TestGrowthIntoSnapshotTable(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -P 1 0 64k", "qemu-img snapshot -c one d.qcow2")
+	put16(buf, int(u64(buf, 64))+14, 0xffff) // bytes of the name
+	put64(buf, tableOf(buf), u64(buf, tableOf(buf))+512)
+	before := findings(t, buf)
+	done, after := repaired(t, buf)
+	if len(after) != len(buf) || !failedFor(done, "refcount-block-unaligned@refcount_table[0]", "cannot grow") {
+		t.Errorf("grown by %d bytes, failed %v", len(after)-len(buf), done.Failed)
+	}
+	brings(t, before, done)
+}
+
+// A file that ends before compressed data that an entry points at does not grow into
+// it.
+func TestGrowthIntoCompressed(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -c -P 1 0 4k", "write -P 1 64k 4k")
+	end := uint64(len(buf)+4*k-1) &^ (4*k - 1)
+	put64(buf, entry(buf, 0), u64(buf, entry(buf, 0))&^(1<<58-1)|end)
+	put64(buf, tableOf(buf), u64(buf, tableOf(buf))+512)
+	done, after := repaired(t, buf)
+	if len(after) != len(buf) || !failedFor(done, "refcount-block-unaligned@refcount_table[0]", "cannot grow") {
+		t.Errorf("grown by %d bytes, failed %v", len(after)-len(buf), done.Failed)
+	}
+}
+
+// A refcount is not raised unasked where QEMU counts other references than can be
+// believed, nor to a number that is neither.
+func TestRefcountOfDisputed(t *testing.T) {
+	twoL1 := func(buf []byte) { put64(buf, l1Of(buf)+8, u64(buf, l1Of(buf))) }
+	for name, d := range map[string]struct {
+		do    func([]byte)
+		fails bool // where it is asked for
+	}{
+		"two L1 entries": {twoL1, true},
+		"L1 table behind the header": {func(buf []byte) {
+			put64(buf, l1Of(buf)+8, entryCopied) // QEMU takes the header for a table
+			put64(buf, 112, 5*4*k|entryCopied)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			buf := qemuMade(t, sound, "4M", "write -P 1 0 64k")
+			d.do(buf)
+			storeRefcount(5, 0)(buf)
+			before := findings(t, buf)
+			f := finding(t, before, "refcount-zero@0x5000")
+			if f.Default() != nil || len(f.Fixes) == 0 {
+				t.Fatalf("fixes %+v", f.Fixes)
+			}
+			done, after := repaired(t, buf)
+			brings(t, before, done)
+			if !bytes.Equal(after, buf) {
+				t.Errorf("changed: %v", done.Done)
+			}
+			p := admit(t, buf)
+			_, err := before.Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, f.Fix("raise")}}, MendOptions{})
+			if (err != nil) != d.fails {
+				t.Error(err)
+			}
+		})
+	}
+}
