@@ -9,11 +9,11 @@ import (
 
 // What damage at random found of the fixes, each as a small image.
 
-// repaired takes the default fixes of an image.
-func repaired(t *testing.T, buf []byte) (*Repaired, []byte) {
+// repaired takes the default fixes of an image, and those of these names.
+func repaired(t *testing.T, buf []byte, names ...string) (*Repaired, []byte) {
 	t.Helper()
 	p := admit(t, buf)
-	done, err := Repair(t.Context(), p.session, RepairOptions{MendOptions: MendOptions{Grow: true}})
+	done, err := Repair(t.Context(), p.session, RepairOptions{MendOptions: MendOptions{Grow: true}, Choose: asking(names...)})
 	must(t, err)
 	return done, p.seen()
 }
@@ -64,7 +64,7 @@ func TestGrowthIntoSnapshotTable(t *testing.T) {
 	put16(buf, int(u64(buf, 64))+14, 0xffff) // bytes of the name
 	put64(buf, tableOf(buf), u64(buf, tableOf(buf))+512)
 	before := findings(t, buf)
-	done, after := repaired(t, buf)
+	done, after := repaired(t, buf, "rebuild")
 	if len(after) != len(buf) || !failedFor(done, "refcount-block-unaligned@refcount_table[0]", "cannot grow") {
 		t.Errorf("grown by %d bytes, failed %v", len(after)-len(buf), done.Failed)
 	}
@@ -118,5 +118,35 @@ func TestRefcountOfDisputed(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A refcount block is not made anew unasked where QEMU counts other references than
+// can be believed to a cluster that it is for.
+func TestBlockOfDisputed(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -P 1 0 64k")
+	put64(buf, l1Of(buf)+8, u64(buf, l1Of(buf)))
+	put64(buf, tableOf(buf), u64(buf, tableOf(buf))+512)
+	before := findings(t, buf)
+	done, after := repaired(t, buf)
+	if brings(t, before, done); !bytes.Equal(after, buf) {
+		t.Errorf("changed: %v", done.Done)
+	}
+	if done, _ := repaired(t, buf, "rebuild"); len(done.Done) == 0 {
+		t.Errorf("not done where it is asked for: %v", done.Failed)
+	}
+}
+
+// Reserved bits in the refcount table are not cleared unasked where the entry points
+// at what something else has too: it may be no entry.
+func TestReservedOfOverlap(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -P 1 0 64k")
+	put64(buf, tableOf(buf)+8, u64(buf, entry(buf, 3))&^entryCopied|4)
+	before := findings(t, buf)
+	if f := finding(t, before, "refcount-table-reserved@refcount_table[1]"); f.Default() != nil {
+		t.Errorf("fixes %+v", f.Fixes)
+	}
+	if _, after := repaired(t, buf); !bytes.Equal(after[tableOf(buf):], buf[tableOf(buf):]) {
+		t.Error("the table is changed")
 	}
 }

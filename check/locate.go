@@ -255,7 +255,13 @@ func (l *locator) blocks() {
 			continue
 		}
 		e := l.im.Entry(t, uint64(i))
-		base := Finding{doubtful: doubtful, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		unsure := doubtful
+		if !l.aligned(at) || at >= l.size {
+			unsure = unsure || l.c.res.uncertainBlock(l.ctx, uint64(i))
+		} else {
+			unsure = unsure || l.places.get(at>>l.bits) == placeConflict // QEMU counts no block while bits are wrong
+		}
+		base := Finding{doubtful: unsure, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
 		l.violations(&e, base, uint64(i))
 		for _, g := range l.growing {
 			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {

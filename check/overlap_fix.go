@@ -89,7 +89,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 		if o.kind == image.ClusterRefcountBlock {
 			fix.Title = fmt.Sprintf("%s gets a new block, counted from the references; %s keeps the cluster", o.path(), keeps.path())
 			// Whether guest data or a bitmap is right here, only a person can tell.
-			fix.Choice = keeps.from == image.FromL2 || keeps.kind == image.ClusterBitmapData
+			fix.Choice = keeps.from == image.FromL2 || keeps.kind == image.ClusterBitmapData || c.res.uncertainBlock(c.ctx, uint64(o.n))
 		}
 		fix.mend = func(m *mender) error {
 			for i := range run.end - run.first {

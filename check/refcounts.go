@@ -110,7 +110,7 @@ func (l *locator) refcounts() {
 	others, doubtful := l.explains(all), l.doubtfulBlocks()
 	tell := func(m mismatch, cause string) {
 		f := l.mismatchFinding(&m)
-		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock] || l.uncertain(m.first)
+		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock] || l.c.res.uncertain(m.first)
 		if f.Cause == "" && f.Kind != kindRefcountOverflow {
 			f.Cause = l.blockCause(m.first >> l.perBlock)
 		}
@@ -133,13 +133,6 @@ func (l *locator) refcounts() {
 	}
 }
 
-// uncertain reports whether QEMU counts other references to a cluster than what can
-// be believed: through what it misreads. Then its refcount is not mended unasked.
-func (l *locator) uncertain(c uint64) bool {
-	strict := l.c.res.strict
-	return strict != l.pass && strict.refs.get(c) != l.refs.get(c)
-}
-
 // asCertain returns how many clusters from the first on, before an end, are counted
 // as certainly as that.
 func (l *locator) asCertain(first, end uint64) uint64 {
@@ -147,7 +140,7 @@ func (l *locator) asCertain(first, end uint64) uint64 {
 		return end - first
 	}
 	n := uint64(1)
-	for is := l.uncertain(first); first+n < end && l.uncertain(first+n) == is; n++ {
+	for is := l.c.res.uncertain(first); first+n < end && l.c.res.uncertain(first+n) == is; n++ {
 	}
 	return n
 }
