@@ -177,6 +177,9 @@ func version2ZeroFixes(f *Finding) []Fix {
 	})
 	unallocate.Choice = true
 	unallocate.Loses = "that " + f.guestRange() + " read as zeros, where a backing file has something else"
+	if f.HostLength == 0 {
+		return []Fix{upgrade, unallocate}
+	}
 	stored := slotFix(f, false, "clear", "clear the zero flag of "+f.subject()+", so that what is stored is read", func(g *geometry, e *slot) error {
 		if is(g, e) && e.word&entryOffset != 0 {
 			e.word &^= l2Zero

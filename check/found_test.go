@@ -150,3 +150,13 @@ func TestReservedOfOverlap(t *testing.T) {
 		t.Error("the table is changed")
 	}
 }
+
+// What is stored of a zero cluster of version 2 is offered only where something is.
+func TestZeroWithoutCluster(t *testing.T) {
+	buf := qemuMade(t, "cluster_size=4k,compat=0.10", "4M", "write -P 1 0 64k")
+	put64(buf, entry(buf, 20), l2Zero)
+	r := findings(t, buf)
+	if f := finding(t, r, "zero-in-version-2@l1[0].l2[20]"); f.Fix("clear") != nil || f.Fix("unallocate") == nil {
+		t.Errorf("fixes %+v", f.Fixes)
+	}
+}
