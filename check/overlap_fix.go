@@ -155,6 +155,10 @@ func (m *mender) pointer(g *geometry, o *owner, i, cluster uint64) (slot, error)
 	if cluster < first || cluster >= end {
 		return e, errPointerChanged
 	}
+	// What is written into a table that is guest data, too, the guest reads.
+	if m.before != nil && uint64(e.at)>>g.bits != cluster && m.before.contested(e.at, e.size) {
+		return e, errTwoOwners
+	}
 	return e, nil
 }
 

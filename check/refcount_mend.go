@@ -134,7 +134,7 @@ func (m *mender) newBlock(i uint64) error {
 	if err != nil {
 		return err
 	}
-	if !m.asked && m.before != nil && m.before.uncertainBlock(m.ctx, i) {
+	if !m.rebuilds && m.before != nil && m.before.uncertainBlock(m.ctx, i) {
 		return errElsewhere
 	}
 	table, entries := m.refcountTable(&g)
