@@ -181,3 +181,50 @@ func TestRunEndsWithTable(t *testing.T) {
 		t.Errorf("%d bytes changed by %v", changed(buf, after), done.Done)
 	}
 }
+
+// sharing is an image whose snapshot has an L2 table of its own, with the same clusters
+// as that of the disk but for one.
+func sharing(t *testing.T) []byte {
+	return qemuMade(t, sound, "4M", "write -P 1 0 64k", "qemu-img snapshot -c one d.qcow2", "write -P 2 40k 4k")
+}
+
+// What shares a place of the disk, the disk and its snapshots, gives up a cluster
+// together, or gets one copy.
+func TestOverlapOfShared(t *testing.T) {
+	const id = "data-twice@l1[0].l2[5]"
+	for _, fix := range []string{"give-up", "take", "copy"} {
+		t.Run(fix, func(t *testing.T) {
+			buf := sharing(t)
+			snapshots := int(u64(buf, snapshotL1Of(buf)) & entryOffset)
+			put64(buf, entry(buf, 5), u64(buf, entry(buf, 3)))
+			put64(buf, snapshots+8*5, u64(buf, snapshots+8*3))
+			p := admit(t, buf)
+			r := findings(t, buf)
+			f := finding(t, r, id)
+			if loses := f.Fix(fix).Loses; fix != "copy" && !strings.Contains(loses, "of the virtual disk and of snapshot[0],") {
+				t.Errorf("loses %q", loses)
+			}
+			tx, err := r.Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, f.Fix(fix)}}, MendOptions{Grow: true})
+			must(t, err)
+			for _, left := range worse(findings(t, p.apply(tx))) {
+				if !strings.HasPrefix(left, "leak@") {
+					t.Errorf("left is %s", left)
+				}
+			}
+		})
+	}
+}
+
+// A fix says of all disks that they lose what it gives up.
+func TestLosesOfShared(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -P 1 0 64k", "qemu-img snapshot -c one d.qcow2")
+	put64(buf, entry(buf, 3), 1<<40)
+	put64(buf, l1Of(buf)+8, 1<<40)
+	r := findings(t, buf)
+	if loses := finding(t, r, "l2-outside@l1[0].l2[3]").Fix("zero").Loses; !strings.Contains(loses, "of the virtual disk and of snapshot[0],") {
+		t.Errorf("the shared table: %q", loses)
+	}
+	if loses := finding(t, r, "l1-outside@l1[1]").Fix("unallocate").Loses; strings.Contains(loses, "snapshot") {
+		t.Errorf("the table of the disk: %q", loses)
+	}
+}
