@@ -13,7 +13,7 @@ import (
 	"qedit/editor/store"
 )
 
-const chosenPerBase = 3
+const chosenPerBase = 2
 
 // maxChosen is how many fixes are tried on each image.
 const maxChosen = 3

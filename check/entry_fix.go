@@ -306,7 +306,7 @@ func noClusterFix(f *Finding) Fix {
 func dataFileFix(f *Finding) Fix {
 	at, guest := f.At, uint64(f.Guest)
 	fix := slotFix(f, false, "set", "set the offset of "+f.subject()+" to that on the virtual disk, where QEMU has data in the data file", func(g *geometry, e *slot) error {
-		if e.word&l2Compressed == 0 && e.word&entryOffset != 0 {
+		if g.kind(e.word) == entryStored {
 			here := guest + uint64(e.at-at)/e.size<<g.bits
 			e.word = e.word&^entryOffset | here | entryCopied
 		}

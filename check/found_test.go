@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"qedit/image"
 )
 
 // What damage at random found of the fixes, each as a small image.
@@ -226,5 +228,45 @@ func TestLosesOfShared(t *testing.T) {
 	}
 	if loses := finding(t, r, "l1-outside@l1[1]").Fix("unallocate").Loses; strings.Contains(loses, "snapshot") {
 		t.Errorf("the table of the disk: %q", loses)
+	}
+}
+
+// A snapshot table that reaches into guest data, as the length of an entry is wrong, is
+// not moved over it.
+func TestSnapshotTableOverData(t *testing.T) {
+	for _, fix := range []string{"trim", "remove"} {
+		buf := qemuMade(t, sound, "4M", "write -P 1 0 16k", "qemu-img snapshot -c one d.qcow2", "qemu-img snapshot -c two d.qcow2", "write -P 0x31 16k 64k")
+		table := int(u64(buf, 64))
+		put64(buf, table+72+32, 0x4018) // the extra data of the second reaches into what was written last
+		before := findings(t, buf)
+		f := finding(t, before, "snapshot-extra-large@snapshot[1].extra_data_size")
+		p := admit(t, buf)
+		if f.Fix(fix) == nil {
+			f.Fixes = append(f.Fixes, removeSnapshot(&mustSnapshots(t, buf)[1]))
+		}
+		_, err := before.Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, f.Fix(fix)}}, MendOptions{Grow: true})
+		if err == nil || !strings.Contains(err.Error(), "two owners") {
+			t.Errorf("%s: %v", fix, err)
+		}
+	}
+}
+
+func mustSnapshots(t *testing.T, buf []byte) []image.Snapshot {
+	t.Helper()
+	all, _ := menderOf(buf).image().Snapshots() // those that can be read
+	if len(all) < 2 {
+		t.Fatalf("%d snapshots", len(all))
+	}
+	return all
+}
+
+// An entry of an image with a data file that has COPIED and no offset is mended as
+// others that have a wrong one.
+func TestDataFileWithoutOffset(t *testing.T) {
+	buf := qemuMade(t, "cluster_size=4k,data_file=d.raw", "4M", "write -P 1 0 64k")
+	want := bytes.Clone(buf)
+	put64(buf, entry(buf, 5), entryCopied)
+	if _, after := repaired(t, buf, "set"); !bytes.Equal(after, want) {
+		t.Error("not mended")
 	}
 }

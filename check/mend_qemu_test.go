@@ -158,10 +158,10 @@ func TestQEMUMended(t *testing.T) {
 			counts.add("fixes", n)
 		}
 	})
-	counts.least("with fixes", 100, 25)
-	counts.least("fixes", 100, 50)
-	counts.least("whole", 100, 12)
-	counts.least("read", 100, 40)
+	counts.least("with fixes", 100, 20)
+	counts.least("fixes", 100, 40)
+	counts.least("whole", 100, 10)
+	counts.least("read", 100, 30)
 }
 
 const mendPerBase = 12

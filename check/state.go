@@ -82,6 +82,24 @@ func (r *Result) misused(at header.HostOffset, length uint64) bool {
 		r.anyCluster(at, length, func(c uint64) bool { return r.strict.refs.get(c) > r.believed.refs.get(c) })
 }
 
+// besideSnapshots reports whether one of the clusters of a run of bytes of the snapshot
+// table is contested, or anything else points at it. Of a table that QEMU refuses to
+// read the check counts less than there is.
+func (r *Result) besideSnapshots(at header.HostOffset, length uint64) bool {
+	if r.believed == nil {
+		return false
+	}
+	start := uint64(r.believed.im.Area().Header.SnapshotsOffset)
+	end := start + r.believed.c.snapshotBytes
+	return r.contested(at, length) || r.anyCluster(at, length, func(c uint64) bool {
+		own := uint64(0)
+		if first := c << r.believed.bits; first < end && first+r.believed.cs > start {
+			own = 1
+		}
+		return max(r.believed.refs.get(c), r.strict.refs.get(c)) > own
+	})
+}
+
 func (r *Result) anyCluster(at header.HostOffset, length uint64, is func(c uint64) bool) bool {
 	if r.believed == nil || length == 0 || uint64(at) >= r.believed.size {
 		return false
