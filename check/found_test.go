@@ -270,3 +270,15 @@ func TestDataFileWithoutOffset(t *testing.T) {
 		t.Error("not mended")
 	}
 }
+
+// Compressed data that shares a cluster with other compressed data does not give it up
+// alone: that would mend nothing.
+func TestOverlapWithCompressed(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -c -P 1 0 8k", "write -P 3 64k 4k")
+	at := u64(buf, entry(buf, 0)) & (1<<58 - 1) &^ (4*k - 1)
+	put64(buf, entry(buf, 16), at|entryCopied)
+	f := finding(t, findings(t, buf), "data-twice@l1[0].l2[16]")
+	if f.Fix("take") != nil || f.Fix("give-up") == nil {
+		t.Errorf("fixes %+v", f.Fixes)
+	}
+}

@@ -140,7 +140,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 	if second.canGive() {
 		fixes = append(fixes, giveUp("give-up", second, first))
 	}
-	if first.canGive() {
+	if first.canGive() && !first.crowded { // or the others would have it still
 		fixes = append(fixes, giveUp("take", first, second))
 	}
 	return fixes

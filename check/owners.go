@@ -20,6 +20,7 @@ type owner struct {
 	n, m      uint32 // of a claim
 	pos       uint64 // of the cluster among those that the pointer has
 	packed    bool
+	crowded   bool   // other compressed data has the cluster, too, as it may
 	also      *twins // nil: none
 }
 
@@ -224,7 +225,14 @@ func (l *locator) tellOverlaps() {
 		}
 		all := l.owners[c]
 		slices.SortStableFunc(all, func(a, b owner) int { return cmp.Compare(rank(&a), rank(&b)) })
+		packed := 0
+		for i := range all {
+			if all[i].packed {
+				packed++
+			}
+		}
 		keeps := &all[0]
+		keeps.crowded = keeps.packed && packed > 1
 		for i := range all[1:] {
 			o := &all[i+1]
 			if keeps.packed && o.packed || inHeader(keeps.kind) && inHeader(o.kind) {
@@ -279,7 +287,7 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	if id := l.noTables[c]; id != "" && f.Cause == "" && (o.from == image.FromL1 || keeps.from == image.FromL1) {
 		f.Cause = id
 	}
-	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.n, keeps.l1, keeps.index+uint64(keeps.m)+keeps.pos-number, o.run(l.entry), keeps.run(l.entry)), number)
+	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.n, keeps.l1, keeps.index+uint64(keeps.m)+keeps.pos-number, o.run(l.entry), keeps.run(l.entry), keeps.crowded), number)
 	id := l.growing[f.Kind].f.ID() // of the run that it is a part of
 	l.overlaps[c] = id
 	if o.from == image.FromFormat && o.kind == image.ClusterRefcountBlock && len(l.blockIDs) < MaxFindings {

@@ -76,7 +76,7 @@ func (m *mender) recount(run span, wanted func(stored, references uint64) bool) 
 		if err != nil {
 			return err
 		}
-		if m.before != nil && !m.moved && n != m.before.references(c) {
+		if m.before != nil && m.before.believed != nil && !m.moved && n != m.before.references(c) {
 			return errElsewhere
 		}
 		if !wanted(v, n) {
