@@ -105,13 +105,22 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 	return 0, false, nil
 }
 
+// meant reports whether entries or tables may mean a cluster past the end of the file.
+func (m *mender) meant(c *census, cluster uint64) bool {
+	has := func(s span) bool { return s.first <= cluster && cluster < s.end }
+	if c.beyond[cluster] > 0 || len(c.beyond) >= maxBeyond || slices.ContainsFunc(c.past, has) {
+		return true
+	}
+	// Of a snapshot table that cannot be read to its end the census knows no length.
+	return m.before != nil && m.before.strict != nil && slices.ContainsFunc(m.before.strict.past, has)
+}
+
 // grow makes the file longer by so many clusters.
 func (m *mender) grow(n uint64) (first uint64, err error) {
 	c := m.refs
 	first = (uint64(m.end) + c.cs - 1) >> c.bits
 	for i := range n {
-		meant := c.beyond[first+i] > 0 || slices.ContainsFunc(c.past, func(s span) bool { return s.first <= first+i && first+i < s.end })
-		if meant || len(c.beyond) >= maxBeyond {
+		if m.meant(c, first+i) {
 			return 0, fmt.Errorf("the file cannot grow: entries point past its end at 0x%x, and would point into what is added; mend them first", m.end)
 		}
 	}

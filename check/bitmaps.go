@@ -187,7 +187,11 @@ func (c *bitmapCheck) bitmap(i int, b *image.Bitmap, names map[string]int) {
 		add(bitmapFinding(kindBitmapExtra, i, b, "extra_data_size", 20, 4, fmt.Sprintf("%d bytes of extra data", b.ExtraDataSize), "0"))
 	}
 	switch n := len(b.Name); {
-	case n == 0 || n > maxBitmapName:
+	case n == 0:
+		f := bitmapFinding(kindBitmapNoName, i, b, "name_size", 18, 2, "no name", "from 1 to 1023")
+		f.Fixes = []Fix{asked("the bitmap: the next backup with it has to be a full one", remove)}
+		c.add(f)
+	case n > maxBitmapName:
 		add(bitmapFinding(kindBitmapName, i, b, "name_size", 18, 2, fmt.Sprintf("a name of %d bytes", n), "from 1 to 1023"))
 	case !utf8.ValidString(b.Name):
 		c.add(bitmapFinding(kindBitmapText, i, b, "name", name, nameSize, "no UTF-8", ""))

@@ -79,7 +79,7 @@ func TestBitmapFindings(t *testing.T) {
 		{name: "type", damage: with(func(e *bitEntry) { e.typ = 2 }), found: []string{"bitmap-type" + second("type")}, fix: "dirty"},
 		{name: "granularity", damage: with(func(e *bitEntry) { e.granularity = 40 }), found: []string{"bitmap-granularity" + second("granularity_bits")}, fix: "remove", same: true},
 		{name: "extra data", damage: with(func(e *bitEntry) { e.extra = 16 }), found: []string{"bitmap-extra-data" + second("extra_data_size")}, fix: "remove", same: true},
-		{name: "no name", damage: with(func(e *bitEntry) { e.name = "" }), found: []string{"bitmap-name" + second("name_size")}, fix: "remove", same: true},
+		{name: "no name", damage: with(func(e *bitEntry) { e.name = "" }), found: []string{"bitmap-no-name" + second("name_size")}, fix: "remove", same: true},
 		{name: "long name", damage: with(func(e *bitEntry) { e.name = strings.Repeat("x", 1024) }), found: []string{"bitmap-name" + second("name_size")}, fix: "remove", same: true},
 		{name: "no UTF-8", damage: with(func(e *bitEntry) { e.name = "\xff" }), found: []string{"bitmap-text" + second("name")}},
 		{name: "name twice", damage: with(func(e *bitEntry) { e.name = "one" }), found: []string{"bitmap-name-twice" + second("name")}, fix: "rename"},

@@ -19,6 +19,9 @@ type census struct {
 	// beyond is how many pointers lead to clusters past the end of the file, for
 	// up to maxBeyond of these.
 	beyond map[uint64]uint64
+	// longer are those of them that do not come from the refcount table: they say
+	// that the file was longer.
+	longer uint64
 	// past are the clusters past the end of the file that tables reach to.
 	past    []span
 	work    uint64                      // clusters of tables that were counted one by one
@@ -100,6 +103,7 @@ func (c *census) add(first, end, times uint64) {
 func (c *census) lost(first, end uint64) {
 	for ; first < end && len(c.beyond) < maxBeyond; first++ {
 		c.beyond[first]++
+		c.longer++
 	}
 }
 
@@ -126,6 +130,12 @@ func (c *census) Reference(r *image.Reference) {
 			if first < c.clusters {
 				c.tables.set(first, c.tables.get(first)+1)
 			}
+		}
+		if r.From == image.FromRefcountTable && first >= c.clusters {
+			if len(c.beyond) < maxBeyond {
+				c.beyond[first]++
+			}
+			return
 		}
 	default:
 		if end > c.clusters {
@@ -168,9 +178,11 @@ func (g *geometry) has(word uint64) (first, end uint64, ok bool) {
 		if g.dataFile || uint64(at) >= maxHostOffset {
 			return 0, 0, false
 		}
-		first, end = g.span(uint64(at), length)
+		if first, end = g.span(uint64(at), length); uint64(at) >= g.size {
+			return first, end, false
+		}
 		// The last sector may reach past the end of the file.
-		return first, min(end, max(g.clusters, first)), uint64(at) < g.size
+		return first, min(end, g.clusters), true
 	}
 	at := uint64(e.Offset())
 	switch {

@@ -82,7 +82,7 @@ func TestQEMUCorners(t *testing.T) {
 	needQEMU(t)
 	for _, c := range corners {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBench(&base{recipe: c.recipe, name: c.name, dir: t.TempDir(), size: c.size})
+			b := newBench(t, &base{recipe: c.recipe, name: c.name, dir: t.TempDir(), size: c.size})
 			b.create(t)
 			for _, command := range c.make {
 				b.must(t, command...)
@@ -99,7 +99,7 @@ func TestQEMUCorners(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := v.differs(&mustRun(t, image, c.name).QEMU); diff != "" {
+			if diff := v.differs(mustRun(t, image, c.name), image); diff != "" {
 				t.Errorf("%s\n%s", diff, short(v.message))
 			}
 		})

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -36,6 +37,39 @@ func (f *Finding) guestRange() string {
 	}
 	if f.Snapshot != image.Active {
 		text += fmt.Sprintf(" in snapshot[%d]", f.Snapshot)
+	}
+	return text + f.others
+}
+
+// others names the disks that share the table which has the entry that a finding is
+// about, beside the finding's own: what a fix gives up they lose, too.
+func (c *run) others(f *Finding) string {
+	if len(c.snapshotL1s) == 0 || f.GuestLength == 0 || f.At == 0 || c.im == nil {
+		return ""
+	}
+	g := &c.geometry
+	number := uint64(f.Guest) >> g.bits
+	o := owner{from: image.FromL2, snapshot: f.Snapshot, l1: number >> g.l2Shift, index: number & (1<<g.l2Shift - 1), at: uint64(f.At)}
+	switch {
+	case strings.Contains(f.Path, ".l2["):
+	case strings.HasPrefix(f.Path, "l1[") || strings.Contains(f.Path, "].l1["):
+		o.from, o.index = image.FromL1, 0
+	default:
+		return ""
+	}
+	names, more := c.sharing(&o)
+	own := "the virtual disk"
+	if f.Snapshot != image.Active {
+		own = fmt.Sprintf("snapshot[%d]", f.Snapshot)
+	}
+	text := ""
+	for _, name := range names {
+		if name != own {
+			text += " and of " + name
+		}
+	}
+	if more > 0 {
+		text += fmt.Sprintf(" and of %d more snapshots", more)
 	}
 	return text
 }
@@ -177,6 +211,9 @@ func version2ZeroFixes(f *Finding) []Fix {
 	})
 	unallocate.Choice = true
 	unallocate.Loses = "that " + f.guestRange() + " read as zeros, where a backing file has something else"
+	if f.HostLength == 0 {
+		return []Fix{upgrade, unallocate}
+	}
 	stored := slotFix(f, false, "clear", "clear the zero flag of "+f.subject()+", so that what is stored is read", func(g *geometry, e *slot) error {
 		if is(g, e) && e.word&entryOffset != 0 {
 			e.word &^= l2Zero
@@ -269,7 +306,7 @@ func noClusterFix(f *Finding) Fix {
 func dataFileFix(f *Finding) Fix {
 	at, guest := f.At, uint64(f.Guest)
 	fix := slotFix(f, false, "set", "set the offset of "+f.subject()+" to that on the virtual disk, where QEMU has data in the data file", func(g *geometry, e *slot) error {
-		if e.word&l2Compressed == 0 && e.word&entryOffset != 0 {
+		if g.kind(e.word) == entryStored {
 			here := guest + uint64(e.at-at)/e.size<<g.bits
 			e.word = e.word&^entryOffset | here | entryCopied
 		}

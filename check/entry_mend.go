@@ -108,20 +108,25 @@ func (m *mender) setEntry(g *geometry, was, now slot) error {
 	}
 	m.touch(first, end)
 	for cluster := max(oldFirst, g.clusters); cluster < oldEnd; cluster++ {
-		c.found(cluster)
+		if c.found(cluster) {
+			c.longer--
+		}
 	}
 	return m.release(oldFirst, oldEnd, weight)
 }
 
-// found takes a pointer past the end of the file out of the account.
-func (c *census) found(cluster uint64) {
+// found takes a pointer past the end of the file out of the account, of a refcount
+// block or of anything else; false where not all of them are known.
+func (c *census) found(cluster uint64) bool {
 	switch n := c.beyond[cluster]; {
-	case len(c.beyond) >= maxBeyond, n == 0: // not all of them are known
+	case len(c.beyond) >= maxBeyond, n == 0:
+		return false
 	case n == 1:
 		delete(c.beyond, cluster)
 	default:
 		c.beyond[cluster] = n - 1
 	}
+	return true
 }
 
 // setL1 puts an L1 entry in the place of another. What the L2 table maps is

@@ -3,6 +3,7 @@ package check_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -25,15 +26,22 @@ func needQEMU(t testing.TB) {
 }
 
 // seedOf returns the seed of a test: fixed, or that of QEDIT_SEED.
-func seedOf(t testing.TB) uint64 {
+func seedOf(t testing.TB) uint64 { return asked(t, "QEDIT_SEED", uint64(5)) }
+
+// sampleOf returns how many damaged images a test makes of each base: so many, or
+// QEDIT_SAMPLE.
+func sampleOf(t testing.TB, n int) int { return asked(t, "QEDIT_SAMPLE", n) }
+
+// asked returns the number in a variable of the environment, or another where
+// there is none.
+func asked[T int | uint64](t testing.TB, name string, otherwise T) T {
 	t.Helper()
-	seed := uint64(5)
-	if s := os.Getenv("QEDIT_SEED"); s != "" {
-		if _, err := fmt.Sscan(s, &seed); err != nil {
-			t.Fatal(err)
+	if s := os.Getenv(name); s != "" {
+		if _, err := fmt.Sscan(s, &otherwise); err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	return seed
+	return otherwise
 }
 
 // recipe says how QEMU's tools make an image, and what it cannot have.
@@ -51,6 +59,8 @@ type recipe struct {
 	crash   bool // QEMU ends without closing the image
 	large   bool // with many clusters
 	slow    bool // to make and to check: fewer of them
+	state   bool // its snapshots have a VM state
+	short   bool // of one L2 table: for tests that read the whole disk
 }
 
 const luksOptions = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"
@@ -99,6 +109,17 @@ var recipes = []recipe{
 	{name: "64k 64 bits zstd", cluster: 64 << 10, options: "refcount_bits=64,compression_type=zstd"},
 	{name: "256k 1 bit", cluster: 256 << 10, options: "refcount_bits=1", single: true},
 	{name: "2M", cluster: 2 << 20, slow: true},
+	{name: "512 state", cluster: 512, state: true, slow: true},
+	{name: "4k state 64 bits", cluster: 4 << 10, options: "refcount_bits=64", state: true, slow: true},
+	{name: "16k extended 1 bit", cluster: 16 << 10, options: "extended_l2=on,refcount_bits=1", single: true, slow: true},
+	{name: "64k short", cluster: 64 << 10, short: true, slow: true},
+	{name: "64k short 1 bit", cluster: 64 << 10, options: "refcount_bits=1", single: true, short: true, slow: true},
+	{name: "64k short extended 64 bits", cluster: 64 << 10, options: "extended_l2=on,refcount_bits=64", short: true, slow: true},
+	{name: "64k short extended backing", cluster: 64 << 10, options: "extended_l2=on", backing: true, short: true, slow: true},
+	{name: "64k short data file", cluster: 64 << 10, data: true, short: true, slow: true},
+	{name: "64k short luks", cluster: 64 << 10, options: luksOptions, luks: true, short: true, slow: true},
+	{name: "64k short state", cluster: 64 << 10, state: true, short: true, slow: true},
+	{name: "2M short", cluster: 2 << 20, short: true, slow: true},
 }
 
 // base is an image that was made, in a folder of its own.
@@ -153,6 +174,9 @@ func makeBase(t testing.TB, rec recipe, round int, r *rand.Rand) *base {
 	b.size = (perTable + r.IntN(perTable)) &^ 511
 	if rec.raw || rec.luks {
 		b.size = min(b.size, 4<<20)
+	}
+	if rec.short {
+		b.size = 6<<20 + r.IntN(18<<20)&^511
 	}
 	if rec.cluster <= 1<<10 {
 		b.size += r.IntN(12) * perTable
@@ -293,6 +317,10 @@ func (b *base) decorate(t testing.TB, i int, r *rand.Rand) {
 	case 0, 1:
 		if snapshots {
 			args := append([]string{"qemu-img", "snapshot"}, secret...)
+			if b.state {
+				b.saveState(t, r)
+				return
+			}
 			// The third does not fit into two bits, and leaks.
 			if out, err := b.run(append(append(args, "-c", fmt.Sprint("snapshot ", r.IntN(1000))), b.target()...)...); err != nil && !b.narrow {
 				t.Fatalf("%s: snapshot: %v %s", b.name, err, out)
@@ -315,5 +343,36 @@ func (b *base) decorate(t testing.TB, i int, r *rand.Rand) {
 				t.Logf("%s: %v %s", b.name, err, out)
 			}
 		}
+	}
+}
+
+// saveState adds a snapshot with a VM state: that lies behind the end of the disk, in
+// L2 tables of its own. QEMU's tools make none, so the disk has that data for a while,
+// and the snapshot is told after what it is.
+func (b *base) saveState(t testing.TB, r *rand.Rand) {
+	t.Helper()
+	table := b.cluster / 8 * b.cluster
+	start, state := (b.size+table-1)/table*table, (1+r.IntN(16))*b.cluster
+	b.must(t, "qemu-img", "resize", "-q", "-f", "qcow2", b.path(), fmt.Sprint(start+state))
+	b.must(t, "qemu-io", "-f", "qcow2", "-c", fmt.Sprintf("write -P 77 %d %d", start, state), b.path())
+	b.must(t, "qemu-img", "snapshot", "-c", "with state", b.path())
+	b.must(t, "qemu-img", "resize", "-q", "-f", "qcow2", "--shrink", b.path(), fmt.Sprint(b.size))
+	image, err := os.ReadFile(b.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLayout(image)
+	for _, s := range l.snaps[len(l.snaps)-9:] { // of the last snapshot
+		switch s.name[strings.LastIndexByte(s.name, '.')+1:] {
+		case "vm_state_size":
+			binary.BigEndian.PutUint32(image[s.at:], uint32(state))
+		case "extra[0]": // the same
+			binary.BigEndian.PutUint64(image[s.at:], uint64(state))
+		case "extra[8]":
+			binary.BigEndian.PutUint64(image[s.at:], uint64(b.size))
+		}
+	}
+	if err := os.WriteFile(b.path(), image, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -74,6 +74,7 @@ type Finding struct {
 	// Then nothing is written there unasked.
 	doubtful bool
 
+	others string  // disks that share the table of the entry, beside that of Snapshot
 	owners []owner // of clusters that two have: of Path and of With
 	nth    uint64  // the first of these clusters among all that Path has
 

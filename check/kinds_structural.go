@@ -10,7 +10,7 @@ var structuralKinds = append([]*Kind{
 	kindSnapshotNoID, kindSnapshotIDTwice, kindSnapshotIDNumber, kindSnapshotNameTwice, kindSnapshotText,
 	kindSnapshotL1Unaligned, kindSnapshotL1Outside, kindSnapshotL1Cut, kindSnapshotL1Header, kindSnapshotL1Large, kindSnapshotL1Small,
 	kindSnapshotDiskSize, kindSnapshotVMState,
-	kindBitmapDirectory, kindNoBitmap, kindBitmapsMore, kindBitmapFlags, kindBitmapType, kindBitmapGranularity, kindBitmapExtra, kindBitmapName,
+	kindBitmapDirectory, kindNoBitmap, kindBitmapsMore, kindBitmapFlags, kindBitmapType, kindBitmapGranularity, kindBitmapExtra, kindBitmapName, kindBitmapNoName,
 	kindBitmapNameTwice, kindBitmapText, kindBitmapPadding, kindBitmapInUse,
 	kindBitmapTableSize, kindBitmapTableOffset, kindBitmapTableOutside,
 	kindBitmapEntryReserved, kindBitmapEntryUnaligned, kindBitmapEntryOutside, kindBitmapTableUnread,
@@ -246,7 +246,11 @@ var (
 		QEMU: `refuses to open, even to check: "Bitmap extra data is not supported"`,
 	}
 	kindBitmapName = &Kind{
-		ID: "bitmap-name", Severity: Error, Title: "bitmap without a name, or with a long one", Means: nothingOpens, QEMU: constraints,
+		ID: "bitmap-name", Severity: Error, Title: "bitmap with a long name", Means: nothingOpens, QEMU: constraints,
+	}
+	kindBitmapNoName = &Kind{
+		ID: "bitmap-no-name", Severity: Warning, Title: "bitmap without a name", Means: "Whoever makes backups cannot ask for it: it is of no use.",
+		QEMU: "opens, and keeps the bitmap up to date",
 	}
 	kindBitmapNameTwice = &Kind{
 		ID: "bitmap-name-twice", Severity: Error, Title: "two bitmaps with one name", Means: nothingOpens,

@@ -146,7 +146,7 @@ var (
 		ID: "snapshot-copied", Severity: Note, Title: "copied flag in a table of a snapshot",
 		Means: "Nothing: the flags are set anew when the snapshot is applied.",
 		QEMU:  "takes no notice: it checks the flags of the active disk only",
-		NoFix: "The flag does no harm there, and QEMU does not keep it up to date.",
+		NoFix: "The flag does no harm there. In the L1 tables of snapshots QEMU itself leaves it on, and nothing is told of that.",
 	}
 	kindZeroV2 = &Kind{
 		ID: "zero-in-version-2", Severity: Error, Title: "zero flag in an image of version 2",

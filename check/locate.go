@@ -66,7 +66,8 @@ func (c *run) locate(p *pass) error {
 		if stored > refs {
 			l.leaks += n
 		}
-		if len(l.wrong) < 2*MaxFindings {
+		for end := first + n; first < end && len(l.wrong) < 2*MaxFindings; first += n {
+			n = l.asCertain(first, end)
 			l.wrong = append(l.wrong, mismatch{first, n, stored, refs})
 		}
 	})
@@ -203,7 +204,8 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 func (l *locator) grow(f Finding, must string, number uint64) {
 	g := l.growing[f.Kind]
 	f.Count = max(f.Count, 1)
-	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) && g.f.Cause == f.Cause && g.f.doubtful == f.doubtful {
+	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) &&
+		uint64(g.f.At)+g.f.Length == uint64(f.At) && g.f.Cause == f.Cause && g.f.doubtful == f.doubtful {
 		g.more(f.Count, f.Length, f.HostLength, f.GuestLength)
 		return
 	}
@@ -254,7 +256,13 @@ func (l *locator) blocks() {
 			continue
 		}
 		e := l.im.Entry(t, uint64(i))
-		base := Finding{doubtful: doubtful, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		unsure := doubtful
+		if !l.aligned(at) || at >= l.size {
+			unsure = unsure || l.c.res.uncertainBlock(l.ctx, uint64(i))
+		} else {
+			unsure = unsure || l.places.get(at>>l.bits) == placeConflict // QEMU counts no block while bits are wrong
+		}
+		base := Finding{doubtful: unsure, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
 		l.violations(&e, base, uint64(i))
 		for _, g := range l.growing {
 			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {
@@ -387,7 +395,7 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 		}
 		empty = false
 		index := g.first + uint64(i)/l.entry
-		if l.suspect(word, bitmap, l.guest(g.l1, index)) && !l.goesOn(g.l1<<l.l2Shift+index, p.snapshot, word, bitmap) {
+		if l.suspect(word, bitmap, l.guest(g.l1, index)) && !l.goesOn(g.l1<<l.l2Shift+index, p.at+index*l.entry, p.snapshot, word, bitmap) {
 			l.l2Entry(g.l1, index, p, word, bitmap)
 		}
 		if l.kind(word) != entryStored || l.dataFile || !l.aligned(word&entryOffset) || word&entryOffset>>l.bits >= l.clusters {
@@ -454,6 +462,7 @@ func (l *locator) l2Base(l1, index uint64, p *l2Table, word uint64) Finding {
 // suspects is an L2 entry that broke rules, and the findings that it went into.
 type suspects struct {
 	number       uint64 // counted over the disk
+	at           uint64 // host offset
 	snapshot     int
 	word, bitmap uint64
 	kinds        []*Kind
@@ -461,17 +470,17 @@ type suspects struct {
 
 // goesOn adds a standard entry that breaks a rule to the findings of the entry
 // before it, where both are wrong alike: there may be millions.
-func (l *locator) goesOn(number uint64, snapshot int, word, bitmap uint64) bool {
+func (l *locator) goesOn(number, at uint64, snapshot int, word, bitmap uint64) bool {
 	b := &l.before
 	offset := word & entryOffset
-	if len(b.kinds) == 0 || number != b.number+1 || snapshot != b.snapshot || word != b.word+l.cs || bitmap != b.bitmap ||
+	if len(b.kinds) == 0 || number != b.number+1 || at != b.at+l.entry || snapshot != b.snapshot || word != b.word+l.cs || bitmap != b.bitmap ||
 		word&l2Compressed != 0 || (offset < l.size) != (offset-l.cs < l.size) || offset < 2*l.cs || offset+l.cs > l.size && offset < l.size {
 		return false
 	}
 	for _, k := range b.kinds {
 		l.growing[k].more(1, l.entry, l.cs, l.cs)
 	}
-	b.number, b.word = number, word
+	b.number, b.at, b.word = number, at, word
 	return true
 }
 
@@ -491,7 +500,7 @@ func (l *locator) l2Entry(l1, index uint64, p *l2Table, word, bitmap uint64) {
 		entry.Kind = image.EntryL2Compressed
 	}
 	number := l1<<l.l2Shift + index
-	l.before = suspects{number, p.snapshot, word, bitmap, l.before.kinds[:0]}
+	l.before = suspects{number, p.at + index*l.entry, p.snapshot, word, bitmap, l.before.kinds[:0]}
 	l.violations(&entry, base, number)
 	for k, g := range l.growing {
 		if g.next == number+1 && g.f.HostLength > 0 && k != kindL2Copied && k != kindSnapshotCopied && g.snapshot == p.snapshot {

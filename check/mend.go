@@ -69,6 +69,7 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 		}
 		err := r.hindrance(f)
 		if err == nil {
+			m.rebuilds = f.Fix.Choice && f.Fix.stage == stageRefcountTable
 			err = m.attempt(f.Fix.mend)
 		}
 		if ctx.Err() != nil {

@@ -39,6 +39,7 @@ type mender struct {
 	result    *Result      // of a check of what the fixes have left, nil: not made
 	recounted bool         // the fix under way has changed what is known of references
 	undone    int          // fixes that failed half done
+	rebuilds  bool         // a person has asked for refcounts made anew
 	before    *Result      // of the check whose findings are mended, nil: not known
 }
 

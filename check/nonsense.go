@@ -114,6 +114,7 @@ func (l *locator) tellNonsense() {
 				At: header.HostOffset(r.tree.at + l1*entrySize), Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs,
 				Guest: l.guest(l1, 0), GuestLength: l.cs << l.l2Shift, Snapshot: r.tree.snapshot, Cause: l.disputed[r.tree.snapshot].cause(l1),
 				Found: fmt.Sprintf("what is at 0x%x does not look like an L2 table: most of its entries make no sense", at), Want: "an L2 table"}
+			f.others = l.c.others(&f)
 			for _, o := range orphans {
 				f.Fixes = append(f.Fixes, linkFix(&f, o))
 			}

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"qedit/header"
@@ -21,9 +22,29 @@ func (o *owner) canGive() bool {
 // all findings together.
 const maxShared = 1 << 20
 
-// disks names the disks that an owner belongs to: those that share its table lose
-// what it loses.
+// disks names the disks that an owner and its twins belong to: those that share their
+// tables lose what they lose.
 func (c *run) disks(o *owner) string {
+	var names []string
+	more := uint64(0)
+	for _, t := range o.all() {
+		some, others := c.sharing(&t)
+		more += others
+		for _, name := range some {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if more > 0 {
+		names = append(names, fmt.Sprintf("%d more snapshots", more))
+	}
+	return strings.Join(names, " and of ")
+}
+
+// sharing names the disks that share the table which has a pointer, a few of them, and
+// returns how many more do.
+func (c *run) sharing(o *owner) (names []string, more uint64) {
 	table := o.at - o.index*c.geometry.entry
 	shares := func(l1 uint64) bool {
 		if o.from == image.FromL1 {
@@ -33,16 +54,13 @@ func (c *run) disks(o *owner) string {
 		return ok && word&entryOffset == table
 	}
 	h := c.area.Header
-	var names []string
 	if o.snapshot == image.Active || uint64(h.L1Size) > o.l1 && shares(uint64(h.L1TableOffset)) {
 		names = append(names, "the virtual disk")
 	}
 	const most = 8 // are named
-	more := 0
 	for i := range c.snapshotL1s {
 		if c.shared++; c.shared > maxShared || c.ctx.Err() != nil {
-			names = append(names, "all snapshots that share the table")
-			break
+			return append(names, "all snapshots that share the table"), more
 		}
 		if s := &c.snapshotL1s[i]; i != o.snapshot && (s.l1Size <= o.l1 || !shares(s.l1)) {
 			continue
@@ -53,10 +71,7 @@ func (c *run) disks(o *owner) string {
 		}
 		names = append(names, fmt.Sprintf("snapshot[%d]", i))
 	}
-	if more > 0 {
-		names = append(names, fmt.Sprintf("%d more snapshots", more))
-	}
-	return strings.Join(names, " and of ")
+	return names, more
 }
 
 // gives says what is lost when owners of a run of clusters go without them.
@@ -89,7 +104,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 		if o.kind == image.ClusterRefcountBlock {
 			fix.Title = fmt.Sprintf("%s gets a new block, counted from the references; %s keeps the cluster", o.path(), keeps.path())
 			// Whether guest data or a bitmap is right here, only a person can tell.
-			fix.Choice = keeps.from == image.FromL2 || keeps.kind == image.ClusterBitmapData
+			fix.Choice = keeps.from == image.FromL2 || keeps.kind == image.ClusterBitmapData || c.res.uncertainBlock(c.ctx, uint64(o.n))
 		}
 		fix.mend = func(m *mender) error {
 			for i := range run.end - run.first {
@@ -125,7 +140,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 	if second.canGive() {
 		fixes = append(fixes, giveUp("give-up", second, first))
 	}
-	if first.canGive() {
+	if first.canGive() && !first.crowded { // or the others would have it still
 		fixes = append(fixes, giveUp("take", first, second))
 	}
 	return fixes
@@ -155,6 +170,10 @@ func (m *mender) pointer(g *geometry, o *owner, i, cluster uint64) (slot, error)
 	if cluster < first || cluster >= end {
 		return e, errPointerChanged
 	}
+	// What is written into a table that is guest data, too, the guest reads.
+	if m.before != nil && uint64(e.at)>>g.bits != cluster && m.before.contested(e.at, e.size) {
+		return e, errTwoOwners
+	}
 	return e, nil
 }
 
@@ -166,13 +185,18 @@ func (m *mender) withdraw(o *owner, i, cluster uint64) error {
 	}
 	switch {
 	case o.from == image.FromL1 || o.from == image.FromL2:
-		was, err := m.pointer(&g, o, i, cluster)
-		if err != nil {
-			return err
+		for _, t := range o.all() {
+			was, err := m.pointer(&g, &t, i, cluster)
+			if err != nil {
+				return err
+			}
+			now := was
+			now.word, now.bitmap = 0, 0
+			if err := m.setEntry(&g, was, now); err != nil {
+				return err
+			}
 		}
-		now := was
-		now.word, now.bitmap = 0, 0
-		return m.setEntry(&g, was, now)
+		return nil
 	case o.kind == image.ClusterRefcountBlock:
 		return m.renewBlock(uint64(o.n) + i)
 	case o.kind == image.ClusterBitmapData:
@@ -205,19 +229,24 @@ func (m *mender) allOnes(g *geometry, bitmap int, index, cluster uint64) error {
 	return m.release(cluster, cluster+1, 1)
 }
 
-// copyFor gives the i-th entry of a run a copy of its data cluster.
+// copyFor gives the i-th entry of a run, and its twins, a copy of its data cluster.
 func (m *mender) copyFor(o *owner, i, cluster uint64) error {
 	g, err := m.geometry()
 	if err != nil {
 		return err
 	}
-	was, err := m.pointer(&g, o, i, cluster)
-	if err != nil {
-		return err
-	}
-	weight, err := m.weight(uint64(was.at))
-	if err != nil {
-		return err
+	var entries []slot
+	references := uint64(0)
+	for _, t := range o.all() {
+		was, err := m.pointer(&g, &t, i, cluster)
+		if err != nil {
+			return err
+		}
+		weight, err := m.weight(uint64(was.at))
+		if err != nil {
+			return err
+		}
+		entries, references = append(entries, was), references+weight
 	}
 	data := make([]byte, g.cs)
 	from := cluster << g.bits
@@ -229,14 +258,16 @@ func (m *mender) copyFor(o *owner, i, cluster uint64) error {
 	if err != nil {
 		return err
 	}
-	m.refs.refs.set(own, 0) // it is counted with the entry
+	m.refs.refs.set(own, 0) // it is counted with the entries
 	if err := m.put(header.HostOffset(own<<g.bits), data); err != nil {
 		return err
 	}
-	now := was
-	now.word = was.word&^(entryOffset|entryCopied) | own<<g.bits
-	if err := m.setEntry(&g, was, now); err != nil {
-		return err
+	for _, was := range entries {
+		now := was
+		now.word = was.word&^(entryOffset|entryCopied) | own<<g.bits
+		if err := m.setEntry(&g, was, now); err != nil {
+			return err
+		}
 	}
-	return m.setRefcount(own, weight)
+	return m.setRefcount(own, references)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -19,13 +20,51 @@ type owner struct {
 	n, m      uint32 // of a claim
 	pos       uint64 // of the cluster among those that the pointer has
 	packed    bool
+	crowded   bool   // other compressed data has the cluster, too, as it may
+	also      *twins // nil: none
 }
 
-// maxOwned is the number of clusters in conflict whose owners are found, and
-// maxOwners how many of each.
+// twins are pointers of other trees that have a cluster at the same place of the disk as
+// an owner: what the owner does, they do, too.
+type twins struct {
+	at       []uint64 // host offset of the pointer
+	snapshot []int
+}
+
+// all returns an owner and its twins.
+func (o *owner) all() []owner {
+	all := []owner{*o}
+	for i := 0; o.also != nil && i < len(o.also.at); i++ {
+		t := *o
+		t.at, t.snapshot = o.also.at[i], o.also.snapshot[i]
+		all = append(all, t)
+	}
+	return all
+}
+
+// run says where the owner and its twins lie in their tables, the same for those that
+// follow one another.
+func (o *owner) run(entry uint64) string {
+	if o.from != image.FromL1 && o.from != image.FromL2 {
+		return ""
+	}
+	n := o.index * entry
+	if o.from == image.FromL1 {
+		n = o.l1 * entrySize
+	}
+	var text strings.Builder
+	for _, t := range o.all() {
+		fmt.Fprint(&text, t.at-n, " ")
+	}
+	return text.String()
+}
+
+// maxOwned is the number of clusters in conflict whose owners are found, maxOwners how
+// many of each, and maxTwins how many twins of one of them.
 const (
 	maxOwned  = 1 << 15
 	maxOwners = 8
+	maxTwins  = 64
 )
 
 // path returns what expressions call the pointer.
@@ -80,11 +119,13 @@ func (l *locator) own(c uint64, o owner) {
 	if len(all) >= maxOwners || len(all) == 0 && len(l.owners) >= maxOwned {
 		return
 	}
-	for _, have := range all {
+	for i := range all {
+		have := &all[i]
 		if (o.from == image.FromL2 || o.from == image.FromL1) && have.from == o.from && have.l1 == o.l1 && have.index == o.index && have.packed == o.packed {
+			have.twin(&o)
 			return // what trees share at one place
 		}
-		if have == o {
+		if *have == o {
 			return
 		}
 	}
@@ -120,6 +161,20 @@ func (l *locator) overlapping() {
 		}
 	})
 	l.tellOverlaps()
+}
+
+// twin notes a pointer at the same place.
+func (o *owner) twin(t *owner) {
+	if o.at == t.at || o.also != nil && (slices.Contains(o.also.at, t.at) || len(o.also.at) >= maxTwins) {
+		return
+	}
+	if o.also == nil {
+		o.also = &twins{}
+	}
+	if t.snapshot == image.Active { // that is named
+		o.at, o.snapshot, t.at, t.snapshot = t.at, t.snapshot, o.at, o.snapshot
+	}
+	o.also.at, o.also.snapshot = append(o.also.at, t.at), append(o.also.snapshot, t.snapshot)
 }
 
 // dataOwners notes the entries of a part of an L2 table that point at clusters
@@ -170,7 +225,14 @@ func (l *locator) tellOverlaps() {
 		}
 		all := l.owners[c]
 		slices.SortStableFunc(all, func(a, b owner) int { return cmp.Compare(rank(&a), rank(&b)) })
+		packed := 0
+		for i := range all {
+			if all[i].packed {
+				packed++
+			}
+		}
 		keeps := &all[0]
+		keeps.crowded = keeps.packed && packed > 1
 		for i := range all[1:] {
 			o := &all[i+1]
 			if keeps.packed && o.packed || inHeader(keeps.kind) && inHeader(o.kind) {
@@ -225,7 +287,7 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	if id := l.noTables[c]; id != "" && f.Cause == "" && (o.from == image.FromL1 || keeps.from == image.FromL1) {
 		f.Cause = id
 	}
-	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.n, keeps.l1, keeps.index+uint64(keeps.m)+keeps.pos-number), number)
+	l.grow(f, fmt.Sprint(keeps.from, keeps.kind, keeps.n, keeps.l1, keeps.index+uint64(keeps.m)+keeps.pos-number, o.run(l.entry), keeps.run(l.entry), keeps.crowded), number)
 	id := l.growing[f.Kind].f.ID() // of the run that it is a part of
 	l.overlaps[c] = id
 	if o.from == image.FromFormat && o.kind == image.ClusterRefcountBlock && len(l.blockIDs) < MaxFindings {

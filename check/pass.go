@@ -16,6 +16,15 @@ type claim struct {
 	followed   bool   // nothing nearer to the header has them
 }
 
+// reaches notes the clusters past the end of the file that a structure of so many
+// bytes has.
+func (p *pass) reaches(at, length uint64) {
+	if end := at + length; end > p.size && end > at && end <= maxFile {
+		first, end := p.span(at, length)
+		p.past = append(p.past, span{max(first, p.clusters), end})
+	}
+}
+
 // pass walks over all metadata once. A strict pass goes wherever QEMU goes; any
 // other goes only where tables can be.
 type pass struct {
@@ -24,6 +33,7 @@ type pass struct {
 	claims []claim // in the order in which they are believed
 	sorted []claim // those that are followed, by cluster
 
+	past       []span   // clusters past the end of the file that structures reach to
 	sortedFrom int      // number of claims that sorted was made from
 	l2s        []uint32 // clusters that are L2 tables, each once
 }
@@ -66,6 +76,7 @@ func (p *pass) claim(kind image.ClusterKind, n, m uint32, at, length uint64) boo
 		p.region(at, length, 1)
 	}
 	if at >= p.size || length > p.size-at {
+		p.reaches(at, length)
 		p.odd = true
 		if at >= p.size {
 			return false

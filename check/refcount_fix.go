@@ -76,7 +76,7 @@ func (m *mender) recount(run span, wanted func(stored, references uint64) bool) 
 		if err != nil {
 			return err
 		}
-		if m.before != nil && !m.moved && n < m.before.references(c) && v < m.before.references(c) {
+		if m.before != nil && m.before.believed != nil && !m.moved && n != m.before.references(c) {
 			return errElsewhere
 		}
 		if !wanted(v, n) {
@@ -124,7 +124,8 @@ func blockFix(f *Finding) Fix {
 }
 
 // renewBlock puts a new refcount block in the place of one that is none; where
-// there are no clusters for it, nothing.
+// there are no clusters for it, nothing, unless something points past the end of
+// the file: then the block says that the file was longer.
 func (m *mender) renewBlock(i uint64) error {
 	g, err := m.geometry()
 	if err != nil {
@@ -132,6 +133,13 @@ func (m *mender) renewBlock(i uint64) error {
 	}
 	if i<<g.perBlock < g.clusters {
 		return m.newBlock(i)
+	}
+	c, err := m.census()
+	if err != nil {
+		return err
+	}
+	if c.longer > 0 || len(c.past) > 0 {
+		return errWasLonger
 	}
 	table, entries := m.refcountTable(&g)
 	if i >= entries {
@@ -147,6 +155,8 @@ func (m *mender) renewBlock(i uint64) error {
 	}
 	return m.replaced(&g, uint64(image.RefcountTableEntry(word).Offset()))
 }
+
+var errWasLonger = errors.New("entries point past the end of the file, and this block says that it was longer: mend them first")
 
 var errTableMoved = errors.New("the refcount table is elsewhere by now: check again")
 

@@ -134,6 +134,9 @@ func (m *mender) newBlock(i uint64) error {
 	if err != nil {
 		return err
 	}
+	if !m.rebuilds && m.before != nil && m.before.uncertainBlock(m.ctx, i) {
+		return errElsewhere
+	}
 	table, entries := m.refcountTable(&g)
 	if i >= entries {
 		if err := m.newTable(i+1, entries > 0); err != nil {

@@ -110,7 +110,7 @@ func (l *locator) refcounts() {
 	others, doubtful := l.explains(all), l.doubtfulBlocks()
 	tell := func(m mismatch, cause string) {
 		f := l.mismatchFinding(&m)
-		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock]
+		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock] || l.c.res.uncertain(m.first)
 		if f.Cause == "" && f.Kind != kindRefcountOverflow {
 			f.Cause = l.blockCause(m.first >> l.perBlock)
 		}
@@ -131,6 +131,18 @@ func (l *locator) refcounts() {
 			tell(m, "")
 		}
 	}
+}
+
+// asCertain returns how many clusters from the first on, before an end, are counted
+// as certainly as that.
+func (l *locator) asCertain(first, end uint64) uint64 {
+	if l.c.res.strict == l.pass {
+		return end - first
+	}
+	n := uint64(1)
+	for is := l.c.res.uncertain(first); first+n < end && l.c.res.uncertain(first+n) == is; n++ {
+	}
+	return n
 }
 
 // absurd is by how much a refcount is more than the references where nothing that

@@ -110,7 +110,7 @@ func (c *run) bitmapBroken(b *image.Bitmap) string {
 	bytes := uint64(b.TableSize) << g.bits
 	bad := b.TableSize == 0 || b.TableOffset == 0 || !g.aligned(uint64(b.TableOffset)) || b.TableSize > image.MaxBitmapTable ||
 		b.GranularityBits < minGranularity || b.GranularityBits > maxGranularity || b.Flags&^(image.BitmapInUse|image.BitmapAuto) != 0 ||
-		b.Name == "" || len(b.Name) > maxBitmapName || b.Type != image.BitmapDirty || bytes > maxBitmapBytes
+		len(b.Name) > maxBitmapName || b.Type != image.BitmapDirty || bytes > maxBitmapBytes
 	inUse := b.Flags&image.BitmapInUse != 0
 	disk := c.area.Header.Size &^ (sectorSize - 1)
 	if !bad && !inUse {

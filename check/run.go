@@ -72,6 +72,7 @@ func (c *run) add(f Finding) {
 	}
 	f.Count = max(f.Count, 1)
 	if f.Fixes == nil {
+		f.others = c.others(&f)
 		f.Fixes = c.fixesOf(&f)
 	}
 	for i := range f.Fixes {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"qedit/header"
 	"qedit/image"
@@ -69,7 +70,7 @@ func patchSnapshot(s *image.Snapshot, name, title string, offset uint64, data []
 		if err != nil {
 			return err
 		}
-		return m.write(now.Offset+header.HostOffset(offset), data)
+		return m.writeSnapshots(now.Offset+header.HostOffset(offset), data)
 	}}
 }
 
@@ -81,7 +82,7 @@ func renumber(s *image.Snapshot, id string) Fix {
 		if err != nil {
 			return err
 		}
-		return m.write(now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize)), []byte(id))
+		return m.writeSnapshots(now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize)), []byte(id))
 	}}
 }
 
@@ -138,7 +139,16 @@ func moveTable(m *mender, from, end, to header.HostOffset) error {
 			return err
 		}
 	}
-	return m.write(to, rest)
+	return m.writeSnapshots(to, rest)
+}
+
+// writeSnapshots writes into the snapshot table. It fails where that is something else,
+// too: a length in it that is wrong makes it reach into guest data.
+func (m *mender) writeSnapshots(at header.HostOffset, data []byte) error {
+	if m.before != nil && m.before.besideSnapshots(at, uint64(len(data))) {
+		return fmt.Errorf("the snapshot table from %v on: %w", at, errTwoOwners)
+	}
+	return m.write(at, data)
 }
 
 // trimExtra returns the fix that cuts the extra data of a snapshot down to what
@@ -153,21 +163,19 @@ func trimExtra(s *image.Snapshot) Fix {
 		if err := m.wholeSnapshots(); err != nil {
 			return err
 		}
-		kept := header.HostOffset(snapshotFixed + image.MaxSnapshotExtra)
-		text := make([]byte, len(now.ID)+len(now.Name))
-		if err := m.read(text, now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize))); err != nil {
+		table := make([]byte, end-now.Offset) // no longer than one may be, 64 MiB
+		if err := m.read(table, now.Offset); err != nil {
 			return err
 		}
-		length := (kept + header.HostOffset(len(text)) + 7) &^ 7
-		if err := moveTable(m, now.Offset+header.HostOffset(now.Length), end, now.Offset+length); err != nil {
-			return err
-		}
-		padded := make([]byte, length-kept)
-		copy(padded, text)
-		if err := m.write(now.Offset+kept, padded); err != nil {
-			return err
-		}
-		return m.write(now.Offset+36, be32(image.MaxSnapshotExtra))
+		text := snapshotFixed + uint64(now.ExtraDataSize)
+		trimmed := slices.Clone(table[:snapshotFixed+image.MaxSnapshotExtra])
+		binary.BigEndian.PutUint32(trimmed[36:], image.MaxSnapshotExtra)
+		trimmed = append(trimmed, table[text:text+uint64(len(now.ID)+len(now.Name))]...)
+		trimmed = append(trimmed, make([]byte, -len(trimmed)&7)...)
+		trimmed = append(trimmed, table[min(now.Length, uint64(len(table))):]...)
+		n := copy(table, trimmed)
+		clear(table[n:])
+		return m.writeSnapshots(now.Offset, table)
 	}}
 	return asked(fmt.Sprintf("%d bytes of extra data that is not known", s.ExtraDataSize-image.MaxSnapshotExtra), f)
 }
@@ -225,6 +233,6 @@ func completeExtra(s *image.Snapshot) Fix {
 				return fmt.Errorf("the clusters of the snapshot table have no room for %d bytes more", more)
 			}
 		}
-		return m.write(now.Offset, grown)
+		return m.writeSnapshots(now.Offset, grown)
 	}}
 }

@@ -1,6 +1,10 @@
 package check
 
-import "qedit/header"
+import (
+	"context"
+
+	"qedit/header"
+)
 
 // references returns how many references there are to a cluster, by what can be
 // believed.
@@ -46,12 +50,54 @@ func (r *Result) contested(at header.HostOffset, length uint64) bool {
 	return r.anyCluster(at, length, func(c uint64) bool { return r.believed.places.get(c) == placeConflict })
 }
 
+// uncertain reports whether QEMU counts other references to a cluster than what can
+// be believed: through what it misreads. Its refcount is not set unasked then.
+func (r *Result) uncertain(cluster uint64) bool {
+	return r.strict != r.believed && r.strict.refs.get(cluster) != r.believed.refs.get(cluster)
+}
+
+// uncertainBlock reports whether that is so of a cluster of the file whose refcount is
+// in a block.
+func (r *Result) uncertainBlock(ctx context.Context, block uint64) bool {
+	if r.strict == r.believed {
+		return false
+	}
+	first := block << r.believed.perBlock
+	for c := first; c < min(first+1<<r.believed.perBlock, r.believed.clusters); c++ {
+		if c&0xfff == 0 && ctx.Err() != nil {
+			return true
+		}
+		if r.uncertain(c) {
+			return true
+		}
+	}
+	return false
+}
+
 // misused reports whether one of the clusters of a run of bytes is contested, or
 // QEMU takes it for something else, too. What the guest reads through a table that
 // is misread is kept as it is.
 func (r *Result) misused(at header.HostOffset, length uint64) bool {
 	return r.contested(at, length) ||
 		r.anyCluster(at, length, func(c uint64) bool { return r.strict.refs.get(c) > r.believed.refs.get(c) })
+}
+
+// besideSnapshots reports whether one of the clusters of a run of bytes of the snapshot
+// table is contested, or anything else points at it. Of a table that QEMU refuses to
+// read the check counts less than there is.
+func (r *Result) besideSnapshots(at header.HostOffset, length uint64) bool {
+	if r.believed == nil {
+		return false
+	}
+	start := uint64(r.believed.im.Area().Header.SnapshotsOffset)
+	end := start + r.believed.c.snapshotBytes
+	return r.contested(at, length) || r.anyCluster(at, length, func(c uint64) bool {
+		own := uint64(0)
+		if first := c << r.believed.bits; first < end && first+r.believed.cs > start {
+			own = 1
+		}
+		return max(r.believed.refs.get(c), r.strict.refs.get(c)) > own
+	})
 }
 
 func (r *Result) anyCluster(at header.HostOffset, length uint64, is func(c uint64) bool) bool {
