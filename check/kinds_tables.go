@@ -83,7 +83,7 @@ var (
 		ID: "l1-nonsense", Severity: Error, Title: "no L1 table where one should be",
 		Means: "The pointer is wrong, or the table was overwritten: none of the guest's data of this disk is found. The table is most likely still in the file.",
 		QEMU:  "reads what is there as an L1 table, which brings many errors that are none" + neverMended,
-		NoFix: "Where the table is, is not known. What is there is no table, and nothing in it is mended.",
+		NoFix: "What is there is no table, and nothing in it is mended. " + noLostL1,
 	}
 	kindL2Nonsense = &Kind{
 		ID: "l2-nonsense", Severity: Error, Title: "no L2 table where one should be",
@@ -104,7 +104,7 @@ var (
 		ID: "l1-erased", Severity: Warning, Title: "L1 table is empty, and clusters are leaked",
 		Means: "The table looks erased: guest data that the leaked clusters hold cannot be reached.",
 		QEMU:  "takes no notice; its repair erases the leaked clusters",
-		NoFix: "What stood there is not known. L2 tables may be among the leaked clusters.",
+		NoFix: "If it is the table that was erased, what stood there is not known; L2 tables may be among the leaked clusters. " + noLostL1,
 	}
 	kindL2Erased = &Kind{
 		ID: "l2-erased", Severity: Warning, Title: "L2 table is empty, and clusters are leaked",

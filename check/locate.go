@@ -93,6 +93,7 @@ func (c *run) locate(p *pass) error {
 		l.erased()
 		l.refcounts()
 	}
+	l.lostTables()
 	l.tail()
 	c.res.verified = len(p.stored.bad) == 0 && !c.res.doubtful() && p.ctx.Err() == nil && !slices.ContainsFunc(l.wrong, func(m mismatch) bool { return m.stored < m.refs })
 	return p.ctx.Err()

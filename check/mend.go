@@ -156,7 +156,7 @@ func (m *mender) attempt(mend func(*mender) error) error {
 // check checks what the fixes so far have left.
 func (m *mender) check() (*Result, error) {
 	if m.result == nil {
-		r, err := Run(m.ctx, m, m.end, m.area(), Options{})
+		r, err := Run(m.ctx, m, m.end, m.area(), Options{noSearch: true})
 		if err != nil {
 			return nil, err
 		}
