@@ -40,6 +40,7 @@ type mender struct {
 	recounted bool         // the fix under way has changed what is known of references
 	undone    int          // fixes that failed half done
 	before    *Result      // of the check whose findings are mended, nil: not known
+	noGrowth  bool         // what makes the file longer fails
 }
 
 const pageSize = 4096 // bytes of the image that are kept before and after

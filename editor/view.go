@@ -69,10 +69,13 @@ func (v view) Data(off int64) (start, end int64, err error) {
 	if start >= v.disk {
 		start, end = v.size, v.size
 	}
-	for _, piece := range v.edits.in(header.HostOffset(off), header.HostOffset(min(start, v.size))) {
-		return max(off, int64(piece.Offset)), int64(piece.End()), nil
+	start = min(start, v.size)
+	if off < start {
+		for _, piece := range v.edits.in(header.HostOffset(off), header.HostOffset(start)) {
+			return max(off, int64(piece.Offset)), int64(piece.End()), nil
+		}
 	}
-	return min(start, v.size), min(end, v.size), nil
+	return start, min(end, v.size), nil
 }
 
 // Patch puts the edits over p, which was read from Base at a host offset.
