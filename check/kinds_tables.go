@@ -31,7 +31,7 @@ var (
 		ID: "refcount-overflow", Severity: Error, Title: "more references than a refcount can say",
 		Means: "The cluster may be freed, and overwritten, while it is still in use.",
 		QEMU:  `calls it an error: "ERROR: overflow cluster offset=…"` + neverMended,
-		NoFix: "Refcounts of this width cannot say it; qemu-img amend -o refcount_bits makes them wider, deleting snapshots makes the references fewer.",
+		NoFix: "Version 2 has refcounts of 16 bits only, and these cannot say it; deleting snapshots makes the references fewer.",
 	}
 	kindLeak = &Kind{
 		ID: "leak", Severity: Leak, Title: "refcount too high",

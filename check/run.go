@@ -29,6 +29,7 @@ type run struct {
 	incomplete    uint64 // snapshots of version 3 with less than the extra data that it asks for
 	directory     directory
 
+	most        uint64         // references of the clusters that have more than a refcount can say
 	held        []int          // findings that are not told yet: their tables are looked for
 	shared      int            // entries that were read to find which snapshots share a table
 	kept        map[string]int // findings so far, by ID of their kind
