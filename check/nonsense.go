@@ -265,6 +265,11 @@ func (m *mender) noTable(at uint64) bool {
 	return m.before != nil && m.before.strict != nil && m.before.strict.noTable(at)
 }
 
+// anyNoL1 reports whether the check before said of anything that it is no L1 table.
+func (m *mender) anyNoL1() bool {
+	return m.before != nil && m.before.strict != nil && len(m.before.strict.nonsenseL1) > 0
+}
+
 // noL1 reports whether the check before said that an L1 entry is in what is no
 // L1 table.
 func (m *mender) noL1(r *image.Reference) bool {

@@ -88,7 +88,7 @@ func (m *mender) setRefcount(cluster, v uint64) error {
 		return err
 	}
 	if v > g.refMax {
-		return fmt.Errorf("the refcount %d of the cluster at 0x%x does not fit into %d bits; qemu-img amend -o refcount_bits=64 makes room", v, cluster<<g.bits, 1<<g.refShift)
+		return fmt.Errorf("the refcount %d of the cluster at 0x%x does not fit into %d bits: make the refcounts wider first", v, cluster<<g.bits, 1<<g.refShift)
 	}
 	at, bit, err := m.refcountAt(&g, cluster)
 	if errors.Is(err, errNoBlock) {
