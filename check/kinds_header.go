@@ -122,7 +122,7 @@ var kindOfRule = func() map[string]*Kind {
 
 // kindOf returns the kind of a violation.
 func kindOf(v header.Violation) *Kind {
-	if v.Rule == "extensions.end_length" && strings.HasPrefix(v.QEMU, "refuses") {
+	if v.Rule == "extensions.end_length" && v.Effect == header.Refuses {
 		return kindEndTooLong
 	}
 	return kindOfRule[v.Rule]
