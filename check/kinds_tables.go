@@ -4,7 +4,7 @@ package check
 // references.
 var tableKinds = []*Kind{
 	kindRefcountLow, kindRefcountZero, kindRefcountOverflow, kindLeak,
-	kindBlockReserved, kindBlockUnaligned, kindBlockOutside,
+	kindTableNonsense, kindBlockReserved, kindBlockUnaligned, kindBlockOutside,
 	kindL1Reserved, kindL1Unaligned, kindL1Outside, kindL1Cut, kindL1Flag, kindL1Copied, kindL1Erased, kindL1Nonsense, kindL2Nonsense,
 	kindL2Reserved, kindL2Unaligned, kindL2Outside, kindL2Cut, kindL2Copied, kindL2Erased, kindSnapshotCopied,
 	kindZeroV2, kindSubclusters, kindSubclustersAlone, kindDataFileOffset,
@@ -38,6 +38,11 @@ var (
 		Means: "Nothing that is known points at the cluster so often. It is lost space; or a pointer to it was damaged, and it is still needed.",
 		QEMU:  `calls it a leak: "Leaked cluster … refcount=… reference=…"; its repair lowers the refcount, and erases the cluster when that is 0`,
 		NoFix: "It is freed when a person asks for that, and nothing else is wrong with the image: any damaged pointer may still mean it. Notes that say nothing of clusters are no hindrance; those of unknown features and of bytes behind or between the parts of the header are.",
+	}
+	kindTableNonsense = &Kind{
+		ID: "refcount-table-nonsense", Severity: Error, Title: "no refcount table where one should be",
+		Means: "The pointer is wrong, or the table was overwritten. Guest data is not touched; a writer cannot tell which clusters are free.",
+		QEMU:  "reads what is there as a refcount table, which brings many errors; its repair builds all refcounts anew, and erases what it believes leaked",
 	}
 	kindBlockReserved = &Kind{
 		ID: "refcount-table-reserved", Severity: Error, Title: "reserved bits in the refcount table",

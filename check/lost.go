@@ -95,35 +95,55 @@ func (h *holes) empty(at, length uint64) bool {
 	return at+length <= h.at
 }
 
-// lostTables finds what the pointers to L1 tables that are wrong may have meant,
-// and tells of the findings about them.
+// lostTables finds what pointers to tables that are wrong may have meant.
 func (l *locator) lostTables() {
-	all := l.c.held
-	if len(all) == 0 || l.leaks == 0 || l.c.opts.noSearch {
+	if len(l.c.held) == 0 || l.c.opts.noSearch {
 		return
 	}
-	s := seeker{locator: l, left: maxLostRead, known: map[uint64]sanity{}, buf: make([]byte, min(l.cs, maxRead)), holes: l.c.holes()}
-	pointers := make([]wantedL1, 0, len(all))
-	for _, i := range all {
+	var pointers []wantedL1
+	for _, i := range l.c.held {
 		f := &l.c.res.Findings[i]
-		if p, ok := l.pointerOf(f); ok {
+		if f.seeksRefcounts() {
+			l.lostRefcountTable(f)
+		} else if p, ok := l.pointerOf(f); ok && l.leaks > 0 {
 			pointers = append(pointers, p)
 		}
 	}
-	for _, cl := range l.claims {
-		isWrong := func(p wantedL1) bool {
-			return cl.kind == image.ClusterL1 && p.snapshot == image.Active || cl.kind == image.ClusterSnapshotL1 && p.snapshot == int(cl.n)
-		}
-		if cl.followed && slices.ContainsFunc(pointers, isWrong) {
+	if len(pointers) > 0 {
+		l.lostL1s(pointers)
+	}
+}
+
+// seeker returns a seeker for which some of the pointers count as wrong.
+func (l *locator) seeker(isWrong func(*claim) bool) *seeker {
+	s := &seeker{locator: l, left: maxLostRead, known: map[uint64]sanity{}, buf: make([]byte, min(l.cs, maxRead)), holes: l.c.holes()}
+	for i := range l.claims {
+		if cl := &l.claims[i]; cl.followed && isWrong(cl) {
 			s.wrong = append(s.wrong, span{cl.first, cl.end})
 		}
 	}
-	if len(pointers) == 0 {
-		return
+	if len(s.wrong) > 0 {
+		s.wrong = merged(s.wrong)
 	}
-	starts := s.starts(func(at uint64) bool {
+	return s
+}
+
+// lostL1s finds what pointers to L1 tables may have meant.
+func (l *locator) lostL1s(pointers []wantedL1) {
+	s := l.seeker(func(cl *claim) bool {
+		return slices.ContainsFunc(pointers, func(p wantedL1) bool {
+			return cl.kind == image.ClusterL1 && p.snapshot == image.Active || cl.kind == image.ClusterSnapshotL1 && p.snapshot == int(cl.n)
+		})
+	})
+	var starts []uint64
+	s.each(func(c uint64) bool { return s.stored.get(c) > 0 }, func(at uint64) bool {
+		if !s.mayStart(at) {
+			return true
+		}
+		starts = append(starts, at)
 		t, ok := s.table(at, &pointers[0])
-		return ok && len(pointers) == 1 && (t.tables+t.data)*2 > l.leaks
+		enough := ok && len(pointers) == 1 && (t.tables+t.data)*2 > l.leaks // none can have more
+		return len(starts) < maxStarts && !enough
 	})
 	for i := range pointers {
 		p := &pointers[i]
@@ -160,48 +180,68 @@ func (l *locator) pointerOf(f *Finding) (p wantedL1, ok bool) {
 	return p, p.size+p.need > 0
 }
 
-// starts returns the clusters where an L1 table may start, until one is enough.
-func (s *seeker) starts(enough func(at uint64) bool) (all []uint64) {
-	look := func(c uint64) (more bool) {
+// each calls look with the clusters that nothing points at and that are no holes,
+// from the start of the file on, and where these are too many from its end back,
+// until it returns false; of those that may be what is looked for.
+func (s *seeker) each(mayBe func(c uint64) bool, look func(at uint64) bool) {
+	probe := func(c uint64) (more bool) {
+		at := c << s.bits
 		if c&0xfff == 0 && s.ctx.Err() != nil {
 			return false
 		}
-		if s.refs.get(c) > s.misled(c) || s.stored.get(c) == 0 {
+		if s.refs.get(c) > s.misled(c) || !mayBe(c) || s.holes.empty(at, min(s.cs, s.size-at)) {
 			return true
 		}
-		at := c << s.bits
-		if s.holes.empty(at, min(s.cs, s.size-at)) {
-			return true
-		}
-		if s.probes++; s.mayStart(at) {
-			all = append(all, at)
-			return len(all) < maxStarts && !enough(at)
-		}
-		return true
+		s.probes++
+		return look(at)
 	}
 	c := uint64(1)
 	for ; c < s.clusters && s.probes < maxProbes/2; c++ {
-		if !look(c) {
-			return all
+		if !probe(c) {
+			return
 		}
 	}
 	for last := s.clusters; last > c && s.probes < maxProbes; last-- {
-		if !look(last - 1) {
-			break
+		if !probe(last - 1) {
+			return
 		}
 	}
-	return all
 }
 
-// misled returns how many references to a cluster are only by the pointers that
-// are wrong.
-func (s *seeker) misled(c uint64) (n uint64) {
-	for _, w := range s.wrong {
-		if w.first <= c && c < w.end {
-			n++
+// misled returns how many references to a cluster are by pointers that are wrong.
+func (s *seeker) misled(c uint64) uint64 {
+	if s.refs.get(c) > 0 && within(s.wrong, c) {
+		return 1
+	}
+	return 0
+}
+
+// unowned reports whether nothing points at the clusters of a run of bytes.
+func (s *seeker) unowned(at, length uint64) bool {
+	first, end := s.span(at, length)
+	for c := first; c < end; c++ {
+		if s.refs.get(c) > s.misled(c) {
+			return false
 		}
 	}
-	return n
+	return true
+}
+
+// ifUnowned does a fix that gives clusters to a table as long as nothing else has
+// got them.
+func (s *seeker) ifUnowned(at, length uint64, mend func(*mender) error) func(*mender) error {
+	first, end := s.span(at, length)
+	wrong := s.wrong
+	return func(m *mender) error {
+		for c := first; c < end; c++ {
+			if n, err := m.references(c); err != nil {
+				return err
+			} else if n > 0 && !within(wrong, c) {
+				return errTableTaken
+			}
+		}
+		return mend(m)
+	}
 }
 
 // room reports whether a cluster has a higher refcount than there are references to
@@ -329,11 +369,11 @@ func (s *seeker) mayHave(at, length uint64) bool {
 	}
 	first, end := s.span(at, length)
 	for c := first; c < end; c++ {
-		if s.refs.get(c) > s.misled(c) || s.stored.get(c) == 0 {
+		if s.stored.get(c) == 0 {
 			return false
 		}
 	}
-	return true
+	return s.unowned(at, length)
 }
 
 // entriesOf counts what an L1 table leads to.
@@ -429,18 +469,6 @@ func (s *seeker) offer(p *wantedL1, t lostL1) Fix {
 	if t.broken > 0 {
 		loses += fmt.Sprintf("; %d entries of the one that was found lead nowhere", t.broken)
 	}
-	link := fix.mend
-	first, end := s.span(t.at, t.entries*entrySize)
-	wrong := s.wrong
-	fix.mend = func(m *mender) error {
-		for c := first; c < end; c++ {
-			if n, err := m.references(c); err != nil {
-				return err
-			} else if n > 0 && !slices.ContainsFunc(wrong, func(w span) bool { return w.first <= c && c < w.end }) {
-				return errTableTaken
-			}
-		}
-		return link(m)
-	}
+	fix.mend = s.ifUnowned(t.at, t.entries*entrySize, fix.mend)
 	return asked(loses, fix)
 }

@@ -85,7 +85,7 @@ func (c *run) add(f Finding) {
 	}
 	c.res.Findings = append(c.res.Findings, f)
 	switch {
-	case c.im != nil && f.seeks():
+	case c.im != nil && (f.seeks() || f.seeksRefcounts()):
 		c.held = append(c.held, len(c.res.Findings)-1)
 	case c.opts.Found != nil:
 		c.opts.Found(f)
