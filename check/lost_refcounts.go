@@ -114,7 +114,11 @@ func (s *seeker) agrees(t *lostRefcounts, block []byte, number uint64) {
 
 // offerRefcounts makes the header point at a refcount table that was found.
 func (s *seeker) offerRefcounts(t lostRefcounts) Fix {
-	title := fmt.Sprintf("set refcount_table_offset to 0x%x, which looks like a refcount table that nothing points at: it is right of %d of %d clusters that are in use", t.at, t.right, t.right+t.wrong)
+	of := fmt.Sprintf("all %d", t.right)
+	if t.wrong > 0 {
+		of = fmt.Sprintf("%d of %d", t.right, t.right+t.wrong)
+	}
+	title := fmt.Sprintf("set refcount_table_offset to 0x%x, which looks like a refcount table that nothing points at: it is right of %s clusters that are in use", t.at, of)
 	fix := setFields(fmt.Sprintf("link-0x%x", t.at), title, "refcount_table_offset", fmt.Sprint(t.at), "refcount_table_clusters", fmt.Sprint(t.clusters))
 	fix.stage, fix.mend = stageRefcountTable, s.ifUnowned(t.at, t.clusters<<s.bits, fix.mend)
 	return asked("the refcounts that are found now, if they are any", fix)
