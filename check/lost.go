@@ -101,11 +101,12 @@ func (l *locator) lostTables() {
 		return
 	}
 	var pointers []wantedL1
+	all, _ := l.im.Snapshots() // those that can be read
 	for _, i := range l.c.held {
 		f := &l.c.res.Findings[i]
 		if f.seeksRefcounts() {
 			l.lostRefcountTable(f)
-		} else if p, ok := l.pointerOf(f); ok && l.leaks > 0 {
+		} else if p, ok := l.pointerOf(f, all); ok && l.leaks > 0 {
 			pointers = append(pointers, p)
 		}
 	}
@@ -130,10 +131,12 @@ func (l *locator) seeker(isWrong func(*claim) bool) *seeker {
 
 // lostL1s finds what pointers to L1 tables may have meant.
 func (l *locator) lostL1s(pointers []wantedL1) {
+	of := make(map[int]bool, len(pointers))
+	for i := range pointers {
+		of[pointers[i].snapshot] = true
+	}
 	s := l.seeker(func(cl *claim) bool {
-		return slices.ContainsFunc(pointers, func(p wantedL1) bool {
-			return cl.kind == image.ClusterL1 && p.snapshot == image.Active || cl.kind == image.ClusterSnapshotL1 && p.snapshot == int(cl.n)
-		})
+		return cl.kind == image.ClusterL1 && of[image.Active] || cl.kind == image.ClusterSnapshotL1 && of[int(cl.n)]
 	})
 	var starts []uint64
 	s.each(func(c uint64) bool { return s.stored.get(c) > 0 }, func(at uint64) bool {
@@ -160,11 +163,10 @@ type wantedL1 struct {
 	of         image.Snapshot
 }
 
-func (l *locator) pointerOf(f *Finding) (p wantedL1, ok bool) {
+func (l *locator) pointerOf(f *Finding, all []image.Snapshot) (p wantedL1, ok bool) {
 	h := l.im.Area().Header
 	p = wantedL1{f: f, snapshot: f.Snapshot, entries: uint64(h.L1Size), need: h.L2TablesRequired()}
 	if f.Snapshot != image.Active {
-		all, _ := l.im.Snapshots() // those that can be read
 		if f.Snapshot >= len(all) {
 			return p, false
 		}
@@ -193,7 +195,7 @@ func (s *seeker) each(mayBe func(c uint64) bool, look func(at uint64) bool) {
 			return true
 		}
 		s.probes++
-		return look(at)
+		return s.ctx.Err() == nil && look(at)
 	}
 	c := uint64(1)
 	for ; c < s.clusters && s.probes < maxProbes/2; c++ {
@@ -369,17 +371,17 @@ func (s *seeker) mayHave(at, length uint64) bool {
 	}
 	first, end := s.span(at, length)
 	for c := first; c < end; c++ {
-		if s.stored.get(c) == 0 {
+		if s.left -= min(s.left, entrySize); s.stored.get(c) == 0 || s.refs.get(c) > s.misled(c) {
 			return false
 		}
 	}
-	return s.unowned(at, length)
+	return true
 }
 
 // entriesOf counts what an L1 table leads to.
 func (s *seeker) entriesOf(at, entries uint64) (t lostL1, ok bool) {
 	t = lostL1{at: at, entries: entries}
-	seen := map[uint64]bool{}
+	seen := newPairs(s.clusters)
 	buf := make([]byte, min(entries*entrySize, maxRead))
 	for i := uint64(0); i < entries; {
 		part := buf[:min(uint64(len(buf)), (entries-i)*entrySize)]
@@ -392,13 +394,13 @@ func (s *seeker) entriesOf(at, entries uint64) (t lostL1, ok bool) {
 				continue
 			}
 			to, ok := s.l2At(word)
-			if !ok || seen[to] {
+			if !ok || seen.get(to>>s.bits) > 0 {
 				if t.broken++; t.broken*nonsenseShare > entries {
 					return t, false
 				}
 				continue
 			}
-			seen[to] = true
+			seen.set(to>>s.bits, 1)
 			t.partly = t.partly || s.left < s.cs
 			met := s.l2(to, i, true)
 			if met.broken*nonsenseShare > met.entries {

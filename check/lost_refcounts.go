@@ -63,7 +63,7 @@ func (s *seeker) refcountTable(at, clusters uint64) (t lostRefcounts, ok bool) {
 	first, end := s.span(at, length)
 	table := make([]byte, min(length, probeSize))
 	block := make([]byte, s.cs)
-	seen := map[uint64]bool{}
+	seen := newPairs(s.clusters)
 	for from := uint64(0); from < length; from += uint64(len(table)) {
 		table = table[:min(uint64(len(table)), length-from)]
 		if s.ctx.Err() != nil || !readAll(s.c.r, table, header.HostOffset(at+from)) {
@@ -76,10 +76,10 @@ func (s *seeker) refcountTable(at, clusters uint64) (t lostRefcounts, ok bool) {
 			}
 			e, number := image.RefcountTableEntry(word), (from+i)/entrySize
 			to := uint64(e.Offset())
-			if e.Reserved() != 0 || !s.aligned(to) || to < s.cs || to>>s.bits >= s.clusters || seen[to] || first <= to>>s.bits && to>>s.bits < end || !s.unowned(to, s.cs) {
+			if e.Reserved() != 0 || !s.aligned(to) || to < s.cs || to>>s.bits >= s.clusters || seen.get(to>>s.bits) > 0 || first <= to>>s.bits && to>>s.bits < end || !s.unowned(to, s.cs) {
 				return t, false
 			}
-			seen[to] = true
+			seen.set(to>>s.bits, 1)
 			if s.left < s.cs || !readAll(s.c.r, block[:min(s.cs, s.size-to)], header.HostOffset(to)) {
 				return t, false
 			}
@@ -97,7 +97,7 @@ func (s *seeker) refcountTable(at, clusters uint64) (t lostRefcounts, ok bool) {
 func (s *seeker) agrees(t *lostRefcounts, block []byte, number uint64) {
 	for i := range uint64(1) << s.perBlock {
 		c := number<<s.perBlock + i
-		if c >= s.clusters {
+		if c >= s.clusters || i&0xffff == 0 && s.ctx.Err() != nil {
 			return
 		}
 		refs := s.refs.get(c)

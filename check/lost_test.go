@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,5 +173,34 @@ func TestLostL1GivenUp(t *testing.T) {
 	}})
 	if err == nil || told != 1 || time.Since(start) > 10*time.Second {
 		t.Errorf("%v, told %d times", err, told)
+	}
+}
+
+// Very many snapshots that have lost their tables are looked at in a bounded time:
+// they share what may be read.
+func TestLostL1OfManySnapshots(t *testing.T) {
+	buf := qemuMade(t, "cluster_size=512", "4M", "write -P 1 0 3M")
+	buf = append(buf, make([]byte, -len(buf)&511)...)
+	at, n := len(buf), 20000
+	table := make([]byte, 64*n)
+	for i := range n {
+		e := table[64*i:]
+		put64(e, 0, 1<<40)
+		be.PutUint32(e[8:], 1<<22)
+		put16(e, 12, 8)
+		be.PutUint32(e[36:], 16)
+		put64(e, 48, 4<<20)
+		copy(e[56:], fmt.Sprintf("%08d", i))
+	}
+	buf = append(buf, table...)
+	be.PutUint32(buf[60:], uint32(n))
+	put64(buf, 64, uint64(at))
+	put64(buf, 40, 1<<40)
+	r := findings(t, buf)
+	if r.More[kindSnapshotL1Outside.ID]+MaxFindings != uint64(n) {
+		t.Errorf("%d more", r.More[kindSnapshotL1Outside.ID])
+	}
+	if f := finding(t, r, "table-outside@header.l1_table_offset"); len(links(f)) == 0 {
+		t.Errorf("fixes: %s", full([]Finding{*f}))
 	}
 }
