@@ -153,7 +153,7 @@ func TestLostL1Damaged(t *testing.T) {
 	put64(buf, 40, 1<<40)
 	f := finding(t, findings(t, buf), "table-outside@header.l1_table_offset")
 	all := links(f)
-	if len(all) != 1 || !strings.Contains(all[0].Loses, "1 entries of the one that was found lead nowhere") {
+	if len(all) != 1 || !strings.Contains(all[0].Loses, "the one that was found has 1 entry leading nowhere") {
 		t.Fatalf("%s", full([]Finding{*f}))
 	}
 }
