@@ -7,15 +7,18 @@ import (
 	"qedit/image"
 )
 
-// GrowthError says that fixes need clusters that the file does not have, and
-// were not allowed to make it longer.
+// GrowthError says that a fix needs clusters that the file does not have, and
+// was not allowed to make it longer.
 type GrowthError struct {
-	Bytes int64
+	Bytes int64 // by which it would grow, 0 where that was not worked out
 	Size  int64 // of a cluster, bytes
 }
 
-// Error says by how much.
+// Error says by how much, where that is known.
 func (e *GrowthError) Error() string {
+	if e.Bytes == 0 {
+		return "the file has to grow for this: allow it to"
+	}
 	what := "clusters"
 	if e.Bytes == e.Size {
 		what = "cluster"
@@ -28,6 +31,7 @@ type search struct {
 	kinds *image.Map
 	next  uint64 // those before are not free
 	none  bool   // none may be used
+	few   uint64 // so many in a row there are not, 0: that is not known
 }
 
 // take returns the first of so many clusters in a row, which nothing uses, and
@@ -66,7 +70,7 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 		m.search = &search{kinds: kinds, next: 1, none: conflict || c.astray > 0 || m.before != nil && m.before.doubtful()}
 	}
 	s := m.search
-	if s.none {
+	if s.none || s.few > 0 && n >= s.few {
 		return 0, false, nil
 	}
 	unused := func(cluster uint64) bool {
@@ -99,9 +103,7 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 			return cluster + 1 - n, true, nil
 		}
 	}
-	if n == 1 {
-		s.next = whole
-	}
+	s.few = n
 	return 0, false, nil
 }
 
@@ -117,6 +119,9 @@ func (m *mender) meant(c *census, cluster uint64) bool {
 
 // grow makes the file longer by so many clusters.
 func (m *mender) grow(n uint64) (first uint64, err error) {
+	if m.noGrowth {
+		return 0, &GrowthError{}
+	}
 	c := m.refs
 	first = (uint64(m.end) + c.cs - 1) >> c.bits
 	for i := range n {

@@ -25,6 +25,7 @@ type census struct {
 	// past are the clusters past the end of the file that tables reach to.
 	past    []span
 	work    uint64                      // clusters of tables that were counted one by one
+	keeps   func(c uint64) uint64       // the refcount that a cluster without references gets, nil: 0
 	noTable func(at uint64) bool        // says what is no L2 table
 	noL1    func(*image.Reference) bool // says what is in no L1 table
 }
@@ -61,6 +62,18 @@ func (n *tallied) set(c, v uint64) {
 		n.many = map[uint64]uint64{}
 	}
 	n.many[c] = v
+}
+
+// most returns the largest of the numbers.
+func (n *tallied) most() uint64 {
+	most := uint64(0)
+	for _, v := range n.few {
+		most = max(most, uint64(v))
+	}
+	for _, v := range n.many {
+		most = max(most, v)
+	}
+	return most
 }
 
 // census counts the references of the image as it is now.

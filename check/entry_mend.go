@@ -129,59 +129,149 @@ func (c *census) found(cluster uint64) bool {
 	return true
 }
 
-// setL1 puts an L1 entry in the place of another. What the L2 table maps is
-// counted anew.
+// setL1 puts an L1 entry in the place of another. What the L2 table has that it
+// pointed at loses references, what that has which it points at now gets some.
 func (m *mender) setL1(g *geometry, was, now slot) error {
 	old, new := uint64(image.L1Entry(was.word).Offset()), uint64(image.L1Entry(now.word).Offset())
 	if old == new {
 		return m.setWord(now.at, now.word)
 	}
+	c, err := m.census()
+	if err != nil {
+		return err
+	}
+	known := c.oneTable(new) && (c.oneTable(old) || c.noTable(old)) && c.refs.get(uint64(now.at)>>g.bits) == 1 && !m.anyNoL1()
 	if err := m.setWord(now.at, now.word); err != nil {
 		return err
 	}
-	m.refs, m.search, m.moved = nil, nil, true
-	if old == 0 || !g.aligned(old) || old>>g.bits >= g.clusters {
-		return nil
+	m.moved, m.recounted = true, true
+	if known {
+		if g.aligned(old) && old>>g.bits >= g.clusters {
+			c.found(old >> g.bits)
+		}
+		err = m.linked(new)
+	} else {
+		// What is read as a table now may be another: all is counted anew, and the
+		// references that are gone from the count are given back to be taken.
+		m.refs, m.search = nil, nil
+		if g.inFile(old) {
+			err = m.use(old>>g.bits, 1)
+		}
 	}
-	// The references are gone from the count: they are given back to be taken.
-	if err := m.use(old>>g.bits, 1); err != nil {
+	if err != nil || !g.inFile(old) {
 		return err
 	}
-	if err := m.release(old>>g.bits, old>>g.bits+1, 1); err != nil {
-		return err
-	}
-	if n, err := m.references(old >> g.bits); n == 0 || err != nil {
-		return err // what the table has is not known to be anybody else's
-	}
-	if m.noTable(old) {
-		return nil // it has nothing
-	}
-	return m.releaseTable(g, old)
+	return m.unlinked(g, old, known)
 }
 
-// releaseTable takes the references that an L2 table had through one L1 entry
-// more. They are out of the count already.
-func (m *mender) releaseTable(g *geometry, at uint64) error {
-	table := make([]byte, g.cs)
-	if err := m.read(table[:min(g.cs, uint64(m.end)-at)], header.HostOffset(at)); err != nil {
+// inFile reports whether a cluster of the file starts at an offset that is not 0.
+func (g *geometry) inFile(at uint64) bool {
+	return at != 0 && g.aligned(at) && at>>g.bits < g.clusters
+}
+
+// oneTable reports whether what L1 entries point at, if anything, is an L2 table and
+// nothing else, or nothing that is known: then the count can follow.
+func (c *census) oneTable(at uint64) bool {
+	n := at >> c.bits
+	return !c.inFile(at) || !c.noTable(at) && c.refs.get(n) == c.tables.get(n)
+}
+
+// linked counts what an L2 table has that one L1 entry more points at.
+func (m *mender) linked(at uint64) error {
+	c := m.refs
+	if !c.inFile(at) {
+		if at != 0 {
+			c.astray++
+			c.lost(at>>c.bits, at>>c.bits+1)
+		}
+		return nil
+	}
+	n := at >> c.bits
+	shared := c.tables.get(n) > 0
+	c.tables.set(n, c.tables.get(n)+1)
+	c.refs.set(n, c.refs.get(n)+1)
+	has, ok, err := m.hasTable(&c.geometry, at)
+	if err != nil {
 		return err
 	}
-	gone := map[uint64]uint64{}
-	for i := uint64(0); i < g.cs; i += g.entry {
-		first, end, _ := g.has(be.Uint64(table[i:]))
-		for c := first; c < min(end, g.clusters); c++ {
-			gone[c]++
+	if !ok || shared {
+		c.astray++
+	}
+	for cluster, times := range has {
+		switch {
+		case cluster < c.clusters:
+			c.refs.set(cluster, c.refs.get(cluster)+times)
+		case !shared:
+			c.lost(cluster, cluster+1)
 		}
 	}
-	for _, c := range slices.Sorted(maps.Keys(gone)) {
-		if err := m.use(c, gone[c]); err != nil {
-			return err
+	return nil
+}
+
+// unlinked takes the references of an L1 entry that pointed at an L2 table, and
+// those that the table had by it, which are out of the count already where they
+// were not kept up.
+func (m *mender) unlinked(g *geometry, old uint64, kept bool) error {
+	c, n := m.refs, old>>g.bits
+	if kept {
+		c.tables.set(n, c.tables.get(n)-min(c.tables.get(n), 1))
+	}
+	if err := m.release(n, n+1, 1); err != nil {
+		return err
+	}
+	if c.noTable(old) {
+		return nil // it has nothing
+	}
+	// What a table has that nothing points at any more is not known to be anybody
+	// else's: its refcounts stay.
+	last := c.refs.get(n) == 0
+	if last && !kept {
+		return nil
+	}
+	gone, _, err := m.hasTable(g, old)
+	if err != nil {
+		return err
+	}
+	for _, cluster := range slices.Sorted(maps.Keys(gone)) {
+		times := gone[cluster]
+		switch {
+		case cluster >= g.clusters:
+			continue
+		case last:
+			c.refs.set(cluster, c.refs.get(cluster)-min(c.refs.get(cluster), times))
+			continue
+		case !kept:
+			if err := m.use(cluster, times); err != nil {
+				return err
+			}
 		}
-		if err := m.release(c, c+1, gone[c]); err != nil {
+		if err := m.release(cluster, cluster+1, times); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// hasTable returns how often each cluster is in the entries of an L2 table, and
+// whether none of these is damaged.
+func (m *mender) hasTable(g *geometry, at uint64) (has map[uint64]uint64, ok bool, err error) {
+	table := make([]byte, g.cs)
+	if err := m.read(table[:min(g.cs, uint64(m.end)-at)], header.HostOffset(at)); err != nil {
+		return nil, false, err
+	}
+	has, ok = map[uint64]uint64{}, true
+	for i := uint64(0); i < g.cs; i += g.entry {
+		word := be.Uint64(table[i:])
+		if word == 0 {
+			continue
+		}
+		first, end, good := g.has(word)
+		ok = ok && good
+		for c := first; c < end; c++ {
+			has[c]++
+		}
+	}
+	return has, ok, nil
 }
 
 // settle makes the COPIED flags right of what points at touched clusters. It is

@@ -113,14 +113,14 @@ func (c *run) unknownBits() {
 	if h.Version < header.Three {
 		return
 	}
-	if unknown := h.CompatibleFeatures &^ header.CompatibleLazyRefcounts; unknown != 0 {
-		c.add(c.fieldFinding(kindUnknownCompatible, "compatible_features", bitList(unknown), ""))
+	_, compatible, autoclear := h.UnknownFeatures()
+	if compatible != 0 {
+		c.add(c.fieldFinding(kindUnknownCompatible, "compatible_features", bitList(compatible), ""))
 	}
-	known := uint64(header.AutoclearBitmaps | header.AutoclearRawExternalData)
-	if unknown := h.AutoclearFeatures &^ known; unknown != 0 {
-		f := c.fieldFinding(kindUnknownAutoclear, "autoclear_features", bitList(unknown), "")
+	if autoclear != 0 {
+		f := c.fieldFinding(kindUnknownAutoclear, "autoclear_features", bitList(autoclear), "")
 		f.Fixes = []Fix{{Name: "clear", Title: "clear the unknown autoclear bits", mend: func(m *mender) error {
-			left := m.area().Header.AutoclearFeatures & known // others may have been cleared by now
+			left := m.area().Header.AutoclearFeatures &^ autoclear // others may have been cleared by now
 			return m.draft(func(d *header.Draft) error { return d.Set("autoclear_features", fmt.Sprintf("0x%x", left)) })
 		}}}
 		c.add(f)

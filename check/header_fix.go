@@ -134,10 +134,9 @@ func (c *run) ruleFixes(v header.Violation) []Fix {
 			return []Fix{setFields("zero", "set snapshots_offset to 0, as there are no snapshots", "snapshots_offset", "0")}
 		}
 	case "incompatible_features.known":
-		known := uint64(header.IncompatibleDirty | header.IncompatibleCorrupt | header.IncompatibleExternalData |
-			header.IncompatibleCompressionType | header.IncompatibleExtendedL2)
+		unknown, _, _ := h.UnknownFeatures()
 		return []Fix{asked("what the features stand for: the image may be read wrong without them",
-			setFields("clear", "clear the unknown incompatible bits", "incompatible_features", fmt.Sprintf("0x%x", h.IncompatibleFeatures&known)))}
+			setFields("clear", "clear the unknown incompatible bits", "incompatible_features", fmt.Sprintf("0x%x", h.IncompatibleFeatures&^unknown)))}
 	case "incompatible_features.compression_type":
 		return compressionFixes(h)
 	case "compression_type.known":
@@ -177,7 +176,7 @@ func (c *run) extensionFixes(v header.Violation) []Fix {
 	case "backing_format.max":
 		return []Fix{addFormat("raw"), addFormat("qcow2")}
 	case "feature_names.type", "feature_names.bit", "feature_names.length":
-		return []Fix{{Name: "drop", Title: "drop the feature names that name no bit", mend: func(m *mender) error { return m.draft(dropFeatureNames) }}}
+		return []Fix{{Name: "drop", Title: "drop the feature names that name no bit", mend: func(m *mender) error { return m.draft((*header.Draft).DropFeatureNames) }}}
 	case "bitmaps.min":
 		return c.countFixes()
 	case "bitmaps.reserved":
@@ -235,30 +234,6 @@ func (c *run) duplicateFixes(i int) []Fix {
 		asked("what the first one says", removeExtension(all[first], "keep-last", fmt.Sprintf("remove the first extension %v; QEMU takes the last", e.Type))),
 		asked("what the last one says", removeExtension(e, "keep-first", fmt.Sprintf("remove %s, an extension %v", header.ExtensionPath(i), e.Type))),
 	}
-}
-
-// dropFeatureNames removes what names no bit from the feature name tables.
-func dropFeatureNames(d *header.Draft) error {
-	const length = 48 // bytes of an entry
-	for i := 0; i < len(d.Area().Header.Extensions); i++ {
-		e := d.Area().Header.Extensions[i]
-		if e.Type != header.ExtensionFeatureNames {
-			continue
-		}
-		var kept []byte
-		for data := e.Data; len(data) >= length; data = data[length:] {
-			if header.FeatureType(data[0]) <= header.Autoclear && data[1] < 64 {
-				kept = append(kept, data[:length]...)
-			}
-		}
-		if len(kept) == len(e.Data) {
-			continue
-		}
-		if err := d.ReplaceExtension(i, header.Extension{Type: e.Type, Data: kept}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // compressionFixes returns the ways to make compression_type and its bit agree.

@@ -21,6 +21,7 @@ type ruleRow struct {
 const (
 	nothingOpens  = "Nothing can use the image until this is right. The guest's data is not touched by it."
 	noLostPointer = "The header does not say where the table really is. Its clusters are still in the file: look for them, and set the field."
+	noLostL1      = "Where no L1 table is found among the first and the last clusters of the file that nothing points at, the header does not say where it is, or it is gone."
 	noRebuild     = "The refcounts are counted anew from what is in use, as the fix of the refcounts; nothing in the header tells where the old table is."
 	noOtherField  = "No other field says what the value was."
 )
@@ -52,9 +53,9 @@ var ruleRows = []ruleRow{
 
 	{"l1_size.min", Error, "L1 table too small for the virtual disk", "The end of the virtual disk is not mapped.", "Where the entries behind the table cannot be L1 entries, the table does not go on there.", ""},
 	{"l1_size.max", Error, "L1 table too large", nothingOpens, "Where the virtual disk needs more entries than QEMU allows, there is no value that helps.", ""},
-	{"l1_table_offset.aligned", Error, "L1 table not at the start of a cluster", "The map from the virtual disk to the file is not found: no guest data can be read.", noLostPointer, ""},
-	{"l1_table_offset.range", Error, "L1 table past what a file can have", "The map from the virtual disk to the file is not found: no guest data can be read.", noLostPointer, ""},
-	{"l1_table_offset.header", Error, "L1 table over the header", "Bytes of the header are taken for the map from the virtual disk to the file: the guest reads wrong data.", noLostPointer, ""},
+	{"l1_table_offset.aligned", Error, "L1 table not at the start of a cluster", "The map from the virtual disk to the file is not found: no guest data can be read.", noLostL1, ""},
+	{"l1_table_offset.range", Error, "L1 table past what a file can have", "The map from the virtual disk to the file is not found: no guest data can be read.", noLostL1, ""},
+	{"l1_table_offset.header", Error, "L1 table over the header", "Bytes of the header are taken for the map from the virtual disk to the file: the guest reads wrong data.", noLostL1, ""},
 	{"refcount_table_offset.aligned", Error, "refcount table not at the start of a cluster", "Guest data is not touched; a writer cannot tell which clusters are free.", noRebuild, ""},
 	{"refcount_table_offset.range", Error, "refcount table past what a file can have", "Guest data is not touched; a writer cannot tell which clusters are free.", noRebuild, ""},
 	{"refcount_table_offset.header", Error, "refcount table over the header", "A writer takes clusters in use for free ones, and overwrites guest data.", noRebuild, ""},
@@ -121,7 +122,7 @@ var kindOfRule = func() map[string]*Kind {
 
 // kindOf returns the kind of a violation.
 func kindOf(v header.Violation) *Kind {
-	if v.Rule == "extensions.end_length" && strings.HasPrefix(v.QEMU, "refuses") {
+	if v.Rule == "extensions.end_length" && v.Effect == header.Refuses {
 		return kindEndTooLong
 	}
 	return kindOfRule[v.Rule]

@@ -62,7 +62,7 @@ var (
 		ID: "table-outside", Severity: Error, Title: "table past the end of the file",
 		Means: "Either the pointer is wrong, and the table is still somewhere in the file; or the file was cut off, and the table is lost.",
 		QEMU:  "opens, and reads zeros: an L1 table that maps nothing, refcounts of 0; a repair then erases all clusters that it does not find in use",
-		NoFix: noLostPointer,
+		NoFix: noLostPointer + " An L1 table is looked for, among the first and the last clusters that nothing points at.",
 	}
 	kindTableCut = &Kind{
 		ID: "table-cut", Severity: Error, Title: "table reaches past the end of the file",

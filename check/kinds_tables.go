@@ -4,7 +4,7 @@ package check
 // references.
 var tableKinds = []*Kind{
 	kindRefcountLow, kindRefcountZero, kindRefcountOverflow, kindLeak,
-	kindBlockReserved, kindBlockUnaligned, kindBlockOutside,
+	kindTableNonsense, kindBlockReserved, kindBlockUnaligned, kindBlockOutside,
 	kindL1Reserved, kindL1Unaligned, kindL1Outside, kindL1Cut, kindL1Flag, kindL1Copied, kindL1Erased, kindL1Nonsense, kindL2Nonsense,
 	kindL2Reserved, kindL2Unaligned, kindL2Outside, kindL2Cut, kindL2Copied, kindL2Erased, kindSnapshotCopied,
 	kindZeroV2, kindSubclusters, kindSubclustersAlone, kindDataFileOffset,
@@ -31,13 +31,18 @@ var (
 		ID: "refcount-overflow", Severity: Error, Title: "more references than a refcount can say",
 		Means: "The cluster may be freed, and overwritten, while it is still in use.",
 		QEMU:  `calls it an error: "ERROR: overflow cluster offset=…"` + neverMended,
-		NoFix: "Refcounts of this width cannot say it; qemu-img amend -o refcount_bits makes them wider, deleting snapshots makes the references fewer.",
+		NoFix: "Version 2 has refcounts of 16 bits only, and these cannot say it; deleting snapshots makes the references fewer.",
 	}
 	kindLeak = &Kind{
 		ID: "leak", Severity: Leak, Title: "refcount too high",
 		Means: "Nothing that is known points at the cluster so often. It is lost space; or a pointer to it was damaged, and it is still needed.",
 		QEMU:  `calls it a leak: "Leaked cluster … refcount=… reference=…"; its repair lowers the refcount, and erases the cluster when that is 0`,
 		NoFix: "It is freed when a person asks for that, and nothing else is wrong with the image: any damaged pointer may still mean it. Notes that say nothing of clusters are no hindrance; those of unknown features and of bytes behind or between the parts of the header are.",
+	}
+	kindTableNonsense = &Kind{
+		ID: "refcount-table-nonsense", Severity: Error, Title: "no refcount table where one should be",
+		Means: "The pointer is wrong, or the table was overwritten. Guest data is not touched; a writer cannot tell which clusters are free.",
+		QEMU:  "reads what is there as a refcount table, which brings many errors; its repair builds all refcounts anew, and erases what it believes leaked",
 	}
 	kindBlockReserved = &Kind{
 		ID: "refcount-table-reserved", Severity: Error, Title: "reserved bits in the refcount table",
@@ -83,7 +88,7 @@ var (
 		ID: "l1-nonsense", Severity: Error, Title: "no L1 table where one should be",
 		Means: "The pointer is wrong, or the table was overwritten: none of the guest's data of this disk is found. The table is most likely still in the file.",
 		QEMU:  "reads what is there as an L1 table, which brings many errors that are none" + neverMended,
-		NoFix: "Where the table is, is not known. What is there is no table, and nothing in it is mended.",
+		NoFix: "What is there is no table, and nothing in it is mended. " + noLostL1,
 	}
 	kindL2Nonsense = &Kind{
 		ID: "l2-nonsense", Severity: Error, Title: "no L2 table where one should be",
@@ -104,7 +109,7 @@ var (
 		ID: "l1-erased", Severity: Warning, Title: "L1 table is empty, and clusters are leaked",
 		Means: "The table looks erased: guest data that the leaked clusters hold cannot be reached.",
 		QEMU:  "takes no notice; its repair erases the leaked clusters",
-		NoFix: "What stood there is not known. L2 tables may be among the leaked clusters.",
+		NoFix: "If it is the table that was erased, what stood there is not known; L2 tables may be among the leaked clusters. " + noLostL1,
 	}
 	kindL2Erased = &Kind{
 		ID: "l2-erased", Severity: Warning, Title: "L2 table is empty, and clusters are leaked",

@@ -15,7 +15,7 @@ import (
 // MendOptions say what fixes may do.
 type MendOptions struct {
 	// Grow lets them make the file longer where they need clusters and none
-	// may be used. Without it that is a *GrowthError, which says how many.
+	// may be used. Without it that is a *GrowthError.
 	Grow bool
 }
 
@@ -40,7 +40,8 @@ func (e *MendError) Unwrap() error { return e.Err }
 // it points at now is looked after: refcounts and COPIED flags follow.
 //
 // It fails with a *MendError for the first fix that cannot be done, and with a
-// *GrowthError where the file would have to grow and may not.
+// *GrowthError, which says by how much, where the file would have to grow and may
+// not.
 func (r *Result) Mend(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending, o MendOptions) (editor.Transaction, error) {
 	t, failed, err := r.mendAll(ctx, image, size, area, fixes, o, true)
 	if len(failed) > 0 {
@@ -52,7 +53,7 @@ func (r *Result) Mend(ctx context.Context, image io.ReaderAt, size int64, area *
 // mendAll does fixes, and leaves out those that fail, or stops at the first.
 func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending, o MendOptions, stop bool) (editor.Transaction, []MendError, error) {
 	m := newMender(ctx, image, size, area)
-	m.before = r
+	m.before, m.noGrowth = r, !o.Grow && !stop
 	ordered := slices.Clone(fixes)
 	slices.SortStableFunc(ordered, func(a, b Mending) int { return cmp.Compare(a.Fix.stage, b.Fix.stage) })
 	var failed []MendError
@@ -157,7 +158,7 @@ func (m *mender) attempt(mend func(*mender) error) error {
 // check checks what the fixes so far have left.
 func (m *mender) check() (*Result, error) {
 	if m.result == nil {
-		r, err := Run(m.ctx, m, m.end, m.area(), Options{})
+		r, err := Run(m.ctx, m, m.end, m.area(), Options{noSearch: true})
 		if err != nil {
 			return nil, err
 		}

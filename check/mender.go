@@ -41,6 +41,7 @@ type mender struct {
 	undone    int          // fixes that failed half done
 	rebuilds  bool         // a person has asked for refcounts made anew
 	before    *Result      // of the check whose findings are mended, nil: not known
+	noGrowth  bool         // what makes the file longer fails
 }
 
 const pageSize = 4096 // bytes of the image that are kept before and after

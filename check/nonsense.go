@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"qedit/header"
 	"qedit/image"
@@ -20,6 +21,7 @@ type sanity struct{ entries, broken uint64 }
 const (
 	manyBroken    = 8
 	allBroken     = 3
+	allBrokenL1   = 2 // tables of few entries are common
 	nonsenseShare = 8
 )
 
@@ -65,8 +67,15 @@ func (t *tally) senselessL1(word uint64) bool {
 // judge looks at what was counted of the entries of L2 tables that were read to
 // their end.
 func (t *tally) judge(g *l2Group) {
+	need := t.im.Area().Header.L2TablesRequired() // what lies behind may be something else, where l1_size is wrong
 	for i := range g.tables {
 		p, met := &g.tables[i], &t.met[i]
+		if p.active > 0 && g.l1 < need && met.entries > 0 {
+			t.led.entries++
+			if met.nonsense() {
+				t.led.broken++
+			}
+		}
 		if p.at == 0 || !t.aligned(p.at) || p.at >= t.size || !met.nonsense() {
 			continue
 		}
@@ -81,10 +90,20 @@ func (t *tally) judge(g *l2Group) {
 // judgeTrees finds the L1 tables that are none.
 func (p *pass) judgeTrees() {
 	for i := range p.trees {
-		if t := &p.trees[i]; p.aligned(t.at) && t.met.nonsense() {
+		if t := &p.trees[i]; p.aligned(t.at) && (t.met.nonsense() || t.met.broken >= allBrokenL1 && t.met.broken == t.met.entries) {
 			p.nonsenseL1 = append(p.nonsenseL1, t.at)
 			p.astray = true
 		}
+	}
+}
+
+// judgeActive finds out that the active L1 table is none by where it leads: nearly
+// nowhere that is an L2 table. It may be an L2 table itself.
+func (p *pass) judgeActive() {
+	at := uint64(p.im.Area().Header.L1TableOffset)
+	if p.led.broken >= manyBroken && (p.led.entries-p.led.broken)*nonsenseShare < p.led.entries && !slices.Contains(p.nonsenseL1, at) {
+		p.nonsenseL1 = append(p.nonsenseL1, at)
+		p.astray = true
 	}
 }
 
@@ -135,7 +154,7 @@ func (l *locator) nonsenseTrees(at uint64) {
 	h := l.im.Area().Header
 	tell := func(path string, field header.HostOffset, snapshot int, entries uint64) {
 		f := Finding{Kind: kindL1Nonsense, Path: path, At: field, Length: 8, Host: header.HostOffset(at), HostLength: entries * entrySize, GuestLength: h.Size, Snapshot: snapshot,
-			Found: fmt.Sprintf("what is at 0x%x does not look like an L1 table: most of its entries make no sense", at), Want: "an L1 table"}
+			Found: fmt.Sprintf("what is at 0x%x does not look like an L1 table: most of its entries make no sense, or lead to no L2 tables", at), Want: "an L1 table"}
 		l.lost = append(l.lost, lostPointer{id: f.ID(), at: at})
 		l.c.add(f)
 	}
@@ -245,6 +264,11 @@ func linkFix(f *Finding, at uint64) Fix {
 // host offset.
 func (m *mender) noTable(at uint64) bool {
 	return m.before != nil && m.before.strict != nil && m.before.strict.noTable(at)
+}
+
+// anyNoL1 reports whether the check before said of anything that it is no L1 table.
+func (m *mender) anyNoL1() bool {
+	return m.before != nil && m.before.strict != nil && len(m.before.strict.nonsenseL1) > 0
 }
 
 // noL1 reports whether the check before said that an L1 entry is in what is no

@@ -61,6 +61,7 @@ func (p *pass) run() error {
 		}
 	})
 	if p.strict {
+		p.judgeActive()
 		p.countBlocks()
 	}
 	return p.ctx.Err()

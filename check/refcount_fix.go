@@ -168,6 +168,17 @@ func tableFix() Fix {
 	})
 }
 
+// widenFix makes the refcount table and all blocks anew, with refcounts that can
+// say so many references; with 16 bits at least, which QEMU has by default.
+func widenFix(most uint64) Fix {
+	const usual = 4
+	order := max(usual, widthFor(most))
+	return asked("", Fix{
+		Name: "widen", Title: fmt.Sprintf("make the refcount table and all refcount blocks anew, with refcounts of %d bits, counted from the references", 1<<order),
+		stage: stageRefcountTable, mend: func(m *mender) error { return m.widen(order) },
+	})
+}
+
 // tableReservedFix clears the reserved bits of entries of the refcount table.
 func tableReservedFix(f *Finding) Fix {
 	fix := maskFix(f, "clear the reserved bits of "+f.subject(), func(word uint64) uint64 { return image.RefcountTableEntry(word).Reserved() })

@@ -88,7 +88,7 @@ func (m *mender) setRefcount(cluster, v uint64) error {
 		return err
 	}
 	if v > g.refMax {
-		return fmt.Errorf("the refcount %d of the cluster at 0x%x does not fit into %d bits; qemu-img amend -o refcount_bits=64 makes room", v, cluster<<g.bits, 1<<g.refShift)
+		return fmt.Errorf("the refcount %d of the cluster at 0x%x does not fit into %d bits: make the refcounts wider first", v, cluster<<g.bits, 1<<g.refShift)
 	}
 	at, bit, err := m.refcountAt(&g, cluster)
 	if errors.Is(err, errNoBlock) {
@@ -203,8 +203,12 @@ func (m *mender) blockOf(i uint64) ([]byte, error) {
 	first := i << c.perBlock
 	for n := range uint64(1) << c.perBlock {
 		v := c.refs.get(first + n)
-		if v == 0 && c.astray > 0 && first+n < c.clusters {
+		switch {
+		case v > 0 || first+n >= c.clusters:
+		case c.astray > 0:
 			v = 1
+		case c.keeps != nil:
+			v = c.keeps(first + n)
 		}
 		if v == 0 {
 			continue
@@ -283,8 +287,50 @@ func (m *mender) newTable(entries uint64, keep bool) error {
 // rebuild makes all refcount structures anew. The pointer to the old ones was
 // damaged: no cluster gets a refcount of 0 by it.
 func (m *mender) rebuild() error {
+	return m.renewRefcounts(func(c *census) { c.astray++ })
+}
+
+// widen makes all refcount structures anew with wider refcounts: those of so many
+// bits, as a binary logarithm, or more where these are too few. A cluster that
+// nothing references keeps its refcount.
+func (m *mender) widen(order uint32) error {
+	c, err := m.census()
+	if err != nil {
+		return err
+	}
+	most := c.refs.most()
+	if order = max(order, widthFor(most)); most <= c.refMax || order > maxWidth {
+		return nil // done with another finding, or there is no such width
+	}
+	if m.before == nil || m.before.believed == nil || len(m.before.believed.stored.bad) > 0 {
+		return errBadBlock
+	}
+	return m.renewRefcounts(func(c *census) {
+		c.keeps = func(cluster uint64) uint64 {
+			v, _ := m.before.refcount(cluster)
+			return v
+		}
+	}, "refcount_order", fmt.Sprint(order))
+}
+
+// maxWidth is the binary logarithm of the bits of the widest refcounts.
+const maxWidth = 6
+
+// widthFor returns the binary logarithm of the bits of a refcount that can say a
+// number.
+func widthFor(n uint64) uint32 {
+	order := uint32(0)
+	for order < maxWidth && n>>(1<<order) != 0 {
+		order++
+	}
+	return order
+}
+
+// renewRefcounts makes all refcount structures anew, with fields of the header that
+// are set before, given as pairs of path and text. The old ones stay, and leak.
+func (m *mender) renewRefcounts(prepare func(*census), fields ...string) error {
 	err := m.draft(func(d *header.Draft) error {
-		return setAll(d, "refcount_table_offset", "0", "refcount_table_clusters", "0")
+		return setAll(d, append([]string{"refcount_table_offset", "0", "refcount_table_clusters", "0"}, fields...)...)
 	})
 	if err != nil {
 		return err
@@ -293,7 +339,7 @@ func (m *mender) rebuild() error {
 	if err != nil {
 		return err
 	}
-	c.astray++
+	prepare(c)
 	blocks := func() uint64 { return ((uint64(m.end)+c.cs-1)>>c.bits + 1<<c.perBlock - 1) >> c.perBlock }
 	if err := m.newTable(blocks(), false); err != nil {
 		return err

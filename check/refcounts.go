@@ -108,6 +108,9 @@ func (l *locator) refcounts() {
 	slices.SortStableFunc(l.lost, func(a, b lostPointer) int { return cmp.Compare(a.level, b.level) })
 	all := l.suspicions()
 	others, doubtful := l.explains(all), l.doubtfulBlocks()
+	for _, m := range l.wrong {
+		l.c.most = max(l.c.most, m.refs)
+	}
 	tell := func(m mismatch, cause string) {
 		f := l.mismatchFinding(&m)
 		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock] || l.c.res.uncertain(m.first)

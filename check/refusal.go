@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -25,7 +24,7 @@ func Refusal(ctx context.Context, r io.ReaderAt, size int64, area *header.Area) 
 // refusal says why QEMU does not open the image for a check, "" if it does.
 func (c *run) refusal() string {
 	for _, v := range c.area.Violations {
-		if strings.HasPrefix(v.QEMU, "refuses to open") && !strings.Contains(v.QEMU, "except for a repair") && !strings.Contains(v.QEMU, "unless its command line") {
+		if v.Effect == header.Refuses {
 			return v.Field + ": " + v.QEMU
 		}
 	}

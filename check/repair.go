@@ -83,7 +83,8 @@ type attempt struct {
 // its fixes are done in smaller parts, and those that are refused alone are left
 // out.
 //
-// The error is that of a check or of Apply, or a *GrowthError; what was applied
+// Without Grow, fixes that the file would have to grow for fail with a *GrowthError
+// and are left out. The error is that of a check or of Apply; what was applied
 // before it stays.
 func Repair(ctx context.Context, v View, o RepairOptions) (*Repaired, error) {
 	p := &repair{Repaired: &Repaired{}, choose: o.Choose, tried: map[string]attempt{}}

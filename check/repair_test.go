@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -280,16 +281,26 @@ func TestFlagsStay(t *testing.T) {
 	}
 }
 
-// Growth has to be allowed, and what a session has grown by a repair is cut off
-// by its undo.
+// Growth has to be allowed: without it what needs it is left, and all else is
+// mended. What a session has grown by a repair is cut off by its undo.
 func TestRepairGrows(t *testing.T) {
 	buf := qemuMade(t, sound, "4M", "write -P 1 0 64k")
 	put64(buf, tableOf(buf), u64(buf, tableOf(buf))+512)
+	put64(buf, entry(buf, 3), u64(buf, entry(buf, 3))|1<<57)
 	m := admit(t, buf)
-	if _, err := Repair(t.Context(), m.session, RepairOptions{}); err == nil || !strings.Contains(err.Error(), "has to grow for this by 1 cluster") {
-		t.Fatal(err)
+	done, err := Repair(t.Context(), m.session, RepairOptions{})
+	must(t, err)
+	const id = "refcount-block-unaligned@refcount_table[0]"
+	if len(done.Failed) != 1 || done.Failed[0].Finding.ID() != id || !errors.As(done.Failed[0].Err, new(*GrowthError)) {
+		t.Errorf("failed: %v", done.Failed)
 	}
-	done, err := Repair(t.Context(), m.session, RepairOptions{MendOptions: MendOptions{Grow: true}})
+	if left := worse(done.Left); !slices.Equal(left, []string{id}) {
+		t.Errorf("left without growth: %q", left)
+	}
+	if m.session.Size() != int64(len(buf)) || u64(m.seen(), entry(buf, 3)) != u64(buf, entry(buf, 3))&^(1<<57) {
+		t.Error("the file has grown, or the rest is not mended")
+	}
+	done, err = Repair(t.Context(), m.session, RepairOptions{MendOptions: MendOptions{Grow: true}})
 	must(t, err)
 	if left := worse(done.Left); len(left) > 0 {
 		t.Errorf("left are %q", left)

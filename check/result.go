@@ -14,6 +14,8 @@ type Options struct {
 	Found func(Finding)
 	// Progress is told how many bytes of metadata were read; it may be nil.
 	Progress image.Progress
+
+	noSearch bool // for lost tables: nobody looks at the fixes
 }
 
 // MaxFindings is the number of findings of one kind that are kept, whatever an

@@ -29,6 +29,8 @@ type run struct {
 	incomplete    uint64 // snapshots of version 3 with less than the extra data that it asks for
 	directory     directory
 
+	most        uint64         // references of the clusters that have more than a refcount can say
+	held        []int          // findings that are not told yet: their tables are looked for
 	shared      int            // entries that were read to find which snapshots share a table
 	kept        map[string]int // findings so far, by ID of their kind
 	done, total uint64         // bytes of metadata read, and to read as far as is known
@@ -46,6 +48,7 @@ func Run(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o Op
 	c := newRun(ctx, r, size, area, o)
 	c.structural()
 	err := c.count()
+	c.tellHeld()
 	c.sort()
 	return c.res, err
 }
@@ -82,8 +85,21 @@ func (c *run) add(f Finding) {
 		f.Fixes = append(f.Fixes, tableFix())
 	}
 	c.res.Findings = append(c.res.Findings, f)
-	if c.opts.Found != nil {
+	switch {
+	case c.im != nil && (f.seeks() || f.seeksRefcounts()):
+		c.held = append(c.held, len(c.res.Findings)-1)
+	case c.opts.Found != nil:
 		c.opts.Found(f)
+	}
+}
+
+// tellHeld hands on the findings that were held back until all is counted.
+func (c *run) tellHeld() {
+	if c.opts.Found == nil {
+		return
+	}
+	for _, i := range c.held {
+		c.opts.Found(c.res.Findings[i])
 	}
 }
 

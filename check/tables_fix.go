@@ -8,6 +8,11 @@ func (c *run) fixesOf(f *Finding) []Fix {
 	switch f.Kind {
 	case kindRefcountLow, kindRefcountZero:
 		return []Fix{g.raiseFix(f)}
+	case kindRefcountOverflow:
+		if c.area.Header.Version < header.Three {
+			return nil
+		}
+		return []Fix{widenFix(c.most)}
 	case kindLeak:
 		return []Fix{g.lowerFix(f)}
 	case kindBlockReserved:

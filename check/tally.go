@@ -18,6 +18,7 @@ type tally struct {
 	next   []uint64 // host offset that would go on where the active disk's cluster before ends, in each table of a group
 	nth    int      // the table of the group that is being counted
 	met    []sanity // of the entries of each table of the group
+	led    sanity   // of the L2 tables that the active L1 table leads to
 	reach  uint64   // clusters that the file may once have had
 	odd    bool     // something is not as it should, and is worth a second look
 	astray bool     // QEMU followed a pointer that leads nowhere right

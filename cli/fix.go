@@ -33,6 +33,7 @@ without --yes; --plan shows the plan and writes nothing. A save can be taken
 back with undo. Leaks are freed only where they are named and nothing else is
 wrong. Fixes never zero or punch a cluster. The file becomes longer only with
 --grow, where a fix needs clusters and none are free; undo cuts that off again.
+Without it such findings are left, and all others are mended.
 
 Exit codes: those of check, for what is left: 0 nothing, or warnings and notes;
 1 failed or refused, nothing was written unless it says so, or a part of the
@@ -91,11 +92,13 @@ func (f *fixCommand) run(ctx context.Context, path string, wanted []string) erro
 		MendOptions: check.MendOptions{Grow: f.grow}, Check: check.Options{Progress: m.progress}, Choose: w.choose,
 	})
 	m.end()
-	if grow := (*check.GrowthError)(nil); errors.As(err, &grow) {
-		return nothingWritten(fmt.Errorf("the file would have to grow by %s for that; --grow allows it", counted(uint64(grow.Bytes), "byte")))
-	}
 	if err != nil {
 		return err
+	}
+	for i := range done.Failed {
+		if e := &done.Failed[i]; errors.As(e.Err, new(*check.GrowthError)) {
+			e.Err = errGrow
+		}
 	}
 	if len(wanted) > 0 && len(done.Failed) > 0 {
 		return nothingWritten(&done.Failed[0])
@@ -141,6 +144,8 @@ func (f *fixCommand) run(ctx context.Context, path string, wanted []string) erro
 	}
 	return checkExit(done.Left)
 }
+
+var errGrow = errors.New("the file has to grow for this, and none of its clusters may be used: --grow allows it")
 
 // ask asks a question on the terminal; anything but y or yes is no. The end of
 // the context ends it.

@@ -41,9 +41,12 @@ const shownLeft = 20
 // print prints the plan for people.
 func (o *outcome) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s\n", header.Printable(o.path), verdict(o.before))
-	if o.plan.Empty() {
+	switch {
+	case o.plan.Empty() && len(o.done.Failed) > 0:
+		fmt.Fprintln(w, "nothing is mended")
+	case o.plan.Empty():
 		fmt.Fprintln(w, "nothing to mend"+o.unchosen())
-	} else {
+	default:
 		fmt.Fprintln(w, "\nplan")
 		for i, t := range o.done.Transactions {
 			fmt.Fprintf(w, "  %d  %s (%s)\n", i+1, header.Harmless(t.Title), counted(t.Bytes(), "byte"))

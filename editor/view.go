@@ -53,6 +53,31 @@ func (v view) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// Data returns the first run of bytes at or behind an offset that the file system
+// stores, or that edits put there: what lies before it reads as zeros. At the end
+// of the view both are its length. It fails where the file system cannot tell.
+func (v view) Data(off int64) (start, end int64, err error) {
+	base, ok := v.base.(interface {
+		Data(off int64) (start, end int64, err error)
+	})
+	if !ok {
+		return 0, 0, errors.ErrUnsupported
+	}
+	if start, end, err = base.Data(off); err != nil {
+		return 0, 0, err
+	}
+	if start >= v.disk {
+		start, end = v.size, v.size
+	}
+	start = min(start, v.size)
+	if off < start {
+		for _, piece := range v.edits.in(header.HostOffset(off), header.HostOffset(start)) {
+			return max(off, int64(piece.Offset)), int64(piece.End()), nil
+		}
+	}
+	return start, min(end, v.size), nil
+}
+
 // Patch puts the edits over p, which was read from Base at a host offset.
 func (s *Session) Patch(p []byte, at header.HostOffset) { s.overlay.patch(p, at) }
 

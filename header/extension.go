@@ -232,6 +232,35 @@ func (f Feature) Understood() bool {
 	return false
 }
 
+// UnknownFeatures returns the feature bits that are set and not known here.
+func (h *Header) UnknownFeatures() (incompatible, compatible, autoclear uint64) {
+	return h.IncompatibleFeatures &^ knownIncompatible, h.CompatibleFeatures &^ flagMask(compatibleFlags), h.AutoclearFeatures &^ flagMask(autoclearFlags)
+}
+
+// DropFeatureNames removes from the feature name tables what names no bit that
+// there can be.
+func (d *Draft) DropFeatureNames() error {
+	for i := 0; i < len(d.Area().Header.Extensions); i++ {
+		e := d.Area().Header.Extensions[i]
+		if e.Type != ExtensionFeatureNames {
+			continue
+		}
+		var kept []byte
+		for data := e.Data; len(data) >= featureLength; data = data[featureLength:] {
+			if FeatureType(data[0]) <= Autoclear && data[1] < featureBits {
+				kept = append(kept, data[:featureLength]...)
+			}
+		}
+		if len(kept) == len(e.Data) {
+			continue
+		}
+		if err := d.ReplaceExtension(i, Extension{Type: e.Type, Data: kept}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func readFeatures(data []byte) (FeatureNameTable, error) {
 	if len(data)%featureLength != 0 {
 		return nil, fmt.Errorf("feature name table of %d bytes; each entry has %d", len(data), featureLength)

@@ -54,6 +54,7 @@ var extensionKinds = []ExtensionKind{
 				{
 					ID: "backing_format.max", Text: "have at most 15 bytes", Unspecified: true,
 					QEMU:   `refuses to open: "ERROR: ext_backing_format: len=%d too large (>=16)"`,
+					Effect: Refuses,
 					breaks: func(_ *Header, data []byte) bool { return len(data) > maxBackingFormat },
 				},
 			},
@@ -109,11 +110,13 @@ var extensionKinds = []ExtensionKind{
 					{
 						ID: "bitmaps.min", Text: "be at least 1",
 						QEMU:   `refuses to open while bitmaps_valid is set: "found bitmaps extension with zero bitmaps"`,
+						Effect: Refuses,
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.NbBitmaps == 0 }),
 					},
 					{
 						ID: "bitmaps.max", Text: "be at most 65535", Unspecified: true,
 						QEMU:   `refuses to open: "bitmaps_ext: Image has %d bitmaps, exceeding the QEMU supported maximum of 65535"`,
+						Effect: Refuses,
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.NbBitmaps > maxBitmaps }),
 					},
 				},
@@ -123,6 +126,7 @@ var extensionKinds = []ExtensionKind{
 					{
 						ID: "bitmaps.reserved", Text: "be zero",
 						QEMU:   `refuses to open: "bitmaps_ext: Reserved field is not zero"`,
+						Effect: Refuses,
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.Reserved != 0 }),
 					},
 				},
@@ -132,11 +136,13 @@ var extensionKinds = []ExtensionKind{
 					{
 						ID: "bitmaps.directory_min", Text: "not be zero",
 						QEMU:   `refuses to open while bitmaps_valid is set: "Requested bitmap directory size is zero"`,
+						Effect: Refuses,
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.BitmapDirectorySize == 0 }),
 					},
 					{
 						ID: "bitmaps.directory_max", Text: "be at most 67107840", Unspecified: true,
 						QEMU:   `refuses to open: "bitmaps_ext: bitmap directory size (%d) exceeds the maximum supported size (67107840)"`,
+						Effect: Refuses,
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.BitmapDirectorySize > MaxBitmapDirectory }),
 					},
 				},
@@ -148,6 +154,7 @@ var extensionKinds = []ExtensionKind{
 					{
 						ID: "bitmaps.directory_aligned", Text: "be a multiple of the cluster size",
 						QEMU:   `refuses to open: "bitmaps_ext: invalid bitmap directory offset"`,
+						Effect: Refuses,
 						breaks: bitmapsRule(func(h *Header, b Bitmaps) bool { return !h.clusterAligned(b.BitmapDirectoryOffset) }),
 					},
 					{
@@ -164,6 +171,7 @@ var extensionKinds = []ExtensionKind{
 			{
 				ID: "bitmaps.length", Text: "have 24 bytes of data",
 				QEMU:   `refuses to open: "bitmaps_ext: Invalid extension length"`,
+				Effect: Refuses,
 				breaks: func(_ *Header, data []byte) bool { return len(data) != bitmapsLength },
 			},
 			{
@@ -182,6 +190,7 @@ var extensionKinds = []ExtensionKind{
 					{
 						ID: "luks.aligned", Text: "be a multiple of the cluster size",
 						QEMU:   `refuses to open: "Encryption header offset '%d' is not a multiple of cluster size"`,
+						Effect: Refuses,
 						breaks: luksRule(func(h *Header, p LUKSPointer) bool { return !h.clusterAligned(p.Offset) }),
 					},
 					{
@@ -199,11 +208,13 @@ var extensionKinds = []ExtensionKind{
 			{
 				ID: "luks.length", Text: "have 16 bytes of data",
 				QEMU:   `refuses to open: "CRYPTO header extension size %d, but expected size 16"`,
+				Effect: Refuses,
 				breaks: func(_ *Header, data []byte) bool { return len(data) != luksLength },
 			},
 			{
 				ID: "luks.crypt_method", Text: "come with crypt_method 2 (luks) only",
 				QEMU:   `refuses to open: "CRYPTO header extension only expected with LUKS encryption method"`,
+				Effect: Refuses,
 				breaks: func(h *Header, _ []byte) bool { return h.CryptMethod != CryptLuks },
 			},
 		},

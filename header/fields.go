@@ -91,6 +91,7 @@ var headerFields = []Field{
 		Rules: []Rule{{
 			ID: "magic.value", hides: true, Text: `be QFI\xfb (0x514649fb)`,
 			QEMU:   `refuses to open: "Image is not in qcow2 format"`,
+			Effect: Refuses,
 			broken: func(h *Header) bool { return h.Magic != Magic },
 		}},
 	},
@@ -102,6 +103,7 @@ var headerFields = []Field{
 		Rules: []Rule{{
 			ID: "version.known", hides: true, Text: "be 2 or 3",
 			QEMU:   `refuses to open: "Unsupported qcow2 version %d"`,
+			Effect: Refuses,
 			broken: func(h *Header) bool { return h.Version != Two && h.Version != Three },
 		}},
 	},
@@ -113,11 +115,11 @@ var headerFields = []Field{
 		Rules: []Rule{
 			{
 				ID: "backing_file_offset.in_cluster", Text: "lie in the first cluster",
-				says: func(h *Header) string {
+				says: func(h *Header) (string, Effect) {
 					if uint64(h.BackingFileOffset) == uint64(h.clusterEnd(MaxClusterSize)) {
-						return "opens if the name is empty"
+						return "opens if the name is empty", Opens
 					}
-					return `refuses to open: "Invalid backing file offset"`
+					return `refuses to open: "Invalid backing file offset"`, Refuses
 				},
 				broken: func(h *Header) bool {
 					return h.BackingFileOffset != 0 && uint64(h.BackingFileOffset) >= uint64(h.clusterEnd(MaxClusterSize))
@@ -154,11 +156,13 @@ var headerFields = []Field{
 			{
 				ID: "backing_file_size.max", Text: "be at most 1023",
 				QEMU:   `refuses to open: "Backing file name too long"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return h.BackingFileOffset != 0 && h.BackingFileSize > maxBackingName },
 			},
 			{
 				ID: "backing_file_size.in_cluster", Text: "end the name within the first cluster",
-				QEMU: `refuses to open: "Backing file name too long"`,
+				QEMU:   `refuses to open: "Backing file name too long"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					end := uint64(h.clusterEnd(MaxClusterSize))
 					return h.BackingFileOffset != 0 && uint64(h.BackingFileOffset) < end &&
@@ -176,18 +180,20 @@ var headerFields = []Field{
 			{
 				ID: "cluster_bits.min", hides: true, Text: "be at least 9",
 				QEMU:   `refuses to open: "Unsupported cluster size: 2^%d"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return h.ClusterBits < MinClusterBits },
 			},
 			{
 				ID: "cluster_bits.max", hides: true, Text: "be at most 21", Unspecified: true,
 				QEMU:   `refuses to open: "Unsupported cluster size: 2^%d"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return h.ClusterBits > MaxClusterBits },
 			},
 			{
 				ID: "cluster_bits.extended_l2", Text: "be at least 14 with extended L2 entries",
 				broken: func(h *Header) bool { return h.ExtendedL2() && h.ClusterBits < 14 },
-				says: func(h *Header) string {
-					return fmt.Sprintf(`refuses to open: "Unsupported subcluster size: %d"`, uint64(1)<<h.ClusterBits/32)
+				says: func(h *Header) (string, Effect) {
+					return fmt.Sprintf(`refuses to open: "Unsupported subcluster size: %d"`, uint64(1)<<h.ClusterBits/32), Refuses
 				},
 			},
 		},
@@ -200,7 +206,8 @@ var headerFields = []Field{
 		Rules: []Rule{
 			{
 				ID: "size.max", Text: "need fewer than 2^31 L1 entries", Unspecified: true,
-				QEMU: `refuses to open: "Image is too big"`,
+				QEMU:   `refuses to open: "Image is too big"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					return h.validCluster() && h.L2TablesRequired() > maxInt32
 				},
@@ -231,14 +238,15 @@ var headerFields = []Field{
 		Rules: []Rule{
 			{
 				ID: "crypt_method.known", Text: "be 0, 1 or 2",
-				says: func(h *Header) string {
-					return fmt.Sprintf(`refuses to open: "Unsupported encryption method %d"`, int32(h.CryptMethod))
+				says: func(h *Header) (string, Effect) {
+					return fmt.Sprintf(`refuses to open: "Unsupported encryption method %d"`, int32(h.CryptMethod)), Refuses
 				},
 				broken: func(h *Header) bool { return h.CryptMethod > CryptLuks },
 			},
 			{
 				ID: "crypt_method.luks_pointer", Text: "come with a LUKS pointer extension when it is 2",
-				QEMU: `refuses to open: "Missing CRYPTO header for crypt method %d"; its info command crashes`,
+				QEMU:   `refuses to open: "Missing CRYPTO header for crypt method %d"; its info command crashes`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					return h.CryptMethod == CryptLuks && h.last(ExtensionLUKS) < 0
 				},
@@ -253,7 +261,8 @@ var headerFields = []Field{
 		Rules: []Rule{
 			{
 				ID: "l1_size.min", Text: "map the whole virtual disk",
-				QEMU: `refuses to open: "L1 table is too small"`,
+				QEMU:   `refuses to open: "L1 table is too small"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					need := h.L2TablesRequired()
 					return h.validCluster() && need <= maxInt32 && uint64(h.L1Size) < need
@@ -265,6 +274,7 @@ var headerFields = []Field{
 			{
 				ID: "l1_size.max", Text: "be at most 4194304 (32 MiB of table)", Unspecified: true,
 				QEMU:   `refuses to open: "Active L1 table too large"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return h.L1Size > maxL1Entries },
 			},
 		},
@@ -278,12 +288,14 @@ var headerFields = []Field{
 			{
 				ID: "l1_table_offset.aligned", Text: "be a multiple of the cluster size",
 				QEMU:   `refuses to open: "Active L1 table offset invalid"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return !h.clusterAligned(h.L1TableOffset) },
 				want:   func(h *Header) string { return h.wantAligned(h.L1TableOffset) },
 			},
 			{
 				ID: "l1_table_offset.range", Text: "end the table below 2^63",
-				QEMU: `refuses to open: "Active L1 table offset invalid"`,
+				QEMU:   `refuses to open: "Active L1 table offset invalid"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					return endsTooFar(h.L1TableOffset, uint64(h.L1Size), l1EntrySize)
 				},
@@ -306,12 +318,14 @@ var headerFields = []Field{
 			{
 				ID: "refcount_table_offset.aligned", Text: "be a multiple of the cluster size",
 				QEMU:   `refuses to open: "Reference count table offset invalid"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return !h.clusterAligned(h.RefcountTableOffset) },
 				want:   func(h *Header) string { return h.wantAligned(h.RefcountTableOffset) },
 			},
 			{
 				ID: "refcount_table_offset.range", Text: "end the table below 2^63",
-				QEMU: `refuses to open: "Reference count table offset invalid"`,
+				QEMU:   `refuses to open: "Reference count table offset invalid"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					cs, ok := h.ClusterSize()
 					return uint64(h.RefcountTableOffset) > maxInt64 ||
@@ -336,11 +350,13 @@ var headerFields = []Field{
 			{
 				ID: "refcount_table_clusters.min", Text: "be at least 1",
 				QEMU:   `refuses to open, except for a repair: "Image does not contain a reference count table"`,
+				Effect: RefusesUnrepaired,
 				broken: func(h *Header) bool { return h.RefcountTableClusters == 0 },
 			},
 			{
 				ID: "refcount_table_clusters.max", Text: "make a table of at most 8 MiB", Unspecified: true,
-				QEMU: `refuses to open: "Reference count table too large"`,
+				QEMU:   `refuses to open: "Reference count table too large"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					cs, ok := h.ClusterSize()
 					return ok && uint64(h.RefcountTableClusters)*cs > MaxRefcountTable
@@ -361,6 +377,7 @@ var headerFields = []Field{
 			{
 				ID: "nb_snapshots.max", Text: "be at most 65536", Unspecified: true,
 				QEMU:   `refuses to open: "Snapshot table too large"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return h.NbSnapshots > maxSnapshots },
 			},
 			{
@@ -379,12 +396,14 @@ var headerFields = []Field{
 			{
 				ID: "snapshots_offset.aligned", Text: "be a multiple of the cluster size",
 				QEMU:   `refuses to open, even without snapshots: "Snapshot table offset invalid"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return !h.clusterAligned(h.SnapshotsOffset) },
 				want:   func(h *Header) string { return h.wantAligned(h.SnapshotsOffset) },
 			},
 			{
 				ID: "snapshots_offset.range", Text: "end the table below 2^63",
-				QEMU: `refuses to open: "Snapshot table offset invalid"`,
+				QEMU:   `refuses to open: "Snapshot table offset invalid"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					return endsTooFar(h.SnapshotsOffset, uint64(h.NbSnapshots), snapshotMinSize)
 				},
@@ -416,17 +435,18 @@ var headerFields = []Field{
 				broken: func(h *Header) bool {
 					return (h.CompressionType != 0) != (h.IncompatibleFeatures&IncompatibleCompressionType != 0)
 				},
-				says: func(h *Header) string {
+				says: func(h *Header) (string, Effect) {
 					not := ""
 					if h.CompressionType == 0 {
 						not = "not "
 					}
-					return `refuses to open: "qcow2: Compression type incompatible feature bit must ` + not + `be set"`
+					return `refuses to open: "qcow2: Compression type incompatible feature bit must ` + not + `be set"`, Refuses
 				},
 			},
 			{
 				ID: "incompatible_features.data_file", Text: "come with a data_file extension when external_data_file is set", Unspecified: true,
 				QEMU:   `refuses to open unless its command line names the file: "'data-file' is required for this image"`,
+				Effect: RefusesUnnamed,
 				broken: func(h *Header) bool { return h.ExternalData() && h.last(ExtensionDataFile) < 0 },
 			},
 		},
@@ -454,7 +474,8 @@ var headerFields = []Field{
 			},
 			{
 				ID: "autoclear_features.raw_external", Text: "have raw_external_data only with external_data_file",
-				QEMU: `refuses to open, except for info: "data-file-raw requires a data file"`,
+				QEMU:   `refuses to open, except for info: "data-file-raw requires a data file"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool {
 					return h.AutoclearFeatures&AutoclearRawExternalData != 0 && !h.ExternalData()
 				},
@@ -469,6 +490,7 @@ var headerFields = []Field{
 		Rules: []Rule{{
 			ID: "refcount_order.max", Text: "be at most 6 (64 bits)",
 			QEMU:   `refuses to open: "Reference count entry width too large; may not exceed 64 bits"`,
+			Effect: Refuses,
 			broken: func(h *Header) bool { return h.RefcountOrder > 6 },
 		}},
 	},
@@ -481,11 +503,13 @@ var headerFields = []Field{
 			{
 				ID: "header_length.min", hides: true, Text: "be at least 104",
 				QEMU:   `refuses to open: "qcow2 header too short"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return h.HeaderLength < minLengthV3 },
 			},
 			{
 				ID: "header_length.max", hides: true, Text: "not exceed the cluster size",
 				QEMU:   `refuses to open: "qcow2 header exceeds cluster size"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return uint64(h.HeaderLength) > uint64(h.clusterEnd(MaxClusterSize)) },
 			},
 			{
@@ -508,6 +532,7 @@ var headerFields = []Field{
 			{
 				ID: "compression_type.known", Text: "be 0 or 1",
 				QEMU:   `refuses to open: "qcow2: unknown compression type: %d"`,
+				Effect: Refuses,
 				broken: func(h *Header) bool { return h.CompressionType > Zstd },
 			},
 		},

@@ -75,7 +75,7 @@ func (r *reader) decode(h *Header) []Violation {
 	if o := h.BackingFileOffset; o != 0 && uint64(o) < uint64(r.fixed) {
 		for i := range vs {
 			if strings.HasPrefix(vs[i].Field, PathExtensions) {
-				vs[i].QEMU = "reads no extensions, because backing_file_offset lies before them"
+				vs[i].QEMU, vs[i].Effect = "reads no extensions, because backing_file_offset lies before them", Opens
 			}
 		}
 	}
@@ -156,7 +156,7 @@ func (r *reader) readExtensions() []Extension {
 		}
 		if len(found) == MaxExtensions {
 			r.stop("extensions.max", len(found), at, fmt.Sprintf("more than %d", MaxExtensions),
-				fmt.Sprintf("be at most %d", MaxExtensions), "has no such limit; no more are read here")
+				fmt.Sprintf("be at most %d", MaxExtensions), "has no such limit; no more are read here", Opens)
 			break
 		}
 		start := at + extensionHeadLength
@@ -188,27 +188,27 @@ const tooLarge = `refuses to open: "Header extension too large"`
 
 // endLength reports an end marker whose length is not zero.
 func (r *reader) endLength(i, at int, length uint32) {
-	qemu := "opens and takes no notice"
+	qemu, effect := "opens and takes no notice", Opens
 	if uint64(length) > uint64(r.limit-at-extensionHeadLength) {
-		qemu = tooLarge
+		qemu, effect = tooLarge, Refuses
 	}
 	r.broken = append(r.broken, Violation{
 		Rule: "extensions.end_length", Offset: HostOffset(at), Length: extensionHeadLength, Field: ExtensionPath(i),
-		Value: fmt.Sprintf("end marker with length %d", length), Must: "end with an end marker of length 0", QEMU: qemu,
+		Value: fmt.Sprintf("end marker with length %d", length), Must: "end with an end marker of length 0", QEMU: qemu, Effect: effect,
 	})
 }
 
 // overrun stops at extension i, or what is left of an end marker, that reaches
 // past the area.
 func (r *reader) overrun(i, at int, value string) {
-	r.stop("extensions.end", i, at, value, fmt.Sprintf("end at 0x%x at the latest", r.limit), tooLarge)
+	r.stop("extensions.end", i, at, value, fmt.Sprintf("end at 0x%x at the latest", r.limit), tooLarge, Refuses)
 }
 
-func (r *reader) stop(rule string, i, at int, value, must, qemu string) {
+func (r *reader) stop(rule string, i, at int, value, must, qemu string, effect Effect) {
 	r.stopped = value + " must " + must
 	r.broken = append(r.broken, Violation{
 		Rule: rule, Offset: HostOffset(at), Length: extensionHeadLength, Field: ExtensionPath(i),
-		Value: value, Must: must, QEMU: qemu, hides: true,
+		Value: value, Must: must, QEMU: qemu, Effect: effect, hides: true,
 	})
 }
 

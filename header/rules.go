@@ -12,6 +12,8 @@ type Rule struct {
 	ID   string // stable, "field.word"
 	Text string // what must hold, after "must": "be a multiple of the cluster size"
 	QEMU string // what QEMU does with a header that breaks it, its message quoted
+	// Effect says whether QEMU opens an image with such a header.
+	Effect Effect
 	// Unspecified marks what the specification does not rule: limits of QEMU.
 	// Read and Write let such a header pass; Decode reports it, and an edit may
 	// not bring it.
@@ -21,8 +23,20 @@ type Rule struct {
 	broken func(*Header) bool         // of a rule of the header
 	breaks func(*Header, []byte) bool // of a rule of an extension, for its data
 	want   func(*Header) string       // the value that would hold; may be nil
-	says   func(*Header) string       // QEMU, where it depends on the header; may be nil
+	// QEMU and Effect, where they depend on the header; may be nil
+	says func(*Header) (string, Effect)
 }
+
+// Effect is whether QEMU opens an image whose header breaks a rule.
+type Effect uint8
+
+// The effects of rules that are broken.
+const (
+	Opens             Effect = iota // whatever it makes of what is broken
+	Refuses                         // for its check and repair, too
+	RefusesUnrepaired               // but for a repair
+	RefusesUnnamed                  // unless its command line says what the header does not
+)
 
 // Violation is a rule that a header breaks.
 type Violation struct {
@@ -34,6 +48,7 @@ type Violation struct {
 	Must   string     // what must hold
 	Want   string     // a value that would hold; may be empty
 	QEMU   string     // what QEMU does about it, and says
+	Effect Effect     // whether it opens the image
 
 	Unspecified bool // see Rule
 
@@ -164,7 +179,7 @@ func (h *Header) violation(f *Field, r *Rule) Violation {
 		v.Want = r.want(h)
 	}
 	if r.says != nil {
-		v.QEMU = r.says(h)
+		v.QEMU, v.Effect = r.says(h)
 	}
 	return v
 }
@@ -220,7 +235,7 @@ func (h *Header) wantAligned(o HostOffset) string {
 
 // unknownFeatures quotes what QEMU says about incompatible bits that it does
 // not know, with the names that the image's feature name table gives them.
-func (h *Header) unknownFeatures() string {
+func (h *Header) unknownFeatures() (string, Effect) {
 	rest := h.IncompatibleFeatures &^ knownIncompatible
 	var names []string
 	for _, f := range h.featureNames() {
@@ -235,7 +250,7 @@ func (h *Header) unknownFeatures() string {
 	if rest != 0 {
 		names = append(names, fmt.Sprintf("Unknown incompatible feature: %x", rest))
 	}
-	return fmt.Sprintf("refuses to open: \"Unsupported qcow2 feature(s): %s\"", strings.Join(names, ", "))
+	return fmt.Sprintf("refuses to open: \"Unsupported qcow2 feature(s): %s\"", strings.Join(names, ", ")), Refuses
 }
 
 func count(n int, what string) string {
@@ -250,7 +265,7 @@ func count(n int, what string) string {
 
 // of completes a violation that has its place and value with the rule.
 func (v Violation) of(r *Rule, number uint64) Violation {
-	v.Rule, v.Must, v.Unspecified, v.hides = r.ID, r.Text, r.Unspecified, r.hides
+	v.Rule, v.Must, v.Effect, v.Unspecified, v.hides = r.ID, r.Text, r.Effect, r.Unspecified, r.hides
 	v.QEMU = strings.ReplaceAll(r.QEMU, "%d", strconv.FormatUint(number, 10))
 	return v
 }

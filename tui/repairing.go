@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -98,12 +97,11 @@ func (m *Model) repair(grow bool) tea.Cmd {
 // repaired takes what mends the image, and asks where the file would grow.
 func (m *Model) repaired(r repairing) {
 	m.mending = nil
-	var growth *check.GrowthError
 	switch {
 	case m.saving != nil:
 		m.say("saving; mend it again after that")
 	case !m.endEditing():
-	case r.err != nil && !errors.As(r.err, &growth):
+	case r.err != nil:
 		m.failAs("not mended", r.err)
 	case r.to <= r.from:
 		m.takeRepair(r)
