@@ -99,7 +99,9 @@ func chosen(t testing.TB, b *bench, image []byte, what string, r *rand.Rand, cou
 			t.Errorf("%s: QEMU does not open it any more: %s", said, v.message)
 			continue
 		}
-		if before.figures != nil && v.figures != nil && v.errors() > before.errors() {
+		// What is wrong in a table that nothing led to before is found now.
+		leads := strings.HasPrefix(m.Fix.Name, "link-") || strings.HasPrefix(m.Fix.Name, "round") || m.Fix.Name == "set"
+		if !leads && before.figures != nil && v.figures != nil && v.errors() > before.errors() {
 			t.Errorf("%s: %d errors, %d before: %s", said, v.errors(), before.errors(), short(v.message))
 		}
 		for id, now := range b.readDisks(t, said) {

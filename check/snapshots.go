@@ -275,7 +275,11 @@ func (c *snapshotCheck) l1(i int, s *image.Snapshot) {
 		f := snapshotFinding(k, i, s, "l1_size", 8, 4, fmt.Sprintf("%d entries for a disk of %s", s.L1Size, header.FormatSize(s.DiskSize)), want)
 		f.Host, f.HostLength = s.L1TableOffset, length
 		if known && c.tableAt(s.L1TableOffset, need) {
-			f.Fixes = append(f.Fixes, asked("", patchSnapshot(s, "set", fmt.Sprintf("set l1_size to %d, which the disk needs, of", need), 8, be32(uint32(need)))))
+			loses := ""
+			if mapped := uint64(s.L1Size) * (cs / l2EntrySize(h)) * cs; mapped < s.DiskSize {
+				loses = fmt.Sprintf("that bytes 0x%x to 0x%x of the virtual disk in snapshot[%d] read as zeros", mapped, s.DiskSize-1, i)
+			}
+			f.Fixes = append(f.Fixes, asked(loses, patchSnapshot(s, "set", fmt.Sprintf("set l1_size to %d, which the disk needs, of", need), 8, be32(uint32(need)))))
 		}
 		f.Fixes = append(f.Fixes, remove)
 		c.add(f)

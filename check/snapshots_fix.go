@@ -142,11 +142,17 @@ func moveTable(m *mender, from, end, to header.HostOffset) error {
 	return m.writeSnapshots(to, rest)
 }
 
+var errTableEnd = errors.New("the snapshot table goes past its first cluster, and what is there may be something else that a damaged pointer meant: mend the other errors first")
+
 // writeSnapshots writes into the snapshot table. It fails where that is something else,
 // too: a length in it that is wrong makes it reach into guest data.
 func (m *mender) writeSnapshots(at header.HostOffset, data []byte) error {
 	if m.before != nil && m.before.besideSnapshots(at, uint64(len(data))) {
 		return fmt.Errorf("the snapshot table from %v on: %w", at, errTwoOwners)
+	}
+	first := m.area().Header.SnapshotsOffset
+	if m.before != nil && m.before.missesPointers() && uint64(at-first)+uint64(len(data)) > m.image().ClusterSize() {
+		return errTableEnd
 	}
 	return m.write(at, data)
 }

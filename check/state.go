@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"slices"
 
 	"qedit/header"
 )
@@ -38,6 +39,15 @@ func (r *Result) free(cluster uint64) bool {
 // should be, so that what is not referenced may be in use all the same.
 func (r *Result) doubtful() bool {
 	return r.believed == nil || r.strict.astray || len(r.believed.lost)+len(r.believed.stored.lost) > 0
+}
+
+// missesPointers reports whether tables could not be read where they should be, or
+// entries lead nowhere: what they meant may be any cluster.
+func (r *Result) missesPointers() bool {
+	return r.doubtful() || slices.ContainsFunc(r.Findings, func(f Finding) bool {
+		_, lost := levels[f.Kind]
+		return lost
+	})
 }
 
 // refcountsVerified reports whether the refcounts were counted and none is too
