@@ -161,7 +161,7 @@ func (d *bookmarkDialog) keep(m *Model) tea.Cmd {
 	m.closeDialog()
 	m.hex.selecting = m.hex.selecting && !d.isNew
 	m.say("kept: " + shownName(&b) + " at " + shownPlace(&b))
-	m.bookmarksCame(bookmarksMsg{})
+	m.listBookmarks()
 	return m.saveBookmarks()
 }
 

@@ -44,6 +44,7 @@ const (
 
 // bookmarksMsg says that bookmarks were read or written.
 type bookmarksMsg struct {
+	of   *editor.Bookmarks
 	err  error
 	read bool
 }
@@ -69,23 +70,31 @@ func (m *Model) loadBookmarks() tea.Cmd {
 	}
 	m.bookmarks.asked = true
 	all := m.session.Bookmarks()
-	return func() tea.Msg { return bookmarksMsg{all.Load(), true} }
+	return func() tea.Msg { return bookmarksMsg{all, all.Load(), true} }
 }
 
 // saveBookmarks returns the command that keeps what was put and removed.
 func (m *Model) saveBookmarks() tea.Cmd {
 	all := m.session.Bookmarks()
-	return func() tea.Msg { return bookmarksMsg{all.Save(), false} }
+	return func() tea.Msg { return bookmarksMsg{all, all.Save(), false} }
 }
 
 // bookmarksCame takes note that bookmarks were read or written.
 func (m *Model) bookmarksCame(msg bookmarksMsg) {
+	if msg.of != m.session.Bookmarks() {
+		return // of another image of the demo
+	}
 	if msg.err != nil && !(msg.read && msg.err.Error() == m.bookmarks.told) {
 		m.failAs("bookmarks", msg.err)
 		if msg.read {
 			m.bookmarks.told = msg.err.Error() // once: they are read again and again
 		}
 	}
+	m.listBookmarks()
+}
+
+// listBookmarks brings the list up to date that is open, if one is.
+func (m *Model) listBookmarks() {
 	for _, d := range m.dialogs {
 		if d, ok := d.(*bookmarksDialog); ok {
 			d.find(m)

@@ -63,8 +63,15 @@ func (m *Model) loadFacing() tea.Cmd {
 	if key == f.key {
 		return nil
 	}
-	f.job.drop()
-	*f = facing{key: key}
+	if again := f.key; key.path != "" && again.path == key.path && again.with == key.with {
+		if f.job != nil {
+			return nil // it comes to its end first, however often the image changes
+		}
+		f.key = key // what is known is shown until it is read again
+	} else {
+		f.job.drop()
+		*f = facing{key: key}
+	}
 	if key.path == "" {
 		return nil
 	}

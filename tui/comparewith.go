@@ -85,7 +85,9 @@ func (m *Model) askCompareImage() tea.Cmd {
 					m.failAs("not compared", err)
 					return nil
 				}
-				m.compareWith(&comparison{kind: withImage, name: header.Printable(filepath.Base(path)), session: f.session, pages: newPages(f.session.Base())})
+				c := &comparison{kind: withImage, name: header.Printable(filepath.Base(path)), session: f.session, pages: newPages(f.session.Base())}
+				c.watcher, _ = f.session.Watch() // nothing of it is edited
+				m.compareWith(c)
 				return nil
 			}
 		})

@@ -539,6 +539,9 @@ func (m *Model) draw() *tea.Cursor {
 	if n := len(m.dialogs); n > 0 {
 		m.hotspots = m.hotspots[:0] // of what lies below
 		cursor = m.dialogs[n-1].draw(m, m.besideTour(screen))
+		if m.message.text != "" { // nowhere else would it be seen
+			m.drawMessage(m.region(m.layout.Help))
+		}
 	}
 	m.drawTour(m.region(m.layout.Tour))
 	return cursor
