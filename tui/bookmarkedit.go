@@ -223,7 +223,7 @@ func (d *bookmarkDialog) hint(m *Model) string {
 	if !editor.IsMark(name) {
 		switch {
 		case name == "":
-			return "a name of one letter is a mark: ' and the letter goes there"
+			return "a name of one letter is a mark: " + m.keyOf(goToMarkAction) + " and the letter goes there"
 		case strings.ContainsAny(name, "+- "):
 			name = `"` + name + `"`
 		}
@@ -232,5 +232,5 @@ func (d *bookmarkDialog) hint(m *Model) string {
 	if other, err := editor.BookmarkNamed(m.session.Bookmarks().All(), name); err == nil && other.ID != d.mark.ID && other.Name == name {
 		return "moves mark " + name + " here, from " + shownPlace(&other)
 	}
-	return "'" + name + " goes here"
+	return m.keyOf(goToMarkAction) + name + " goes here"
 }

@@ -173,9 +173,10 @@ func (d *bookmarksDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	width := min(w, bookmarksWidth)
 	switch n := len(d.removed); {
 	case n > 0:
-		note = wrap(counted(n, "bookmark is", "bookmarks are")+" removed; u takes that back as long as this list is open.", width-4)
+		note = wrap(counted(n, "bookmark is", "bookmarks are")+" removed. That can be taken back as long as this list is open.", width-4)
 	case len(d.rows) == 0 && !d.typing:
-		note = wrap("None yet. m and a letter marks what is selected, :bookmark gives it a name and a note; ' and the letter goes there. They are kept with the image.", width-4)
+		note = wrap(fmt.Sprintf("None yet. %s and a letter marks what is selected, %s gives it a name and a note; %s and the letter goes there. They are kept with the image.",
+			m.keyOf(setMarkAction), m.keyOf(bookmarkAction), m.keyOf(goToMarkAction)), width-4)
 	}
 	typing := 0
 	if d.typing {

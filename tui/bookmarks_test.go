@@ -61,7 +61,7 @@ func TestMarks(t *testing.T) {
 	image := imageBytes(t, "full")
 	d := store.NewDisk(image)
 	s := openMarked(t, d, 120, 36)
-	s.keys(":l1[0].l2[8]", "enter", "m").want("press a letter").keys("a").want("mark a set at 0x24040", "a0000024040", "mark a")
+	s.keys(":l1[0].l2[8]", "enter", "m").want("which letter?").keys("a").want("mark a set at 0x24040", "a0000024040", "mark a")
 	s.keys("gg", "m", "Z").wantNamed("Z@0x0+4, a@0x24040+8")
 	s.keys("'", "a").wantAt(0x24040).want("header › l1[0] › l2[8]").keys("backspace").wantAt(0)
 	s.keys("'", "a").wantAt(0x24040).keys("'", "'").wantAt(0)

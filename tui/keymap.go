@@ -110,6 +110,18 @@ func (a *Action) rebind(keys []string) {
 	}
 }
 
+// keyOf returns the key of the action of that name, as messages write it. One
+// that was left without keys is written as it is called in the palette.
+func (m *Model) keyOf(name string) string {
+	if label := m.action(name).label; label != "" {
+		return m.keyText(label)
+	}
+	if name == paletteAction {
+		return "commands"
+	}
+	return m.keyOf(paletteAction) + name
+}
+
 // action returns the action of that name with the keys it has now.
 func (m *Model) action(name string) *Action {
 	for i := range m.actions {

@@ -56,6 +56,9 @@ type Action struct {
 // quitAction is the action whose word always stands in the help line.
 const quitAction = "quit"
 
+// paletteAction is the action that finds others by name.
+const paletteAction = "commands"
+
 // usable reports whether the action can be used where the focus is.
 func (a *Action) usable(m *Model) bool {
 	return (a.Scope == Everywhere || a.Scope == paneScopes[m.focus]) && (a.hint == nil || a.hint(m))

@@ -35,15 +35,6 @@ func liveActions() []Action {
 	}
 }
 
-// keyOf returns the key of an action as people are told it, or how to find it in
-// the palette.
-func (m *Model) keyOf(name string) string {
-	if a := m.action(name); a != nil && a.label != "" {
-		return a.label
-	}
-	return ":" + name
-}
-
 // differs marks what was seen to change. It makes the live view a counterpart.
 func (l *liveView) differs(at header.HostOffset, data []byte, marks []difference) {
 	if l.host.marked == 0 {

@@ -1,14 +1,17 @@
 package tui
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+	"pgregory.net/rapid"
 )
 
 // What is on its way when another image of the demo is opened does not reach that
@@ -157,4 +160,72 @@ func TestOtherFileChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.keys("g", "c", "r").want("belongs to another file", "size").keys("esc", "g", "c", "x")
+}
+
+// Messages name the keys that a person has.
+func TestMessagesNameOwnKeys(t *testing.T) {
+	set, errs := ReadSettings(strings.NewReader(`key alt+m set a mark
+key alt+b bookmarks
+key alt+g go to a mark
+key alt+c compare
+key alt+n next difference
+key alt+t take the other's value
+key none live view
+`), "settings")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	s := compareFiles(t, changedFull(t), imageBytes(t, "full"), 120, 36)
+	s.endComparison()
+	var err error
+	if s.actions, _, err = set.keymap(); err != nil {
+		t.Fatal(err)
+	}
+	s.keys("alt+b").want("M-m and a letter", ":bookmark", "M-g and the letter").keys("a").want("mark: M-g").keys("esc", "esc", "alt+g").want("M-b lists them").keys("z").want("M-mz sets it")
+	s.keys("]", "b").want("M-m and a letter").keys("alt+c").want("M-n and [d go", "M-c lists").keys("esc")
+	s.keys("alt+c", "i", "ctrl+u", filepath.Join(filepath.Dir(s.path), "theirs.qcow2"), "enter").want("M-n goes on, M-c lists all")
+	s.keys("alt+n").want("M-t").keys(":live view", "enter").want(":live view ends it")
+}
+
+// Bookmarks, a comparison and the live view at once, whatever is pressed and written
+// meanwhile: no panic at any size, and nothing is written that was not saved.
+func TestAnyInputTogether(t *testing.T) {
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, "theirs.qcow2")
+	names := []string{"enter", "esc", "gl", "gc", "]d", "[d", "ma", "mb", "'a", "''", "M", "d", "u", "r", "t", "x", "a", "e", "s", "/", "tab", "down", "up", "pgdown", "gu", "g6", "g1", "gi", "G", "gg",
+		"f9", "f8", "space", "i", "v", ":take", ":compare with the disk", ":bookmark", ":forget", ":about the live", ":l1[0].l2[8]", ":@a", "ctrl+u", "ctrl+c", "ctrl+r", "+", "?", theirs}
+	rapid.Check(t, func(r *rapid.T) {
+		if err := os.WriteFile(theirs, changedFull(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := openBytes(t, imageBytes(t, "full"), "ours.qcow2", rapid.IntRange(0, 130).Draw(r, "width"), rapid.IntRange(0, 45).Draw(r, "height"))
+		s.dialogs = nil
+		if rapid.Bool().Draw(r, "compared") {
+			s.keys("g", "c", "i", "ctrl+u", theirs, "enter")
+		}
+		for range rapid.IntRange(1, 40).Draw(r, "steps") {
+			before := s.image.Bytes()
+			switch rapid.IntRange(0, 11).Draw(r, "kind") {
+			case 0:
+				s.send(tea.WindowSizeMsg{Width: rapid.IntRange(0, 210).Draw(r, "width"), Height: rapid.IntRange(0, 65).Draw(r, "height")})
+			case 1:
+				s.send(tea.MouseClickMsg{X: rapid.IntRange(-1, 130).Draw(r, "x"), Y: rapid.IntRange(-1, 45).Draw(r, "y"), Button: tea.MouseLeft})
+			case 2:
+				s.poke(int64(rapid.SampledFrom([]int{0, 3, 0x16, 0x17, 0x1d, 0x27, 79, 0x100, 0x8046, 0x26100}).Draw(r, "at")), rapid.Byte().Draw(r, "byte"))
+				before = s.image.Bytes()
+				s.send(glanceTickMsg(s.live.ticks))
+			case 3:
+				_ = os.Truncate(theirs, int64(rapid.IntRange(0, 0x30000).Draw(r, "length")))
+			case 4:
+				s.send(tea.FocusMsg{})
+			default:
+				s.keys(rapid.SampledFrom(names).Draw(r, "key"))
+			}
+			if !bytes.Equal(before, s.image.Bytes()) {
+				t.Fatal("written without a save")
+			}
+		}
+		s.endComparison()
+		s.closeOthers()
+	})
 }
