@@ -20,6 +20,7 @@ type bookmarkDialog struct {
 	isNew bool
 	input []textinput.Model // the name, then the lines of the note
 	at    int               // the one that is typed in
+	shown string            // the note as it was put into the lines
 	err   error             // why it cannot be kept
 }
 
@@ -47,19 +48,27 @@ func (m *Model) editBookmark(b editor.Bookmark, isNew bool) {
 	for line := range strings.SplitSeq(b.Note, "\n") {
 		d.input = append(d.input, newInput(line))
 	}
+	d.shown = d.note()
 	d.look(m)
 	m.open(d)
+}
+
+// note is the note as it is typed.
+func (d *bookmarkDialog) note() string {
+	var note []string
+	for i := range d.input[1:] {
+		note = append(note, strings.TrimRight(d.input[1+i].Value(), " "))
+	}
+	return strings.Trim(strings.Join(note, "\n"), "\n")
 }
 
 // wanted returns the bookmark as it is typed.
 func (d *bookmarkDialog) wanted() editor.Bookmark {
 	b := d.mark
 	b.Name = strings.TrimSpace(d.input[0].Value())
-	var note []string
-	for i := range d.input[1:] {
-		note = append(note, strings.TrimRight(d.input[1+i].Value(), " "))
+	if note := d.note(); note != d.shown {
+		b.Note = note // else it stays, with what the lines cannot hold
 	}
-	b.Note = strings.Trim(strings.Join(note, "\n"), "\n")
 	return b
 }
 
@@ -181,8 +190,8 @@ func (d *bookmarkDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	if b.Length > 1 {
 		title += fmt.Sprintf(", %d bytes", b.Length)
 	}
-	if b.Expr != "" && !b.OnGuest {
-		title += ", " + header.Harmless(b.Expr)
+	if expr := shownExpr(b); expr != "" {
+		title += ", " + expr
 	}
 	if b.Snapshot != "" {
 		title += header.Harmless(" of snapshot " + b.Snapshot + " " + b.SnapshotName)

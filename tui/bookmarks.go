@@ -266,6 +266,16 @@ func shownPlace(b *editor.Bookmark) string {
 	return b.Offset.String()
 }
 
+// shownExpr is how the place of a bookmark in the file was named, "" where that says
+// no more than where it is.
+func shownExpr(b *editor.Bookmark) string {
+	expr := header.Harmless(b.Expr)
+	if b.OnGuest || expr == shownPlace(b) {
+		return ""
+	}
+	return expr
+}
+
 // awaitMark waits for the letter of a mark to be set.
 func (m *Model) awaitMark() {
 	m.say("mark: which letter?")

@@ -12,6 +12,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"pgregory.net/rapid"
+
+	"qedit/editor"
 )
 
 // What is on its way when another image of the demo is opened does not reach that
@@ -228,4 +230,22 @@ func TestAnyInputTogether(t *testing.T) {
 		s.endComparison()
 		s.closeOthers()
 	})
+}
+
+// A note that was made elsewhere, with what lines cannot hold, stays as it is where
+// only the name is changed; a place is not told twice.
+func TestNoteStays(t *testing.T) {
+	s := openScreen(t, "plain", 80, 24)
+	note := "a\ttab, \x1b[31mred \nand a line"
+	if _, err := s.session.Bookmarks().Put(editor.Bookmark{Name: "x", Offset: 0x18, Length: 1, Expr: "0x18", Note: note}); err != nil {
+		t.Fatal(err)
+	}
+	s.keys("M").reject("0x18                0x18").keys("e").reject("0x18, 0x18").keys("yz", "enter")
+	if b := s.session.Bookmarks().All()[0]; b.Name != "xyz" || b.Note != note {
+		t.Errorf("%+v", b)
+	}
+	s.keys("e", "tab", "end", "!", "enter").want("red !")
+	if b := s.session.Bookmarks().All()[0]; !strings.HasSuffix(b.Note, "red !\nand a line") {
+		t.Errorf("%+v", b)
+	}
 }
