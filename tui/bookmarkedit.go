@@ -222,7 +222,9 @@ func (d *bookmarkDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	if d.err != nil {
 		text, ink = "! "+header.Harmless(d.err.Error()), inkWrong|grid.Bold
 	}
-	r.Fit(0, height-1, width, ink|grid.Panel, text)
+	if height > fewestRows || d.at == 0 || d.err != nil { // else the note is there
+		r.Fit(0, height-1, width, ink|grid.Panel, text)
+	}
 	return cursor
 }
 

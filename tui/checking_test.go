@@ -222,7 +222,7 @@ func TestFollowingGivenUp(t *testing.T) {
 	s.apply(tr)
 	s.Update(nil) // its commands are not run: the check goes on
 	j := s.checks.job
-	s.want("3 errors", "before the last edits", "has changed since")
+	s.want("3 errors", "before the last edits", "edited since")
 	ends(t, "Esc", func() { s.Update(tea.KeyPressMsg{Code: tea.KeyEscape}) })
 	<-j.finished
 	s.send(jobMsg{j})

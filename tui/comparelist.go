@@ -428,6 +428,9 @@ func (d *differencesDialog) drawRow(m *Model, r grid.Region, i int) {
 	width -= 2 // the mark of more
 	row := &d.rows[d.shown[i]]
 	names := min(36, (width-differencePlace)*2/5)
+	if width < borderedWidth {
+		names = width - differencePlace // there is no room for more
+	}
 	r.TextRight(differencePlace-2, 0, inkDim|grid.Panel, grid.Cut(row.place, differencePlace-2))
 	r.Fit(differencePlace, 0, names, inkBright|grid.Panel, row.name)
 	x := differencePlace + names + 2

@@ -371,6 +371,7 @@ func (m *Model) input(msg tea.Msg) tea.Cmd {
 		case len(m.dialogs) > 0:
 			return m.dialogs[len(m.dialogs)-1].update(m, msg)
 		case isPaste:
+			m.bookmarks.awaits = nil // it is no letter of a mark
 			return m.paste(paste.Content)
 		default:
 			return m.key(msg.(tea.KeyPressMsg))

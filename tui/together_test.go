@@ -249,3 +249,64 @@ func TestNoteStays(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 }
+
+// What is pasted is no letter of a mark, and no key behind it is.
+func TestPasteIsNoMark(t *testing.T) {
+	s := openScreen(t, "plain", 80, 24)
+	s.keys("m")
+	s.send(tea.PasteMsg{Content: "x"})
+	s.keys("esc", "G")
+	if n := len(s.session.Bookmarks().All()); n != 0 || s.cursor.at == 0 {
+		t.Errorf("%d marks, cursor at %v", n, s.cursor.at)
+	}
+}
+
+// Compared with the disk: an edit differs until it is saved, and again when it is
+// taken back; compared with another image what was taken over no more does.
+func TestCompareEditSaveUndo(t *testing.T) {
+	s := openScreen(t, "full", 120, 36)
+	differ := func() (n int) {
+		for _, d := range s.hex.differs {
+			if d != sameByte {
+				n++
+			}
+		}
+		return n
+	}
+	at := func(want int, keys ...string) {
+		t.Helper()
+		if s.keys(keys...); differ() != want {
+			t.Fatalf("%v: %d bytes differ, want %d:\n%s", keys, differ(), want, s.text())
+		}
+	}
+	at(0, ":compare with the disk", "enter")
+	at(1, ":dirty", "enter", "space")
+	s.want("*1 edit").keys("g", "c").want("1 field", "dirty").keys("esc")
+	at(0, "ctrl+s", "enter")
+	s.want("saved").keys("g", "c").want("no difference").keys("esc")
+	at(1, "u")
+	at(0, "ctrl+r")
+	at(1, "u")
+	at(0, "ctrl+s", "enter")
+	s.keys("]", "d").want("all bytes are those of the disk")
+
+	path := filepath.Join(t.TempDir(), "other.qcow2")
+	if err := os.WriteFile(path, changedFull(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.keys(":end the comparison", "enter").compareWithFile(path)
+	at(1, "gg")
+	at(0, "]", "d", ":take the other's value", "enter")
+	at(0, "ctrl+s", "enter")
+	at(1, "u")
+	at(1, ":end the comparison", "enter", ":compare with the disk", "enter")
+}
+
+// On a screen of a few rows what is chosen, typed and asked is seen before the last
+// of the keys are.
+func TestDialogsOnFewRows(t *testing.T) {
+	s := compareFiles(t, changedFull(t), imageBytes(t, "full"), 20, 5)
+	s.keys("g", "c").want("size", "Enter").keys("esc", "m", "k", "M").want("k ", "0x0", "Enter")
+	s.keys("e").want("> k").keys("tab", "noted").want("> noted").keys("enter").want("k ", "Enter").keys("esc", ":set the", "esc")
+	s.keys(":end the comparison", "enter", "gc").want("What should").keys("i").want("> ")
+}
