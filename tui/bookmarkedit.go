@@ -234,7 +234,7 @@ func (d *bookmarkDialog) hint(m *Model) string {
 	if !editor.IsMark(name) {
 		switch {
 		case name == "":
-			return "a name of one letter is a mark: " + m.keyOf(goToMarkAction) + " and the letter goes there"
+			return "a name of one letter is a mark: " + m.keyOf("go to a mark") + " and the letter goes there"
 		case strings.ContainsAny(name, "+- "):
 			name = `"` + name + `"`
 		}
@@ -243,5 +243,5 @@ func (d *bookmarkDialog) hint(m *Model) string {
 	if other, err := editor.BookmarkNamed(m.session.Bookmarks().All(), name); err == nil && other.ID != d.mark.ID && other.Name == name {
 		return "moves mark " + name + " here, from " + shownPlace(&other)
 	}
-	return m.keyOf(goToMarkAction) + name + " goes here"
+	return m.keyOf("go to a mark") + name + " goes here"
 }

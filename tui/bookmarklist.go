@@ -176,7 +176,7 @@ func (d *bookmarksDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		note = wrap(counted(n, "bookmark is", "bookmarks are")+" removed. That can be taken back as long as this list is open.", width-4)
 	case len(d.rows) == 0 && !d.typing:
 		note = wrap(fmt.Sprintf("None yet. %s and a letter marks what is selected, %s gives it a name and a note; %s and the letter goes there. They are kept with the image.",
-			m.keyOf(setMarkAction), m.keyOf(bookmarkAction), m.keyOf(goToMarkAction)), width-4)
+			m.keyOf("set a mark"), m.keyOf("bookmark"), m.keyOf("go to a mark")), width-4)
 	}
 	typing := 0
 	if d.typing {

@@ -49,23 +49,15 @@ type bookmarksMsg struct {
 	read bool
 }
 
-// Names of actions that messages tell the keys of.
-const (
-	setMarkAction   = "set a mark"
-	goToMarkAction  = "go to a mark"
-	bookmarksAction = "bookmarks"
-	bookmarkAction  = "bookmark"
-)
-
 func bookmarkActions() []Action {
 	do := func(f func(*Model)) func(*Model) tea.Cmd {
 		return func(m *Model) tea.Cmd { f(m); return nil }
 	}
 	return []Action{
-		{Name: setMarkAction, Group: groupMove, Keys: bind("set a mark: a letter behind it names it; it is kept with the image", "m"), run: do((*Model).awaitMark)},
-		{Name: goToMarkAction, Group: groupMove, Keys: bind("go to the mark of the letter behind it; twice goes back", "'"), run: do((*Model).awaitGoing)},
-		{Name: bookmarksAction, Group: groupMove, Keys: bind("list bookmarks and marks: go there, edit, remove", "M", "ctrl+k"), run: (*Model).openBookmarks},
-		{Name: bookmarkAction, Group: groupMove, Keys: bind("give the field or the selection a name and a note"), run: (*Model).askBookmark},
+		{Name: "set a mark", Group: groupMove, Keys: bind("set a mark: a letter behind it names it; it is kept with the image", "m"), run: do((*Model).awaitMark)},
+		{Name: "go to a mark", Group: groupMove, Keys: bind("go to the mark of the letter behind it; twice goes back", "'"), run: do((*Model).awaitGoing)},
+		{Name: "bookmarks", Group: groupMove, Keys: bind("list bookmarks and marks: go there, edit, remove", "M", "ctrl+k"), run: (*Model).openBookmarks},
+		{Name: "bookmark", Group: groupMove, Keys: bind("give the field or the selection a name and a note"), run: (*Model).askBookmark},
 		{Name: "next bookmark", Group: groupMove, Keys: bind("the next bookmark", "] b"), run: func(m *Model) tea.Cmd { return m.nextBookmark(true) }},
 		{Name: "previous bookmark", Group: groupMove, Keys: bind("the bookmark before", "[ b"), run: func(m *Model) tea.Cmd { return m.nextBookmark(false) }},
 	}
@@ -284,7 +276,7 @@ func (m *Model) awaitMark() {
 
 // awaitGoing waits for the letter of a mark to go to.
 func (m *Model) awaitGoing() {
-	m.say("go to mark: which letter? ' goes back, " + m.keyOf(bookmarksAction) + " lists them")
+	m.say("go to mark: which letter? ' goes back, " + m.keyOf("bookmarks") + " lists them")
 	m.bookmarks.awaits = func(m *Model, letter string) tea.Cmd {
 		switch b, err := editor.BookmarkNamed(m.session.Bookmarks().All(), letter); {
 		case letter == "'":
@@ -292,7 +284,7 @@ func (m *Model) awaitGoing() {
 		case !editor.IsMark(letter):
 			m.say(keyLabel(header.Printable(letter)) + " is no mark: a letter is expected")
 		case err != nil:
-			m.say("there is no mark " + letter + "; " + m.keyOf(setMarkAction) + letter + " sets it, " + m.keyOf(bookmarksAction) + " lists those there are")
+			m.say("there is no mark " + letter + "; " + m.keyOf("set a mark") + letter + " sets it, " + m.keyOf("bookmarks") + " lists those there are")
 		default:
 			m.goToBookmark(b)
 		}
@@ -468,7 +460,7 @@ func (m *Model) nextBookmark(forward bool) tea.Cmd {
 	said := ""
 	switch {
 	case round == nil:
-		m.say("no bookmarks here; " + m.keyOf(setMarkAction) + " and a letter sets one")
+		m.say("no bookmarks here; " + m.keyOf("set a mark") + " and a letter sets one")
 		return nil
 	case best == nil && roundAt == here:
 		m.say("this is the only bookmark")

@@ -141,8 +141,8 @@ const roomForRows = 12
 // takes is how the other side's value is taken over: by the key of the action, or by
 // how its name begins in the palette.
 func (m *Model) takes() string {
-	if m.action(takeAction).label != "" {
-		return m.keyOf(takeAction)
+	if m.action("take the other's value").label != "" {
+		return m.keyOf("take the other's value")
 	}
 	return m.keyOf(paletteAction) + "take"
 }

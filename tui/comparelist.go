@@ -128,7 +128,7 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 				d.end = err.Error()
 			}
 			if len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d) {
-				m.say(d.found() + "; " + m.keyOf(compareAction) + " lists them")
+				m.say(d.found() + "; " + m.keyOf("compare") + " lists them")
 			}
 			return nil
 		}
@@ -180,7 +180,7 @@ func (d *differencesDialog) giveUp(m *Model) {
 	d.take()
 	d.end = fmt.Sprintf("given up at %d%%", share)
 	if len(m.dialogs) == 0 {
-		m.say("given up; " + d.found() + ", " + m.keyOf(compareAction) + " lists them")
+		m.say("given up; " + d.found() + ", " + m.keyOf("compare") + " lists them")
 	}
 }
 

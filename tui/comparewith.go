@@ -17,34 +17,25 @@ import (
 	"qedit/header"
 )
 
-// Names of actions that messages tell the keys of.
-const (
-	compareAction            = "compare"
-	compareDiskAction        = "compare with the disk"
-	nextDifferenceAction     = "next difference"
-	previousDifferenceAction = "previous difference"
-	takeAction               = "take the other's value"
-)
-
 // compareActions are what one can do to compare.
 func compareActions() []Action {
 	on := func(m *Model) bool { return m.comparing.with != nil }
 	return []Action{
-		{Name: compareAction, Group: groupFile, Keys: bind("with another image, a saved header or the disk; while that is on, the list of differences", "g c"), run: (*Model).openComparison},
+		{Name: "compare", Group: groupFile, Keys: bind("with another image, a saved header or the disk; while that is on, the list of differences", "g c"), run: (*Model).openComparison},
 		{Name: "compare with another image", Group: groupFile, Keys: bind("mark what differs from it; it is only read"), run: (*Model).askCompareImage},
 		{Name: "compare with a saved header", Group: groupFile, Keys: bind("mark what differs from what qedit header save has saved"), run: (*Model).askCompareSaved},
-		{Name: compareDiskAction, Group: groupFile, Keys: bind("mark what differs from the file: edits, and changes by another program"), run: (*Model).compareDisk},
+		{Name: "compare with the disk", Group: groupFile, Keys: bind("mark what differs from the file: edits, and changes by another program"), run: (*Model).compareDisk},
 		{Name: "end the comparison", Group: groupFile, Keys: bind("mark no differences any more"), run: func(m *Model) tea.Cmd {
 			if m.endComparison() {
 				m.say("the comparison is ended")
 			} else {
-				m.say("nothing is compared; " + m.keyOf(compareAction) + " begins")
+				m.say("nothing is compared; " + m.keyOf("compare") + " begins")
 			}
 			return nil
 		}},
-		{Name: nextDifferenceAction, Group: groupMove, Keys: bind("the next bytes that differ; past the end it goes on from the start", "] d"), Short: "difference", Rank: 9, run: func(m *Model) tea.Cmd { return m.nextDifference(true) }, hint: on},
-		{Name: previousDifferenceAction, Group: groupMove, Keys: bind("the bytes before that differ", "[ d"), run: func(m *Model) tea.Cmd { return m.nextDifference(false) }},
-		{Name: takeAction, Group: groupEdit, Keys: bind("what the other side has, for the field, entry, selection or bytes that differ, as an edit"), run: (*Model).takeOther},
+		{Name: "next difference", Group: groupMove, Keys: bind("the next bytes that differ; past the end it goes on from the start", "] d"), Short: "difference", Rank: 9, run: func(m *Model) tea.Cmd { return m.nextDifference(true) }, hint: on},
+		{Name: "previous difference", Group: groupMove, Keys: bind("the bytes before that differ", "[ d"), run: func(m *Model) tea.Cmd { return m.nextDifference(false) }},
+		{Name: "take the other's value", Group: groupEdit, Keys: bind("what the other side has, for the field, entry, selection or bytes that differ, as an edit"), run: (*Model).takeOther},
 	}
 }
 
@@ -62,7 +53,7 @@ func (m *Model) openComparison() tea.Cmd {
 	m.open(&textDialog{
 		title: "compare", ink: inkBright,
 		text: fmt.Sprintf("What should the image be held against? Bytes that differ are marked #, %s and %s go from one to the next, and %s lists all differences by field.\n\n",
-			m.keyOf(nextDifferenceAction), m.keyOf(previousDifferenceAction), m.keyOf(compareAction)) +
+			m.keyOf("next difference"), m.keyOf("previous difference"), m.keyOf("compare")) +
 			"Nothing is locked or changed. With the disk: edits that are not saved, and what another program has changed below them.",
 		more: []button{
 			choice("another image", (*Model).askCompareImage, "i", "enter"),
@@ -86,7 +77,7 @@ func (m *Model) compareDisk() tea.Cmd {
 // askCompareImage asks for another image.
 func (m *Model) askCompareImage() tea.Cmd {
 	return m.askFile("compare with another image", "It is opened for reading only, and nothing that it names.", func(m *Model, path string) tea.Cmd {
-		own, disk := m.path, m.keyOf(compareDiskAction)
+		own, disk := m.path, m.keyOf("compare with the disk")
 		j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
 			f, err := openImage(ctx, own, path)
 			if errors.Is(err, errSameFile) {

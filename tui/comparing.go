@@ -173,7 +173,7 @@ func (m *Model) compareWith(c *comparison) {
 	m.comparing.with = c
 	m.counterparts = append(m.counterparts, heldAgainst{m})
 	m.buildTree()
-	m.say("compared with " + c.name + ": # marks what differs; " + m.keyOf(nextDifferenceAction) + " goes on, " + m.keyOf(compareAction) + " lists all")
+	m.say("compared with " + c.name + ": # marks what differs; " + m.keyOf("next difference") + " goes on, " + m.keyOf("compare") + " lists all")
 }
 
 // endComparison ends the comparison; false where there is none.
