@@ -193,7 +193,7 @@ func newBookmarkAdd(env Env, flags *sessionFlags) *cobra.Command {
 		Short: "Add a bookmark or a note",
 		Long: `Add a bookmark at the place that an expression names, as long as the structure,
 entry or field there, or as --length says. guest: is a place of the virtual
-disk, stored or not. A name of one letter is a mark as the editor sets it; it
+disk, stored or not. A name of one letter is a mark as the editor sets it, which
 moves.
 
 Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,

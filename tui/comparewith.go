@@ -52,8 +52,7 @@ func (m *Model) openComparison() tea.Cmd {
 	}
 	m.open(&textDialog{
 		title: "compare", ink: inkBright,
-		text: fmt.Sprintf("What should the image be held against? Bytes that differ are marked #, %s and %s go from one to the next, and %s lists all differences by field.\n\n",
-			m.keyOf("next difference"), m.keyOf("previous difference"), m.keyOf("compare")) +
+		text: "What should the image be held against? Bytes that differ are marked #, " + m.keyOf("next difference") + " and " + m.keyOf("previous difference") + " go from one to the next, and " + m.keyOf("compare") + " lists all differences by field.\n\n" +
 			"Nothing is locked or changed. With the disk: edits that are not saved, and what another program has changed below them.",
 		more: []button{
 			choice("another image", (*Model).askCompareImage, "i", "enter"),
