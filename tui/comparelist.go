@@ -112,6 +112,8 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 			}
 		}
 		if err == nil {
+			// Nodes of an area are made when they are asked for: the screen has its own.
+			p.A.Area, p.B.Area = header.NewArea(p.A.Area.Bytes), header.NewArea(p.B.Area.Bytes)
 			err = compare.Images(ctx, &p, stream, compare.Options{Names: [2]string{name, "this image"}, Progress: progress})
 		}
 		if err == nil && !hasTables(&p) {
