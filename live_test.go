@@ -121,3 +121,33 @@ func TestBinaryWatchesReplaced(t *testing.T) {
 	x.send("\x03q")
 	x.ended(0)
 }
+
+// The bookmarks of an image are there while it is watched, one that is set then is
+// kept, and QEMU writes to the image meanwhile.
+func TestBinaryWatchesWithBookmarks(t *testing.T) {
+	needQEMU(t)
+	path := image(t, "full")
+	before := stamps(t, path)
+	x := start(t, nil, "--watch=0.2s", path)
+	x.expect("LIVE")
+	x.send("mk")
+	x.expect("mark k set")
+	x.send("q")
+	x.ended(0)
+	if after := stamps(t, path); after != before {
+		t.Errorf("%s, was %s", after, before)
+	}
+	x = start(t, nil, "--watch=0.2s", path)
+	x.expect("note +mark k")
+	run(t, filepath.Dir(path), "qemu-io", "-f", "qcow2", "-c", "write -P 0xa5 0 512", path) // with its locks
+	x.send("M")
+	x.expect("1 bookmark")
+	x.send("d")
+	x.expect("removed")
+	x.send("\x03")
+	x.send("q")
+	x.ended(0)
+	if names, err := os.ReadDir(filepath.Dir(path)); err != nil || len(names) != 1 {
+		t.Errorf("left beside the image: %v, %v", names, err)
+	}
+}

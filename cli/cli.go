@@ -138,6 +138,8 @@ signal, 128 and its number. Some commands say more, see their help.`,
 		Version: version(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case demo >= 0 && cmd.Flags().Changed("watch"):
+				return errors.New("--demo or --watch: nobody else writes to the images of the demo")
 			case demo >= 0:
 				return demo.take(args)
 			case len(args) == 0:

@@ -145,6 +145,6 @@ const (
 		"Flags come before them. Lines that begin with # are comments. A line that is wrong is told at the start and left out; in a file given with --config it is refused."
 	keyWords = "Gives a command one more key, which the help then names first. The names of commands are those of qedit help keys. KEYS is a key as f9, ctrl+s, alt+x, shift+left, X, space, enter, or several with commas between, to be pressed one after the other: g,x. " +
 		"The comma key itself is comma. It holds where the command does: in its pane, or everywhere. A key that has a meaning there is refused; key none COMMAND takes away the usual keys of a command. " +
-		"esc and ctrl+c always cancel; keys in dialogs stay as they are, and messages name the usual keys."
+		"esc and ctrl+c always cancel; messages name the keys that you have; those in dialogs stay as they are."
 	settingsExample = "  theme light\n  bytes 32\n  # F5 checks, as in other programs\n  key f5 check the image\n  key none redraw\n  key ctrl+l go to\n"
 )

@@ -84,7 +84,7 @@ func (f *sessionFlags) edit(path string, dryRun bool) (*editor.Session, error) {
 }
 
 // openEditor opens an image for the screen, which asks what to do with what
-// earlier sessions left. To watch an image nothing beside it is looked at.
+// earlier sessions left. To watch an image only its bookmarks are.
 func (f *sessionFlags) openEditor(path string, watch bool) (*editor.Session, error) {
 	if watch {
 		return f.openWatched(path)
@@ -101,8 +101,8 @@ func (f *sessionFlags) openEditor(path string, watch bool) (*editor.Session, err
 	return s, nil
 }
 
-// openWatched opens an image that is only looked at: nothing is locked and nothing
-// is written, here or beside it.
+// openWatched opens an image that is only looked at: nothing is locked, and nothing
+// is looked for or written beside it but the bookmarks that a person has and sets.
 func (f *sessionFlags) openWatched(path string) (*editor.Session, error) {
 	if f.recover.value != "" {
 		return nil, errors.New("--recover writes and --watch only looks: one of the two")
@@ -111,7 +111,7 @@ func (f *sessionFlags) openWatched(path string) (*editor.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := editor.New(image, editor.Options{Preview: true})
+	s, err := editor.New(image, editor.Options{Preview: true, Bookmarks: editor.FindBookmarks(path, image)})
 	if err != nil {
 		_ = image.Close() // opened for reading only
 	}

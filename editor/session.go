@@ -71,6 +71,9 @@ type Options struct {
 	Dir store.Dir
 	// Spare is the folder for bookmarks where Dir cannot be written; nil for none.
 	Spare store.Dir
+	// Bookmarks are those of the image, as FindBookmarks finds them; nil for those
+	// in Dir and Spare.
+	Bookmarks *Bookmarks
 	// NoHistory removes the journal of a save at its end.
 	NoHistory bool
 	// Unsaved keeps the edits that are not saved, for the next session.
@@ -124,7 +127,10 @@ func New(image store.Image, o Options) (*Session, error) {
 	s := &Session{
 		image: image, current: root, saved: root,
 		dir: o.Dir, history: !o.NoHistory, logging: o.Unsaved && o.Dir != nil, locks: !o.NoLock, preview: o.Preview,
-		bookmarks: newBookmarks(image, o.Dir, o.Spare),
+		bookmarks: o.Bookmarks,
+	}
+	if s.bookmarks == nil {
+		s.bookmarks = newBookmarks(image, o.Dir, o.Spare)
 	}
 	if err := s.reread(); err != nil {
 		return nil, err

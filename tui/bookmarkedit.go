@@ -20,6 +20,7 @@ type bookmarkDialog struct {
 	isNew bool
 	input []textinput.Model // the name, then the lines of the note
 	at    int               // the one that is typed in
+	shown string            // the note as it was put into the lines
 	err   error             // why it cannot be kept
 }
 
@@ -47,19 +48,27 @@ func (m *Model) editBookmark(b editor.Bookmark, isNew bool) {
 	for line := range strings.SplitSeq(b.Note, "\n") {
 		d.input = append(d.input, newInput(line))
 	}
+	d.shown = d.note()
 	d.look(m)
 	m.open(d)
+}
+
+// note is the note as it is typed.
+func (d *bookmarkDialog) note() string {
+	var note []string
+	for i := range d.input[1:] {
+		note = append(note, strings.TrimRight(d.input[1+i].Value(), " "))
+	}
+	return strings.Trim(strings.Join(note, "\n"), "\n")
 }
 
 // wanted returns the bookmark as it is typed.
 func (d *bookmarkDialog) wanted() editor.Bookmark {
 	b := d.mark
 	b.Name = strings.TrimSpace(d.input[0].Value())
-	var note []string
-	for i := range d.input[1:] {
-		note = append(note, strings.TrimRight(d.input[1+i].Value(), " "))
+	if note := d.note(); note != d.shown {
+		b.Note = note // else it stays, with what the lines cannot hold
 	}
-	b.Note = strings.Trim(strings.Join(note, "\n"), "\n")
 	return b
 }
 
@@ -161,7 +170,7 @@ func (d *bookmarkDialog) keep(m *Model) tea.Cmd {
 	m.closeDialog()
 	m.hex.selecting = m.hex.selecting && !d.isNew
 	m.say("kept: " + shownName(&b) + " at " + shownPlace(&b))
-	m.bookmarksCame(bookmarksMsg{})
+	m.listBookmarks()
 	return m.saveBookmarks()
 }
 
@@ -181,8 +190,8 @@ func (d *bookmarkDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	if b.Length > 1 {
 		title += fmt.Sprintf(", %d bytes", b.Length)
 	}
-	if b.Expr != "" && !b.OnGuest {
-		title += ", " + header.Harmless(b.Expr)
+	if expr := shownExpr(b); expr != "" {
+		title += ", " + expr
 	}
 	if b.Snapshot != "" {
 		title += header.Harmless(" of snapshot " + b.Snapshot + " " + b.SnapshotName)
@@ -213,7 +222,9 @@ func (d *bookmarkDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	if d.err != nil {
 		text, ink = "! "+header.Harmless(d.err.Error()), inkWrong|grid.Bold
 	}
-	r.Fit(0, height-1, width, ink|grid.Panel, text)
+	if height > fewestRows || d.at == 0 || d.err != nil { // else the note is there
+		r.Fit(0, height-1, width, ink|grid.Panel, text)
+	}
 	return cursor
 }
 
@@ -223,7 +234,7 @@ func (d *bookmarkDialog) hint(m *Model) string {
 	if !editor.IsMark(name) {
 		switch {
 		case name == "":
-			return "a name of one letter is a mark: ' and the letter goes there"
+			return "a name of one letter is a mark: " + m.keyOf("go to a mark") + " and the letter goes there"
 		case strings.ContainsAny(name, "+- "):
 			name = `"` + name + `"`
 		}
@@ -232,5 +243,5 @@ func (d *bookmarkDialog) hint(m *Model) string {
 	if other, err := editor.BookmarkNamed(m.session.Bookmarks().All(), name); err == nil && other.ID != d.mark.ID && other.Name == name {
 		return "moves mark " + name + " here, from " + shownPlace(&other)
 	}
-	return "'" + name + " goes here"
+	return m.keyOf("go to a mark") + name + " goes here"
 }

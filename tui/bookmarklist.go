@@ -210,7 +210,7 @@ func (d *bookmarksDialog) drawRow(m *Model, r grid.Region, i int) {
 	}
 	r.Fit(0, 0, bookmarkAt-2, ink|grid.Panel, name)
 	r.Fit(bookmarkAt, 0, bookmarkIn-bookmarkAt-2, inkDim|grid.Panel, shownPlace(b))
-	expr := header.Harmless(b.Expr)
+	expr := shownExpr(b)
 	if b.OnGuest {
 		if expr = "active disk"; b.Snapshot != "" {
 			expr = header.Harmless("snapshot " + b.Snapshot + " " + b.SnapshotName)

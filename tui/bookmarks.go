@@ -44,6 +44,7 @@ const (
 
 // bookmarksMsg says that bookmarks were read or written.
 type bookmarksMsg struct {
+	of   *editor.Bookmarks
 	err  error
 	read bool
 }
@@ -69,23 +70,31 @@ func (m *Model) loadBookmarks() tea.Cmd {
 	}
 	m.bookmarks.asked = true
 	all := m.session.Bookmarks()
-	return func() tea.Msg { return bookmarksMsg{all.Load(), true} }
+	return func() tea.Msg { return bookmarksMsg{all, all.Load(), true} }
 }
 
 // saveBookmarks returns the command that keeps what was put and removed.
 func (m *Model) saveBookmarks() tea.Cmd {
 	all := m.session.Bookmarks()
-	return func() tea.Msg { return bookmarksMsg{all.Save(), false} }
+	return func() tea.Msg { return bookmarksMsg{all, all.Save(), false} }
 }
 
 // bookmarksCame takes note that bookmarks were read or written.
 func (m *Model) bookmarksCame(msg bookmarksMsg) {
+	if msg.of != m.session.Bookmarks() {
+		return // of another image of the demo
+	}
 	if msg.err != nil && !(msg.read && msg.err.Error() == m.bookmarks.told) {
 		m.failAs("bookmarks", msg.err)
 		if msg.read {
 			m.bookmarks.told = msg.err.Error() // once: they are read again and again
 		}
 	}
+	m.listBookmarks()
+}
+
+// listBookmarks brings the list up to date that is open, if one is.
+func (m *Model) listBookmarks() {
 	for _, d := range m.dialogs {
 		if d, ok := d.(*bookmarksDialog); ok {
 			d.find(m)
@@ -249,6 +258,16 @@ func shownPlace(b *editor.Bookmark) string {
 	return b.Offset.String()
 }
 
+// shownExpr is how the place of a bookmark in the file was named, "" where that says
+// no more than where it is.
+func shownExpr(b *editor.Bookmark) string {
+	expr := header.Harmless(b.Expr)
+	if b.OnGuest || expr == shownPlace(b) {
+		return ""
+	}
+	return expr
+}
+
 // awaitMark waits for the letter of a mark to be set.
 func (m *Model) awaitMark() {
 	m.say("mark: which letter?")
@@ -265,7 +284,7 @@ func (m *Model) awaitGoing() {
 		case !editor.IsMark(letter):
 			m.say(keyLabel(header.Printable(letter)) + " is no mark: a letter is expected")
 		case err != nil:
-			m.say("there is no mark " + letter + "; m" + letter + " sets it, M lists those there are")
+			m.say("there is no mark " + letter + "; " + m.keyOf("set a mark") + letter + " sets it, " + m.keyOf("bookmarks") + " lists those there are")
 		default:
 			m.goToBookmark(b)
 		}
@@ -441,7 +460,7 @@ func (m *Model) nextBookmark(forward bool) tea.Cmd {
 	said := ""
 	switch {
 	case round == nil:
-		m.say("no bookmarks here; m and a letter sets one")
+		m.say("no bookmarks here; " + m.keyOf("set a mark") + " and a letter sets one")
 		return nil
 	case best == nil && roundAt == here:
 		m.say("this is the only bookmark")

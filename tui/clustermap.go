@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"runtime"
 	"slices"
 	"time"
 
@@ -53,8 +54,11 @@ func (m *Model) loadMap() tea.Cmd {
 	}
 	c.old, c.begun = false, m.now()
 	view, edits := m.session.View(), m.allEdits()
-	size, area := m.session.Size(), m.area()
+	size, area, again := m.session.Size(), m.area(), c.made != nil
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
+		if again {
+			runtime.GC() // else maps that are gone pile up beside the one that is shown
+		}
 		var made *structures.Map
 		im, err := structures.New(view, size, area)
 		if err == nil {

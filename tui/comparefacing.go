@@ -63,8 +63,15 @@ func (m *Model) loadFacing() tea.Cmd {
 	if key == f.key {
 		return nil
 	}
-	f.job.drop()
-	*f = facing{key: key}
+	if again := f.key; key.path != "" && again.path == key.path && again.with == key.with {
+		if f.job != nil {
+			return nil // it comes to its end first, however often the image changes
+		}
+		f.key = key // what is known is shown until it is read again
+	} else {
+		f.job.drop()
+		*f = facing{key: key}
+	}
 	if key.path == "" {
 		return nil
 	}
@@ -131,8 +138,14 @@ func (m *Model) comparedLines() []infoLine {
 // below the values of a field, too.
 const roomForRows = 12
 
-// takes is how the other side's value is taken over.
-const takes = ":take"
+// takes is how the other side's value is taken over: by the key of the action, or by
+// how its name begins in the palette.
+func (m *Model) takes() string {
+	if m.action("take the other's value").label != "" {
+		return m.keyOf("take the other's value")
+	}
+	return m.keyOf(paletteAction) + "take"
+}
 
 // comparedValue says what the other side has for the field or entry at the cursor.
 func (m *Model) comparedValue(c *comparison) []infoLine {
@@ -156,7 +169,7 @@ func (m *Model) comparedValue(c *comparison) []infoLine {
 				l = l.and(inkDim, shortHex([]byte(raw)))
 			}
 		}
-		return []infoLine{l.and(inkBright, takes)}
+		return []infoLine{l.and(inkBright, m.takes())}
 	}
 	if c.kind == withDisk && len(m.diskLines(m.look())) > 0 {
 		return nil // it is said already
@@ -176,7 +189,7 @@ func (m *Model) comparedValue(c *comparison) []infoLine {
 		return []infoLine{line(c.label(), inkDim, "the same").and(inkDim, m.elsewhereThere(v.at))}
 	}
 	l := line(c.label(), inkHigh|grid.Bold, header.Harmless(v.text)).and(inkDim, shortHex(v.bytes))
-	return []infoLine{l.and(inkDim, m.elsewhereThere(v.at)).and(inkBright, takes)}
+	return []infoLine{l.and(inkDim, m.elsewhereThere(v.at)).and(inkBright, m.takes())}
 }
 
 // asHere reports whether the other side has what is at the cursor.
@@ -218,7 +231,7 @@ const (
 // cursor, or half of it.
 func (m *Model) comparedRow() (at header.HostOffset, n int) {
 	n = comparedBytes
-	if m.layout.Panes[PaneInspector].Dx() < 2+labelColumns+3*n+len(takes) {
+	if m.layout.Panes[PaneInspector].Dx() < 2+labelColumns+3*n+grid.Width(m.takes()) {
 		n = fewerCompared
 	}
 	at = m.cursor.at - m.cursor.at%header.HostOffset(n)
@@ -257,7 +270,7 @@ func (m *Model) rowLines(c *comparison) []infoLine {
 		return nil
 	}
 	if len(m.pathBeyond()) == 0 && m.node() == nil {
-		second.runs = append(second.runs, run{inkBright, takes})
+		second.runs = append(second.runs, run{inkBright, m.takes()})
 	}
 	return []infoLine{first, second}
 }

@@ -104,12 +104,26 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 	f := d.with.finder(m)
 	f.Longest = 0
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
-		err := compare.Images(ctx, &p, stream, compare.Options{Names: [2]string{name, "this image"}, Progress: progress})
+		seen, err := d.with.look()
+		if seen != nil && err == nil {
+			p.A.Size, p.A.Area, f.A.Size = seen.Size, seen.Area, min(seen.Size, p.B.Size)
+			if note := moved(seen); note != "" {
+				stream.Note(note)
+			}
+		}
+		if err == nil {
+			// Nodes of an area are made when they are asked for: the screen has its own.
+			p.A.Area, p.B.Area = header.NewArea(p.A.Area.Bytes), header.NewArea(p.B.Area.Bytes)
+			err = compare.Images(ctx, &p, stream, compare.Options{Names: [2]string{name, "this image"}, Progress: progress})
+		}
 		if err == nil && !hasTables(&p) {
 			err = listRuns(ctx, f, stream, progress)
 		}
 		return func(m *Model) tea.Cmd {
 			d.job = nil
+			if seen != nil && err == nil {
+				d.with.session.See(*seen)
+			}
 			d.take()
 			d.markParts()
 			if err != nil {
@@ -370,7 +384,7 @@ func (d *differencesDialog) heading(m *Model) []string {
 		notes = append(notes, fmt.Sprintf("! The first %d are listed.", maxDifferences))
 	}
 	if d.job == nil && d.generation != m.beyond.generation {
-		notes = append(notes, "! The image was edited since; r compares again.")
+		notes = append(notes, "! The image has changed since; r compares again.")
 	}
 	switch {
 	case d.job == nil && len(d.rows) == 0:
@@ -416,6 +430,9 @@ func (d *differencesDialog) drawRow(m *Model, r grid.Region, i int) {
 	width -= 2 // the mark of more
 	row := &d.rows[d.shown[i]]
 	names := min(36, (width-differencePlace)*2/5)
+	if width < borderedWidth {
+		names = width - differencePlace // there is no room for more
+	}
 	r.TextRight(differencePlace-2, 0, inkDim|grid.Panel, grid.Cut(row.place, differencePlace-2))
 	r.Fit(differencePlace, 0, names, inkBright|grid.Panel, row.name)
 	x := differencePlace + names + 2

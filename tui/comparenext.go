@@ -45,7 +45,7 @@ func (m *Model) nextDifference(forward bool) tea.Cmd {
 		return nil
 	}
 	if c.pages != nil {
-		c.pages.retry()
+		c.pages.age() // the other file may be another one by now
 	}
 	f, from, before := c.finder(m), int64(m.cursor.at), m.here()
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {

@@ -29,7 +29,7 @@ func compareActions() []Action {
 			if m.endComparison() {
 				m.say("the comparison is ended")
 			} else {
-				m.say("nothing is compared; gc begins")
+				m.say("nothing is compared; " + m.keyOf("compare") + " begins")
 			}
 			return nil
 		}},
@@ -76,16 +76,21 @@ func (m *Model) compareDisk() tea.Cmd {
 // askCompareImage asks for another image.
 func (m *Model) askCompareImage() tea.Cmd {
 	return m.askFile("compare with another image", "It is opened for reading only, and nothing that it names.", func(m *Model, path string) tea.Cmd {
-		own := m.path
+		own, disk := m.path, m.keyOf("compare with the disk")
 		j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
 			f, err := openImage(ctx, own, path)
+			if errors.Is(err, errSameFile) {
+				err = fmt.Errorf("%w; %s shows what is not saved", err, disk)
+			}
 			return func(m *Model) tea.Cmd {
 				m.comparing.job = nil
 				if err != nil {
 					m.failAs("not compared", err)
 					return nil
 				}
-				m.compareWith(&comparison{kind: withImage, name: header.Printable(filepath.Base(path)), session: f.session, pages: newPages(f.session.Base())})
+				c := &comparison{kind: withImage, name: header.Printable(filepath.Base(path)), session: f.session, pages: newPages(f.session.Base())}
+				c.watcher, _ = f.session.Watch() // nothing of it is edited
+				m.compareWith(c)
 				return nil
 			}
 		})
@@ -94,11 +99,13 @@ func (m *Model) askCompareImage() tea.Cmd {
 	})
 }
 
+var errSameFile = errors.New("that is this image itself")
+
 // openImage opens another image than the own one, for reading.
 func openImage(ctx context.Context, own, path string) (*otherFile, error) {
 	ours, err := os.Stat(own)
 	if their, e := os.Stat(path); err == nil && e == nil && os.SameFile(ours, their) {
-		return nil, errors.New("that is this image itself; :compare with the disk shows what is not saved")
+		return nil, errSameFile
 	}
 	f, err := openOther(path, path)
 	if err == nil && ctx.Err() != nil {

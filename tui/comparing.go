@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -45,7 +46,9 @@ type comparison struct {
 	kind    comparedKind
 	name    string // for people
 	session *editor.Session
-	pages   *pages // of another image, or of the disk
+	watcher *editor.Watcher // of another image
+	looking sync.Mutex      // held by who uses it
+	pages   *pages          // of another image, or of the disk
 
 	backup *editor.Backup // a saved header
 	parts  []compare.Part // what it has
@@ -58,6 +61,7 @@ type comparison struct {
 		area       *header.Area // of the disk
 		generation int          // of the edited view, when it was read
 		pages      int          // generation of the pages of the image
+		turn       int          // and their turn
 	}
 }
 
@@ -81,6 +85,9 @@ func (c *comparison) area(m *Model) *header.Area {
 	case withImage:
 		return c.session.OnDisk()
 	case withDisk:
+		if m.live.on() {
+			return m.session.OnDisk()
+		}
 		c.follow(m)
 		if c.disk.area == nil || c.disk.generation != m.beyond.generation {
 			c.disk.area, c.disk.generation = m.session.OnDisk(), m.beyond.generation
@@ -96,19 +103,35 @@ func (c *comparison) area(m *Model) *header.Area {
 	return m.area()
 }
 
-// follow forgets what was read of the disk whenever the image does.
+// follow forgets what was read of the disk whenever the image does, and reads it
+// again when the image is.
 func (c *comparison) follow(m *Model) {
-	if c.kind == withDisk && c.disk.pages != m.pages.generation {
+	switch d := &c.disk; {
+	case c.kind != withDisk:
+	case d.pages != m.pages.generation:
 		c.pages.forget()
-		c.disk.area, c.disk.pages = nil, m.pages.generation
+		d.area, d.pages, d.turn = nil, m.pages.generation, m.pages.turn
+	case d.turn != m.pages.turn:
+		c.pages.age()
+		d.area, d.turn = nil, m.pages.turn
 	}
+}
+
+// cache returns the pages of the other side, nil where it has none. While the image
+// is watched the disk is what is shown: read twice it could be of two moments.
+func (c *comparison) cache(m *Model) *pages {
+	if c.kind == withDisk && m.live.on() {
+		return m.pages
+	}
+	c.follow(m)
+	return c.pages
 }
 
 // heldAgainst is a comparison as a counterpart of the hex pane.
 type heldAgainst struct{ m *Model }
 
 // differs implements counterpart.
-func (h heldAgainst) differs(at header.HostOffset, data []byte, differs []bool) {
+func (h heldAgainst) differs(at header.HostOffset, data []byte, marks []difference) {
 	c := h.m.comparing.with
 	if c == nil {
 		return
@@ -117,7 +140,7 @@ func (h heldAgainst) differs(at header.HostOffset, data []byte, differs []bool) 
 	size := c.size(h.m)
 	for i, b := range data {
 		if here := h.m.hex.have[i]; here && (there[i] && their[i] != b || int64(at)+int64(i) >= size) {
-			differs[i] = true
+			marks[i] = otherByte
 		}
 	}
 }
@@ -127,14 +150,13 @@ func (h heldAgainst) differs(at header.HostOffset, data []byte, differs []bool) 
 // the next call.
 func (m *Model) theirs(at header.HostOffset, n int) (data []byte, have []bool) {
 	c := m.comparing.with
-	c.follow(m)
 	if len(c.buf) < n {
 		c.buf, c.have = make([]byte, n), make([]bool, n)
 	}
 	data, have = c.buf[:n], c.have[:n]
 	clear(have)
 	if c.kind != withSaved {
-		c.pages.read(data, have, at)
+		c.cache(m).read(data, have, at)
 		return data, have
 	}
 	for _, p := range c.parts {
@@ -170,6 +192,29 @@ func (m *Model) endComparison() bool {
 	m.counterparts = slices.DeleteFunc(m.counterparts, func(c counterpart) bool { _, mine := c.(heldAgainst); return mine })
 	m.buildTree()
 	return true
+}
+
+// look reads again of another image what is kept of it, beside the screen: it may
+// have changed since. Of others there is nothing to be read.
+func (c *comparison) look() (*editor.Glance, error) {
+	if c.watcher == nil {
+		return nil, nil
+	}
+	c.looking.Lock()
+	defer c.looking.Unlock()
+	g, err := c.watcher.Look()
+	return &g, err
+}
+
+// moved says what became of the name of another image, "" where it leads to it.
+func moved(g *editor.Glance) string {
+	switch {
+	case g.Gone:
+		return "the other file was removed or renamed; the one that was opened is compared on"
+	case g.Replaced:
+		return "the name now belongs to another file; the one that was opened is compared on"
+	}
+	return ""
 }
 
 // pair returns both sides, to be read beside the screen: A is the other one, B
@@ -220,13 +265,13 @@ func (m *Model) loadComparing() tea.Cmd {
 	s := &m.comparing
 	cmds := []tea.Cmd{m.loadFolder()}
 	if c := s.with; c != nil {
-		want := func(at header.HostOffset, n int) {
-			cmds = append(cmds, c.pages.want(at, int(min(int64(n), max(0, c.size(m)-int64(at))))))
-		}
-		if c.pages != nil && !m.guest.on {
-			want(m.hex.top, m.hex.height*m.hex.bytesPerRow())
-		}
-		if c.pages != nil {
+		if p := c.cache(m); p != nil {
+			want := func(at header.HostOffset, n int) {
+				cmds = append(cmds, p.want(at, int(min(int64(n), max(0, c.size(m)-int64(at))))))
+			}
+			if !m.guest.on {
+				want(m.hex.top, m.hex.height*m.hex.bytesPerRow())
+			}
 			want(m.comparedRow())
 		}
 		cmds = append(cmds, m.loadFacing())
@@ -254,12 +299,6 @@ func (m *Model) giveUpComparing() bool {
 		return false
 	}
 	return true
-}
-
-// isComparing reports whether a job is one of the comparison.
-func (m *Model) isComparing(j *job) bool {
-	s := &m.comparing
-	return j == s.job || j == s.facing.job || j == s.folder.job || s.list != nil && j == s.list.job
 }
 
 // comparingStates says in the first line what the image is compared with, and

@@ -107,9 +107,11 @@ func (m *Model) takeLesson(n int) tea.Cmd {
 	m.dropAll()
 	next.theme, next.onDark, next.palette, next.mouse, next.frame = m.theme, m.onDark, m.palette, m.mouse, m.frame
 	next.hex.perRow, next.demo.mended = m.hex.perRow, m.demo.mended
-	// Pages of this image that are still on their way are of another time.
-	next.pages.generation = m.pages.generation + 1
+	// What of this image is still on its way, and the clock of the live view, are of
+	// another time.
+	m.pages.forget()
 	next.guest.pages.generation = m.guest.pages.generation + 1
+	next.live.ticks, next.live.every = m.live.ticks, m.live.every
 	width, height, before := m.layout.Width, m.layout.Height, m.session
 	*m = *next
 	m.resize(width, height)
@@ -121,12 +123,11 @@ func (m *Model) takeLesson(n int) tea.Cmd {
 
 // dropAll ends all work in the background.
 func (m *Model) dropAll() {
-	m.closeOthers()
-	for _, j := range []*job{
-		m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending, m.searching.job,
-	} {
+	for _, j := range m.jobs() {
 		j.drop()
 	}
+	m.endComparison()
+	m.closeOthers()
 }
 
 // demoDialog asks which image of the demo to open.

@@ -65,15 +65,13 @@ func buttonRows(width int, buttons []button) int {
 	return placeButtons(width, buttons, func(button, int, int) {})
 }
 
-// drawButtons draws buttons at the bottom of a region and makes them work with
-// the mouse.
+// drawButtons draws buttons and makes them work with the mouse.
 func drawButtons(m *Model, r grid.Region, buttons []button) {
-	width, height := r.Size()
-	top := height - buttonRows(width, buttons)
+	width, _ := r.Size()
 	placeButtons(width, buttons, func(b button, x, y int) {
-		end := r.Text(x, top+y, inkBright|grid.Panel, keyLabel(b.keys[0]))
-		r.Text(end+1, top+y, inkText|grid.Panel, b.label)
-		m.hot(r, x, top+y, b.width(), b.run)
+		end := r.Text(x, y, inkBright|grid.Panel, keyLabel(b.keys[0]))
+		r.Text(end+1, y, inkText|grid.Panel, b.label)
+		m.hot(r, x, y, b.width(), b.run)
 	})
 }
 
@@ -110,12 +108,17 @@ func drawBox(m *Model, screen grid.Region, title string, ink grid.Ink, width, ro
 	return withButtons(m, r.Sub(2, 1, width-4, height-2), rows, buttons)
 }
 
+// fewestRows is how many rows of content are seen before the last rows of buttons
+// are: their keys work all the same.
+const fewestRows = 2
+
 // withButtons draws buttons at the bottom and returns what is above them, with
 // a blank row around it where there is room for so many rows, or for many.
 func withButtons(m *Model, r grid.Region, rows int, buttons []button) grid.Region {
-	drawButtons(m, r, buttons)
 	w, h := r.Size()
-	h -= buttonRows(w, buttons)
+	n := max(min(buttonRows(w, buttons), h-min(rows, fewestRows)), min(1, h))
+	h -= n
+	drawButtons(m, r.Sub(0, h, w, n), buttons)
 	if h < min(rows, 4)+2 {
 		return r.Sub(0, 0, w, h)
 	}

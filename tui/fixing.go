@@ -157,6 +157,7 @@ func mendFailure(err error) error {
 
 // askGrowth asks whether the file may get longer for an edit.
 func (m *Model) askGrowth(t editor.Transaction) {
+	m.message = message{} // it was being worked out
 	m.open(&textDialog{
 		title: "the file grows", ink: inkWarn,
 		text: sentence(header.Harmless(t.Title)) + "\n\n" + m.growthText(t.Grow.From, t.Grow.To),

@@ -41,8 +41,8 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 	if y < len(g.stored) {
 		r.TextRight(m.storedEnd(), y+1, g.stored[y].ink, g.stored[y].text)
 	}
-	if ink, ok := m.guestMark(uint64(at), last-first); ok {
-		r.Set(m.storedEnd()+1, y+1, '#', ink)
+	if d := m.guestMark(uint64(at), last-first); d != sameByte {
+		r.Set(m.storedEnd()+1, y+1, '#', d.markInk())
 	}
 	if slices.Contains(h.edited[first:last], true) {
 		r.Set(m.storedEnd()+1, y+1, '*', inkWarn|grid.Bold)
@@ -68,7 +68,7 @@ func (m *Model) drawGuestRow(r grid.Region, y, first, last int) {
 		case h.edited[i]:
 			ink = inkWarn | grid.Bold | grid.Underline
 		default:
-			ink = m.guestInk(uint64(at)+uint64(i-first), ink)
+			ink = m.live.change(&m.live.guest, uint64(at)+uint64(i-first)).ink(ink)
 		}
 		textInk := ink
 		o := at + header.HostOffset(i-first)

@@ -37,7 +37,7 @@ type hexPane struct {
 	buf     []byte
 	have    []bool
 	edited  []bool
-	differs []bool
+	differs []difference
 	rowInks [32]grid.Ink
 	inkRuns []inkRun            // tables that are seen, by rising offset
 	points  []header.HostOffset // entries of them that point somewhere
@@ -199,7 +199,7 @@ func (m *Model) prepareHex() {
 	h := &m.hex
 	n := min(h.height*h.bytesPerRow(), m.bytesFrom(h.top))
 	if cap(h.buf) < n {
-		h.buf, h.have, h.edited, h.differs = make([]byte, n), make([]bool, n), make([]bool, n), make([]bool, n)
+		h.buf, h.have, h.edited, h.differs = make([]byte, n), make([]bool, n), make([]bool, n), make([]difference, n)
 	}
 	h.buf, h.have, h.edited, h.differs = h.buf[:n], h.have[:n], h.edited[:n], h.differs[:n]
 	m.read(h.buf, h.have, h.top)
@@ -227,10 +227,39 @@ func (m *Model) prepareHex() {
 // counterpart is what the bytes of the image are held against: another image,
 // or the image as it was.
 type counterpart interface {
-	// differs sets those elements of differs whose bytes, of the edited view from
+	// differs raises those elements of marks whose bytes, of the edited view from
 	// an offset on, are others in the counterpart. It only looks at what is in
 	// memory.
-	differs(at header.HostOffset, data []byte, differs []bool)
+	differs(at header.HostOffset, data []byte, marks []difference)
+}
+
+// difference says how a byte differs from its counterparts.
+type difference uint8
+
+// From the quietest on.
+const (
+	sameByte    difference = iota
+	changedByte            // it changed, but not in the last look of the live view
+	otherByte              // it is another one
+)
+
+// ink is the ink of a byte that differs, which else has another one.
+func (d difference) ink(otherwise grid.Ink) grid.Ink {
+	switch d {
+	case sameByte:
+		return otherwise
+	case changedByte:
+		return otherwise | grid.Underline
+	}
+	return inkHigh | grid.Bold
+}
+
+// markInk is the ink of the mark of a row.
+func (d difference) markInk() grid.Ink {
+	if d == changedByte {
+		return inkDim
+	}
+	return inkHigh | grid.Bold
 }
 
 // drawHex draws the bytes.
@@ -352,8 +381,8 @@ func (m *Model) drawGutter(r grid.Region, y int, at header.HostOffset, first, la
 	if mark, ok := m.worstMark(at, end); ok {
 		r.Set(x, y, severityMark(mark), severityInk(mark))
 	}
-	if slices.Contains(m.hex.differs[first:last], true) {
-		r.Set(x+1, y, '#', m.differsMark(at, m.hex.differs[first:last]))
+	if most := slices.Max(m.hex.differs[first:last]); most != sameByte {
+		r.Set(x+1, y, '#', most.markInk())
 	}
 	if slices.Contains(m.hex.edited[first:last], true) {
 		r.Set(x+1, y, '*', inkWarn|grid.Bold)
@@ -379,9 +408,7 @@ func (m *Model) inks(at header.HostOffset, first, last int) *[32]grid.Ink {
 		}
 	}
 	for i, differs := range m.hex.differs[first:last] {
-		if differs {
-			inks[i] = m.differsInk(at+header.HostOffset(i), inks[i])
-		}
+		inks[i] = differs.ink(inks[i])
 	}
 	for i, edited := range m.hex.edited[first:last] {
 		if edited {

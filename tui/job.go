@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -61,14 +62,22 @@ func (j *job) share(parts uint64) uint64 {
 	return min(uint64(float64(j.done.Load())/float64(total)*float64(parts)), parts)
 }
 
+// jobs returns what may go on in the background; nil is no job.
+func (m *Model) jobs() []*job {
+	all := []*job{
+		m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending, m.searching.job,
+		m.comparing.job, m.comparing.facing.job, m.comparing.folder.job, m.transfer.reading, m.transfer.export,
+	}
+	if d := m.comparing.list; d != nil {
+		all = append(all, d.job)
+	}
+	return all
+}
+
 // jobMoved handles news of a job.
 func (m *Model) jobMoved(msg jobMsg) tea.Cmd {
-	switch msg.job {
-	case m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending, m.searching.job, m.transfer.reading, m.transfer.export:
-	default:
-		if !m.isComparing(msg.job) {
-			return nil // it was dropped
-		}
+	if msg.job == nil || !slices.Contains(m.jobs(), msg.job) {
+		return nil // it was dropped
 	}
 	select {
 	case <-msg.finished:

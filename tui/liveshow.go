@@ -36,68 +36,33 @@ func liveActions() []Action {
 }
 
 // differs marks what was seen to change. It makes the live view a counterpart.
-func (l *liveView) differs(at header.HostOffset, data []byte, differs []bool) {
+func (l *liveView) differs(at header.HostOffset, data []byte, marks []difference) {
 	if l.host.marked == 0 {
 		return
 	}
 	for i := range data {
-		if l.host.turn(uint64(at)+uint64(i)) != 0 {
-			differs[i] = true
-		}
+		marks[i] = max(marks[i], l.change(&l.host, uint64(at)+uint64(i)))
 	}
 }
 
-// quiet reports whether a byte changed, but not in the last look.
-func (l *liveView) quiet(c *changes, at uint64) bool {
-	turn := c.turn(at)
-	return turn != 0 && turn != l.turn
-}
-
-// differsInk is the ink of a byte that differs from a counterpart: what the live
-// view saw change before its last look is quieter.
-func (m *Model) differsInk(at header.HostOffset, ink grid.Ink) grid.Ink {
-	if m.live.quiet(&m.live.host, uint64(at)) {
-		return ink | grid.Underline
+// change says how a byte changed, of the file or of the virtual disk.
+func (l *liveView) change(c *changes, at uint64) difference {
+	switch c.turn(at) {
+	case 0:
+		return sameByte
+	case l.turn:
+		return otherByte
 	}
-	return inkHigh | grid.Bold
+	return changedByte
 }
 
-// differsMark is the ink of the mark of a row of bytes of which some differ from a
-// counterpart.
-func (m *Model) differsMark(at header.HostOffset, differs []bool) grid.Ink {
-	for i, differ := range differs {
-		if differ && !m.live.quiet(&m.live.host, uint64(at)+uint64(i)) {
-			return inkHigh | grid.Bold
-		}
-	}
-	return inkDim
-}
-
-// guestMark returns the ink of the mark of a row of bytes of the virtual disk, false
-// where none of them changed.
-func (m *Model) guestMark(at uint64, n int) (grid.Ink, bool) {
-	found := false
+// guestMark returns how the bytes of a row of the virtual disk changed.
+func (m *Model) guestMark(at uint64, n int) difference {
+	most := sameByte
 	for i := range n {
-		switch m.live.guest.turn(at + uint64(i)) {
-		case 0:
-		case m.live.turn:
-			return inkHigh | grid.Bold, true
-		default:
-			found = true
-		}
+		most = max(most, m.live.change(&m.live.guest, at+uint64(i)))
 	}
-	return inkDim, found
-}
-
-// guestInk is the ink of a byte of the virtual disk.
-func (m *Model) guestInk(at uint64, ink grid.Ink) grid.Ink {
-	switch turn := m.live.guest.turn(at); {
-	case turn == 0:
-		return ink
-	case turn == m.live.turn:
-		return inkHigh | grid.Bold
-	}
-	return ink | grid.Underline
+	return most
 }
 
 // inTrouble notes what keeps a look from the whole truth, and says so once.

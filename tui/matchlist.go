@@ -66,7 +66,7 @@ func (d *matchesDialog) notes(m *Model) []string {
 		notes = append(notes, "! Not all could be read: "+header.Harmless(d.unread))
 	}
 	if d.generation != m.beyond.generation {
-		notes = append(notes, "! The image was edited since; r looks again.")
+		notes = append(notes, "! The image has changed since; r looks again.")
 	}
 	return notes
 }

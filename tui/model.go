@@ -375,6 +375,7 @@ func (m *Model) input(msg tea.Msg) tea.Cmd {
 		case len(m.dialogs) > 0:
 			return m.dialogs[len(m.dialogs)-1].update(m, msg)
 		case isPaste:
+			m.bookmarks.awaits = nil // it is no letter of a mark
 			return m.paste(paste.Content)
 		default:
 			return m.key(msg.(tea.KeyPressMsg))
@@ -501,6 +502,9 @@ func (m *Model) draw() *tea.Cursor {
 	if n := len(m.dialogs); n > 0 {
 		m.hotspots = m.hotspots[:0] // of what lies below
 		cursor = m.dialogs[n-1].draw(m, m.besideTour(screen))
+		if m.message.text != "" { // nowhere else would it be seen
+			m.drawMessage(m.region(m.layout.Help))
+		}
 	}
 	m.drawTour(m.region(m.layout.Tour))
 	return cursor

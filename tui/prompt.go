@@ -163,7 +163,8 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		hints = nil
 	}
 	hints = hints[:min(len(hints), 2)]
-	height := min(h, 2+rows+len(hints)+buttonRows(w-2, d.buttons(m)))
+	keys := buttonRows(w-2, d.buttons(m))
+	height := min(h, 2+rows+len(hints)+keys)
 	r := screen.Sub(0, h-height, w, height)
 	r.Fill(' ', inkText|grid.Panel)
 	r.Sub(0, 0, w, 1).Fill('─', inkDim|grid.Panel)
@@ -181,7 +182,7 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	for i, l := range hints {
 		r.Text(1, 2+rows+i, inkDim|grid.Panel, l)
 	}
-	drawButtons(m, r.Sub(1, 0, w-2, height), d.buttons(m))
+	drawButtons(m, r.Sub(1, max(2, height-keys), w-2, keys), d.buttons(m)) // what is typed comes first
 	return cursor
 }
 

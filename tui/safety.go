@@ -214,15 +214,23 @@ func (m *Model) failSafely(err error) bool {
 }
 
 // holdersMsg says which other programs have the image open.
-type holdersMsg []store.Holder
+type holdersMsg struct {
+	of      *editor.Session
+	holders []store.Holder
+}
 
 // findHolders looks for them beside the screen: it can take a while.
 func (m *Model) findHolders() tea.Cmd {
-	return func() tea.Msg { return holdersMsg(m.session.Holders()) }
+	s := m.session
+	return func() tea.Msg { return holdersMsg{s, s.Holders()} }
 }
 
 // setHolders takes who has the image open, and tells of those that are new.
-func (m *Model) setHolders(holders []store.Holder) {
+func (m *Model) setHolders(msg holdersMsg) {
+	if msg.of != m.session {
+		return // of another image of the demo
+	}
+	holders := msg.holders
 	if len(holders) > len(m.holders) && m.message.text == "" {
 		m.warn(header.Harmless(holders[0].String()) + ": look, edits are refused")
 	}

@@ -137,7 +137,7 @@ func TestFindAll(t *testing.T) {
 		t.Errorf("clicked: at %v, want %#x", s.cursor.at, rows[1].at)
 	}
 	s.overwriteAt(0x4006, []byte{1})
-	s.keys("g", "/").want("edited since").keys("r").want("matches of").reject("edited since").keys("esc")
+	s.keys("g", "/").want("has changed since").keys("r").want("matches of").reject("edited since").keys("esc")
 	for _, size := range [][2]int{{200, 60}, {80, 24}, {40, 12}, {24, 7}} {
 		s.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 		s.keys("g", "/", "j", "pgdown", "k", "home", "esc")

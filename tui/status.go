@@ -277,7 +277,7 @@ func (m *Model) statesLeftOut(room int) int {
 // drawCrumb draws the second line: what happened last, else where the cursor is.
 func (m *Model) drawCrumb(r grid.Region) {
 	w, _ := r.Size()
-	if m.message.text != "" {
+	if m.message.text != "" && len(m.dialogs) == 0 {
 		r.Fit(1, 0, w-2, m.message.ink|grid.Bold, m.message.text)
 		return
 	}
@@ -388,12 +388,19 @@ func (m *Model) paneTabs() [paneCount]string {
 	return tabs
 }
 
+// drawMessage draws what happened last in the last line.
+func (m *Model) drawMessage(r grid.Region) {
+	w, _ := r.Size()
+	r.Fill(' ', inkText|grid.Bar)
+	r.Fit(1, 0, w-2, m.message.ink|grid.Bold|grid.Bar, m.message.text)
+}
+
 // drawHelp draws the last line: the keys that work here.
 func (m *Model) drawHelp(r grid.Region) {
 	w, _ := r.Size()
 	r.Fill(' ', inkText|grid.Bar)
 	if m.message.text != "" && m.layout.Crumb.Empty() {
-		r.Fit(1, 0, w-2, m.message.ink|grid.Bold|grid.Bar, m.message.text)
+		m.drawMessage(r)
 		return
 	}
 	if wait := m.count + m.pending; wait != "" {

@@ -145,7 +145,7 @@ func (m *Model) skipTour() bool {
 	}
 	m.demo.away = true
 	m.resize(m.layout.Width, m.layout.Height)
-	m.say("the tour is away; :tour brings it back")
+	m.say("the tour is away; " + m.keyOf("tour") + " brings it back")
 	return true
 }
 
