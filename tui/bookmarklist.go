@@ -16,9 +16,8 @@ import (
 
 // bookmarksDialog lists the bookmarks.
 type bookmarksDialog struct {
-	lines
+	rowList
 	rows    []editor.Bookmark
-	at      int
 	byName  bool
 	filter  textinput.Model
 	typing  bool // the filter is typed
@@ -86,7 +85,7 @@ func (d *bookmarksDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 }
 
 // wheel moves the choice: it is what Enter takes.
-func (d *bookmarksDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(d.rows)-1)) }
+func (d *bookmarksDialog) wheel(by int) { d.choose(by, len(d.rows)) }
 
 func (d *bookmarksDialog) buttons() []button {
 	var list []button
@@ -182,7 +181,7 @@ func (d *bookmarksDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		typing = 1
 	}
 	r := drawBox(m, screen, title, inkBright, width, typing+len(note)+max(len(d.rows), 1), d.buttons())
-	width, height := r.Size()
+	width, _ = r.Size()
 	var cursor *tea.Cursor
 	if d.typing {
 		cursor = drawInput(r, 0, 0, width, d.filter)
@@ -190,19 +189,13 @@ func (d *bookmarksDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	for i, l := range note {
 		r.Text(0, typing+i, inkWarn|grid.Panel, l)
 	}
-	top := typing + len(note)
-	r = r.Sub(0, top, width, height-top)
-	_, height = r.Size()
-	d.top = max(d.at-height+1, min(d.top, d.at))
-	d.lines.draw(r, len(d.rows), func(r grid.Region, i int) { d.drawRow(m, r, i) })
+	d.drawRows(m, r, typing+len(note), len(d.rows), d.drawRow, d.goTo)
 	return cursor
 }
 
 // drawRow draws a bookmark: its name, where it is, what that was named as, and
 // how its note begins.
-func (d *bookmarksDialog) drawRow(m *Model, r grid.Region, i int) {
-	width, _ := r.Size()
-	width -= 2 // the mark of more
+func (d *bookmarksDialog) drawRow(r grid.Region, width, i int) {
 	b := &d.rows[i]
 	name, ink := header.Printable(b.Name), inkBright
 	if name == "" {
@@ -229,8 +222,4 @@ func (d *bookmarksDialog) drawRow(m *Model, r grid.Region, i int) {
 	}
 	r.Fit(bookmarkIn, 0, in, inkText|grid.Panel, expr)
 	r.Fit(bookmarkIn+in+2, 0, width-bookmarkIn-in-2, inkText|grid.Panel, first)
-	if i == d.at {
-		r.Paint(0, 0, width, grid.Selected)
-	}
-	m.hot(r, 0, 0, width, func(m *Model) tea.Cmd { return d.goTo(m, i) })
 }

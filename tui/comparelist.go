@@ -60,14 +60,13 @@ func (s *differenceStream) Difference(d compare.Difference) {
 
 // differencesDialog lists what differs, and more while the comparison goes on.
 type differencesDialog struct {
-	lines
+	rowList
 	with       *comparison
 	stream     *differenceStream
 	job        *job   // that compares; nil: it has come to its end
 	generation int    // of the edited view that is compared
 	filter     string // what a row has to have, "" for all
 	shown      []int  // rows that have it
-	at         int    // of those
 	rows       []differenceRow
 	count      [compare.Kinds]uint64
 	notes      []string
@@ -258,7 +257,7 @@ func (d *differencesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 }
 
 // wheel moves the choice: it is what Enter takes.
-func (d *differencesDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(d.shown)-1)) }
+func (d *differencesDialog) wheel(by int) { d.choose(by, len(d.shown)) }
 
 // row returns the row that is chosen, nil where there is none.
 func (d *differencesDialog) row() *differenceRow {
@@ -408,7 +407,6 @@ func (d *differencesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	}
 	buttons := d.buttons(m)
 	r := drawBox(m, screen, title, inkBright, width, len(notes)+max(len(d.shown), 1), buttons)
-	width, height := r.Size()
 	for i, l := range notes {
 		ink := inkText
 		if strings.HasPrefix(l, "!") {
@@ -416,18 +414,13 @@ func (d *differencesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		}
 		r.Text(0, i, ink|grid.Panel, l)
 	}
-	r = r.Sub(0, len(notes), width, height-len(notes))
-	_, height = r.Size()
-	d.top = max(d.at-height+1, min(d.top, d.at))
-	d.lines.draw(r, len(d.shown), func(r grid.Region, i int) { d.drawRow(m, r, i) })
+	d.drawRows(m, r, len(notes), len(d.shown), d.drawRow, d.goTo)
 	return nil
 }
 
 // drawRow draws a difference: where it is, what it is called, what was there and
 // is.
-func (d *differencesDialog) drawRow(m *Model, r grid.Region, i int) {
-	width, _ := r.Size()
-	width -= 2 // the mark of more
+func (d *differencesDialog) drawRow(r grid.Region, width, i int) {
 	row := &d.rows[d.shown[i]]
 	names := min(36, (width-differencePlace)*2/5)
 	if width < borderedWidth {
@@ -437,8 +430,4 @@ func (d *differencesDialog) drawRow(m *Model, r grid.Region, i int) {
 	r.Fit(differencePlace, 0, names, inkBright|grid.Panel, row.name)
 	x := differencePlace + names + 2
 	r.Fit(x, 0, width-x, inkText|grid.Panel, row.what)
-	if i == d.at {
-		r.Paint(0, 0, width, grid.Selected)
-	}
-	m.hot(r, 0, 0, width, func(m *Model) tea.Cmd { return d.goTo(m, i) })
 }

@@ -71,12 +71,11 @@ func (s *matchStream) lost(err error) {
 
 // matchesDialog lists all matches, and more while the search goes on.
 type matchesDialog struct {
-	lines
+	rowList
 	wanted
 	stream     *matchStream
 	rows       []matchRow // by offset
 	total      uint64
-	at         int
 	busy       bool
 	note       string // how the search ended, where it is not whole
 	unread     string

@@ -20,7 +20,7 @@ func (d *matchesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 }
 
 // wheel moves the choice: it is what Enter takes.
-func (d *matchesDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(d.rows)-1)) }
+func (d *matchesDialog) wheel(by int) { d.choose(by, len(d.rows)) }
 
 func (d *matchesDialog) buttons() []button {
 	var list []button
@@ -93,22 +93,16 @@ func (d *matchesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		note = append(note, "Nothing was found.")
 	}
 	r := drawBox(m, screen, title, inkBright, width, len(note)+max(len(d.rows), 1), d.buttons())
-	width, height := r.Size()
 	for i, l := range note {
 		r.Text(0, i, inkWarn|grid.Panel, l)
 	}
-	r = r.Sub(0, len(note), width, height-len(note))
-	_, height = r.Size()
-	d.top = max(d.at-height+1, min(d.top, d.at))
-	d.lines.draw(r, len(d.rows), func(r grid.Region, i int) { d.drawRow(m, r, i) })
+	d.drawRows(m, r, len(note), len(d.rows), d.drawRow, d.goTo)
 	return nil
 }
 
 // drawRow draws a match: where it is, the bytes around it with their text, and
 // what it lies in; of an entry its path and what it says.
-func (d *matchesDialog) drawRow(m *Model, r grid.Region, i int) {
-	width, _ := r.Size()
-	width -= 2 // the mark of more
+func (d *matchesDialog) drawRow(r grid.Region, width, i int) {
 	row := &d.rows[i]
 	r.TextRight(matchOffset-2, 0, inkDim|grid.Panel, row.offset)
 	x := matchOffset
@@ -124,10 +118,6 @@ func (d *matchesDialog) drawRow(m *Model, r grid.Region, i int) {
 		x = d.drawBytes(r, x, row, shown, matchOffset+matchDigits+matchBytes+20 <= width)
 		r.Fit(x, 0, width-x, inkText|grid.Panel, row.owner)
 	}
-	if i == d.at {
-		r.Paint(0, 0, width, grid.Selected)
-	}
-	m.hot(r, 0, 0, width, func(m *Model) tea.Cmd { return d.goTo(m, i) })
 }
 
 // drawBytes draws the bytes around a match, those of it bright, and returns the

@@ -13,13 +13,12 @@ import (
 
 // referencesDialog lists who points at a cluster.
 type referencesDialog struct {
-	lines
+	rowList
 	cluster uint64
 	busy    bool // the tables are being read
 	rows    []referenceRow
 	note    string // that the list is not whole, or empty
-	at      int
-	widest  int // path, columns
+	widest  int    // path, columns
 }
 
 // referenceRow is a pointer as it is listed.
@@ -101,7 +100,7 @@ func (d *referencesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 }
 
 // wheel moves the choice: it is what Enter takes.
-func (d *referencesDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(d.rows)-1)) }
+func (d *referencesDialog) wheel(by int) { d.choose(by, len(d.rows)) }
 
 func (d *referencesDialog) buttons() []button {
 	closes := button{[]string{"esc", "ctrl+c", "q"}, "close", func(m *Model) tea.Cmd {
@@ -155,7 +154,6 @@ func (d *referencesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		rows = 1
 	}
 	r := drawBox(m, screen, title, inkBright, width, rows, d.buttons())
-	width, height := r.Size()
 	if d.busy {
 		r.Text(0, 0, inkText|grid.Panel, "reading all tables")
 		return nil
@@ -167,18 +165,13 @@ func (d *referencesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		}
 		r.Text(0, i, ink|grid.Panel, l)
 	}
-	r = r.Sub(0, len(note), width, height-len(note))
-	_, height = r.Size()
-	d.top = max(d.at-height+1, min(d.top, d.at))
-	d.lines.draw(r, len(d.rows), func(r grid.Region, i int) { d.drawRow(m, r, i) })
+	d.drawRows(m, r, len(note), len(d.rows), d.drawRow, d.goTo)
 	return nil
 }
 
 // drawRow draws a pointer: what it is called and where it lies, what it points
 // at, and for which byte of the virtual disk.
-func (d *referencesDialog) drawRow(m *Model, r grid.Region, i int) {
-	width, _ := r.Size()
-	width -= 2 // the mark of more
+func (d *referencesDialog) drawRow(r grid.Region, width, i int) {
 	row := &d.rows[i]
 	end := width
 	if width >= 70 {
@@ -191,8 +184,4 @@ func (d *referencesDialog) drawRow(m *Model, r grid.Region, i int) {
 	r.TextRight(x+referenceHost, 0, inkDim|grid.Panel, row.host)
 	x += referenceHost + 2
 	r.Fit(x, 0, end-x, kindInk(row.Kind)|grid.Panel, row.kind)
-	if i == d.at {
-		r.Paint(0, 0, width, grid.Selected)
-	}
-	m.hot(r, 0, 0, width, func(m *Model) tea.Cmd { return d.goTo(m, i) })
 }
