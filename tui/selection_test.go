@@ -210,7 +210,7 @@ func TestPasteOver(t *testing.T) {
 		t.Error("the edit is not raw")
 	}
 	// Entries are shown as what they say.
-	paste("0000000000000000", "ctrl+g", "l1[0]", "enter").want("l1[0]", "L2 table at 0x24000, copied → no L2 table")
+	paste("0000000000000000", "ctrl+g", "l1[0]", "enter").want("l1[0]", "l1[0].l2_table_offset       0x24000 → none")
 	// The virtual disk takes what is stored plainly, cluster by cluster.
 	s = openScreen(t, "full", 80, 24).keys(":guest:64K", "enter", "gu", "l")
 	s.send(tea.PasteMsg{Content: "0102"})
