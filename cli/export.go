@@ -63,9 +63,9 @@ interrupted.`,
 			err = store.WriteNew(out, force, func(o *store.Output) error {
 				defer meter.end()
 				if r.OnDisk {
-					from := int64(r.Place.Guest)
-					return store.Copy(ctx, o, image.Disk{Image: scope.Image, Snapshot: r.Place.Snapshot}, from, from+int64(r.Length),
-						max(1<<20, int64(scope.Image.ClusterSize())), nil, meter.progress)
+					from, disk := int64(r.Place.Guest), image.Disk{Image: scope.Image, Snapshot: r.Place.Snapshot}
+					return store.Copy(ctx, o, disk, from, from+int64(r.Length),
+						max(1<<20, int64(scope.Image.ClusterSize())), disk.Data, meter.progress)
 				}
 				from := int64(r.Place.Offset)
 				var data func(int64) (int64, int64, error)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -113,6 +114,9 @@ func (m *Model) export(path string, r structures.Range, replace bool) tea.Cmd {
 	}
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
 		from, at, err := open()
+		if disk, ok := from.(structures.Disk); ok {
+			data = disk.Data
+		}
 		if err == nil {
 			err = store.WriteNew(path, replace, func(o *store.Output) error {
 				return store.Copy(ctx, o, from, at, at+int64(min(r.Length, uint64(math.MaxInt64-at))), step, data, progress)
@@ -126,7 +130,7 @@ func (m *Model) export(path string, r structures.Range, replace bool) tea.Cmd {
 }
 
 // storedRuns returns what says where the file stores bytes, nil where that is not
-// known.
+// known, and for the virtual disk, which says so itself.
 func (m *Model) storedRuns(r structures.Range) func(off int64) (start, end int64, err error) {
 	holes, ok := m.session.Base().(search.Holes)
 	if r.OnDisk || !ok {
@@ -164,9 +168,15 @@ func (m *Model) giveUpTransfer() bool {
 func (m *Model) endTransfer() {
 	if j := m.transfer.export; j != nil {
 		j.drop()
-		<-j.finished
+		select {
+		case <-j.finished:
+		case <-time.After(longestGoodbye): // of a file system that does not answer
+		}
 	}
 }
+
+// longestGoodbye is how long the end of the program waits for that.
+const longestGoodbye = 3 * time.Second
 
 // transferStates says in the first line how far an export is.
 func (m *Model) transferStates() []word {
