@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -35,61 +34,59 @@ func (m *Model) askExport(path string) tea.Cmd {
 		m.say("there is nothing to export")
 		return nil
 	}
-	m.ask(&promptDialog{
-		title: "export " + rangeText(r) + " to the file", input: newInput(path), choice: -1,
+	own, names := m.path, m.filesOfImage()
+	m.askPath(&promptDialog{
+		title: "export " + rangeText(r) + " to the file", input: newInput(path),
 		hint: "a path; without / in the working folder. Zeros become holes.",
-		try: func(m *Model, text string) (string, error) {
-			exists, err := m.exportTo(text)
-			switch {
-			case text == "":
-				return "", nil
-			case err != nil:
-				return "", err
-			case exists:
-				return "→ " + header.Printable(filepath.Base(text)) + " exists; you are asked once more before it is replaced", nil
-			}
-			return "→ a new file of " + header.FormatSize(r.Length), nil
-		},
-		accept: func(m *Model, text string) tea.Cmd {
-			switch exists, err := m.exportTo(text); {
-			case text == "" || err != nil:
-				return nil
-			case exists:
-				m.askReplace(text, r)
-				return nil
-			}
-			return m.export(text, r, false)
-		},
+	}, "not exported", func(path string) fileFact {
+		exists, err := exportTo(path, own, names)
+		return fileFact{exists: exists, err: err}
+	}, func(path string, f fileFact) string {
+		if f.exists {
+			return "→ " + header.Printable(filepath.Base(path)) + " exists; you are asked once more before it is replaced"
+		}
+		return "→ a new file of " + header.FormatSize(r.Length)
+	}, func(m *Model, path string, f fileFact) tea.Cmd {
+		if f.exists {
+			m.askReplace(path, r)
+			return nil
+		}
+		return m.export(path, r, false)
 	})
 	return nil
 }
 
-// exportTo reports whether a file is there already. It fails for those that are
-// never written over.
-func (m *Model) exportTo(path string) (exists bool, err error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		_, err := os.Stat(filepath.Dir(path)) // the folder has to be there
-		return false, err
-	case err != nil:
-		return false, err
-	case store.SameFile(m.path, path):
-		return true, errors.New("this is the image itself")
-	case !info.Mode().IsRegular():
-		return true, errors.New("only a regular file can be replaced, and this is none")
-	}
+// filesOfImage returns the paths of the files that the image is made of, as far as
+// it, and the backing files that are open, name them.
+func (m *Model) filesOfImage() []string {
 	names := structures.NamedFiles(m.area().Header, m.path)
 	for depth := 1; depth <= len(m.others.backings); depth++ {
 		l := m.layer(depth)
 		names = append(append(names, l.path), structures.NamedFiles(l.header, l.path)...)
+	}
+	return names
+}
+
+// exportTo reports whether a file is there already. It fails for those that are
+// never written over: the image itself, and the files of the names.
+func exportTo(path, image string, names []string) (exists bool, err error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, store.MayHold(path)
+	case err != nil:
+		return false, err
+	case store.SameFile(image, path):
+		return true, errors.New("this is the image itself")
+	case !info.Mode().IsRegular():
+		return true, errors.New("only a regular file can be replaced, and this is none")
 	}
 	for _, name := range names {
 		if store.SameFile(name, path) {
 			return true, errors.New("the image is made of this file")
 		}
 	}
-	return true, nil
+	return true, store.MayHold(path)
 }
 
 // askReplace asks whether a file may be replaced.
@@ -192,37 +189,33 @@ func (m *Model) askImport(path string) tea.Cmd {
 	if !m.endEditing() || !m.mayPut() {
 		return nil
 	}
-	m.ask(&promptDialog{
-		title: "import the file", input: newInput(path), choice: -1,
+	m.askPath(&promptDialog{
+		title: "import the file", input: newInput(path),
 		hint: "a path; without / in the working folder. Its bytes go over those from the cursor on, or over the selection.",
-		try: func(_ *Model, text string) (string, error) {
-			if text == "" {
-				return "", nil
-			}
-			size, err := importSize(text)
-			return "→ " + counted(uint64(size), "byte", "bytes"), err
-		},
-		accept: func(m *Model, text string) tea.Cmd {
-			if strings.TrimSpace(text) == "" {
+	}, "not imported", func(path string) fileFact {
+		size, err := importSize(path)
+		return fileFact{size: size, err: err}
+	}, func(_ string, f fileFact) string {
+		return "→ " + counted(uint64(f.size), "byte", "bytes")
+	}, (*Model).readImport)
+	return nil
+}
+
+// readImport reads a file beside the screen, and shows what its bytes would change.
+func (m *Model) readImport(path string, _ fileFact) tea.Cmd {
+	j, cmd := begin(func(context.Context, func(done, total uint64)) func(*Model) tea.Cmd {
+		data, err := readImport(path)
+		return func(m *Model) tea.Cmd {
+			m.transfer.reading = nil
+			if err != nil || m.isAsking() {
+				m.failAs("not imported", cmp.Or(err, errAskedMeanwhile))
 				return nil
 			}
-			m.transfer.reading.drop()
-			j, cmd := begin(func(context.Context, func(done, total uint64)) func(*Model) tea.Cmd {
-				data, err := readImport(text)
-				return func(m *Model) tea.Cmd {
-					m.transfer.reading = nil
-					if err != nil || len(m.dialogs) > 0 || m.hex.editing || m.saving != nil {
-						m.failAs("not imported", cmp.Or(err, errors.New("something else was asked meanwhile; import it again")))
-						return nil
-					}
-					return m.put(&putDialog{verb: "import", what: header.Printable(filepath.Base(text)), data: data})
-				}
-			})
-			m.transfer.reading = j
-			return cmd
-		},
+			return m.put(&putDialog{verb: "import", what: header.Printable(filepath.Base(path)), data: data})
+		}
 	})
-	return nil
+	m.transfer.reading = j
+	return cmd
 }
 
 // importSize returns the size of a file that can be imported, bytes.

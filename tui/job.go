@@ -64,7 +64,7 @@ func (j *job) share(parts uint64) uint64 {
 // jobMoved handles news of a job.
 func (m *Model) jobMoved(msg jobMsg) tea.Cmd {
 	switch msg.job {
-	case m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending, m.searching.job, m.transfer.reading, m.transfer.export:
+	case m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending, m.searching.job, m.transfer.reading, m.transfer.export, m.transfer.facts.job:
 	default:
 		if !m.isComparing(msg.job) {
 			return nil // it was dropped

@@ -79,6 +79,16 @@ func isKept(path string) bool {
 		filepath.Dir(folder) == realPath(filepath.Join(stateFolder(), "qedit"))
 }
 
+// MayHold reports whether a folder is there for a file, and is none that is kept
+// for an image.
+func MayHold(path string) error {
+	if isKept(path) {
+		return &KeptFolderError{path}
+	}
+	_, err := os.Stat(filepath.Dir(path))
+	return err
+}
+
 // WriteNew writes a file that is not there yet, or replaces a regular one where
 // that is asked for. It fails with fs.ErrExist where there is one. Nobody else may
 // read the file. One that cannot be written whole is removed again, and one that
@@ -89,10 +99,10 @@ func WriteNew(path string, replace bool, write func(*Output) error) (err error) 
 	if isKept(path) {
 		return &KeptFolderError{path}
 	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return &NotPlainError{path, kindOf(info.Mode())}
+	}
 	if replace {
-		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-			return &NotPlainError{path, kindOf(info.Mode())}
-		}
 		name = path + ".part"
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
