@@ -123,7 +123,7 @@ Exit codes: 0 done, or nothing to do; 1 failed or refused, nothing was written;
 		Example: "  qedit import --dry-run disk.qcow2 guest:0 boot.bin\n  qedit import disk.qcow2 'l1[0].l2' l2.bin",
 		Args:    exactly(3, "FILE, PLACE and IN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := readInput(env, args[2], editor.MaxOver)
+			data, err := readInput(env, args[2], int64(editor.MaxOver.Bytes))
 			if err == nil && len(data) == 0 {
 				err = fmt.Errorf("%s is empty", header.Quote(args[2]))
 			}
@@ -145,7 +145,7 @@ Exit codes: 0 done, or nothing to do; 1 failed or refused, nothing was written;
 			if err != nil {
 				return nothingWritten(err)
 			}
-			t, err := editor.Over(fmt.Sprintf("import %s at %s", counted(len(data), "byte"), args[1]), s.View(), pieces)
+			t, err := editor.Over(fmt.Sprintf("import %s at %s", counted(len(data), "byte"), args[1]), s.View(), pieces, editor.MaxOver)
 			if err != nil {
 				return nothingWritten(err)
 			}

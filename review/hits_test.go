@@ -23,7 +23,7 @@ func hitsOf(t *testing.T, image []byte, pieces ...editor.Piece) (hits []string, 
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	state := s.State()
-	edit, err := editor.Over("put", state.View(), pieces)
+	edit, err := editor.Over("put", state.View(), pieces, editor.MaxOver)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -228,8 +228,8 @@ func importSize(path string) (int64, error) {
 		return 0, errors.New("only regular files are imported")
 	case info.Size() == 0:
 		return 0, errors.New("the file is empty")
-	case info.Size() > editor.MaxOver:
-		return 0, &editor.TooMuchError{Bytes: uint64(info.Size())}
+	case uint64(info.Size()) > mostPut.Bytes:
+		return 0, &editor.TooMuchError{Bytes: uint64(info.Size()), Most: mostPut}
 	}
 	return info.Size(), nil
 }
@@ -244,9 +244,9 @@ func readImport(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, editor.MaxOver+1))
-	if err == nil && len(data) > editor.MaxOver {
-		err = &editor.TooMuchError{Bytes: uint64(len(data))}
+	data, err := io.ReadAll(io.LimitReader(f, int64(mostPut.Bytes)+1))
+	if err == nil && uint64(len(data)) > mostPut.Bytes {
+		err = &editor.TooMuchError{Bytes: uint64(len(data)), Most: mostPut}
 	}
 	return data, err
 }

@@ -58,5 +58,5 @@ func TestFileFacts(t *testing.T) {
 	if err := os.WriteFile(path, make([]byte, 5<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.keys("enter").want("! 5 MiB are too many for one edit")
+	s.keys("enter").want("! 5 MiB are too many for one edit, 1 MiB at most")
 }

@@ -47,6 +47,10 @@ type putting struct {
 	err   error
 }
 
+// mostPut bounds what is put at once: it is held against the file, and kept for the
+// next session, before the next key is answered.
+var mostPut = editor.Bounds{Bytes: 1 << 20, Runs: 1 << 12}
+
 // put opens the dialog for bytes that are to stand over what is selected, else
 // from the cursor on.
 func (m *Model) put(d *putDialog) tea.Cmd {
@@ -132,10 +136,6 @@ func (d *putDialog) look(m *Model) tea.Cmd {
 // workOut returns what bytes would change that are put where a range starts.
 func workOut(ctx context.Context, title string, state editor.State, area *header.Area, at structures.Range, data []byte) *putting {
 	p := &putting{}
-	if len(data) > editor.MaxOver {
-		p.err = &editor.TooMuchError{Bytes: uint64(len(data))}
-		return p
-	}
 	im, err := structures.New(state.View(), state.Size(), area)
 	if err != nil && at.OnDisk {
 		p.err = err
@@ -147,7 +147,7 @@ func workOut(ctx context.Context, title string, state editor.State, area *header
 			return p
 		}
 	}
-	if p.edit, p.err = editor.Over(title, state.View(), pieces); p.err != nil {
+	if p.edit, p.err = editor.Over(title, state.View(), pieces, mostPut); p.err != nil {
 		return p
 	}
 	after := state.After(p.edit)

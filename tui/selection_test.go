@@ -10,7 +10,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"qedit/editor"
 	"qedit/literal"
 )
 
@@ -259,11 +258,11 @@ func TestFill(t *testing.T) {
 	}
 	s.keys(":0x29000..+4", "enter", ":fill 0?", "enter").want("says what every byte is").keys("enter", "esc", "esc")
 	s.keys(":0x29000", "enter", ":fill 00", "enter").want("nothing is selected")
-	large := openBytes(t, append(imageBytes(t, "full"), make([]byte, 2*editor.MaxOver)...), "large.qcow2", 80, 24)
-	large.keys(":0x29000..end", "enter", ":fill 00", "enter").want("too many for one edit, 4 MiB at most")
-	scattered := append(imageBytes(t, "full"), bytes.Repeat([]byte{0, 1}, editor.MaxOverRuns+1)...)
+	large := openBytes(t, append(imageBytes(t, "full"), make([]byte, 2*mostPut.Bytes)...), "large.qcow2", 80, 24)
+	large.keys(":0x29000..end", "enter", ":fill 00", "enter").want("too many for one edit, 1 MiB at most")
+	scattered := append(imageBytes(t, "full"), bytes.Repeat(append(make([]byte, 20), 1), mostPut.Runs+1)...)
 	s = openBytes(t, scattered, "scattered.qcow2", 80, 24)
-	s.keys(":0x2e020..end", "enter", ":fill 00", "enter", "enter").want("65536 separate places").keys("enter").want("separate places").keys("esc").want("no edits")
+	s.keys(":0x2e020..end", "enter", ":fill 00", "enter", "enter").want("4096 separate places").keys("enter").want("separate places").keys("esc").want("no edits")
 }
 
 // A selection goes to a file, and a file over a selection.
@@ -288,7 +287,7 @@ func TestExportAndImport(t *testing.T) {
 	s.keys(":import "+dir, "enter").want("only regular files").keys("esc").keys(":import /no/such", "enter").want("no such file").keys("esc")
 	s.keys(":export "+dir, "enter").want("only a regular file").keys("enter").want("! ").keys("esc")
 	long := filepath.Join(dir, "long")
-	if err := os.WriteFile(long, make([]byte, editor.MaxOver+1), 0o600); err != nil {
+	if err := os.WriteFile(long, make([]byte, mostPut.Bytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.keys(":import "+long, "enter").want("too many for one edit").keys("esc")
