@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"slices"
@@ -27,18 +28,18 @@ func newExport(env Env, flags *sessionFlags) *cobra.Command {
 		Long: `Write the bytes of a range to the file OUT: 0x10000..0x20000, l1[0].l2..+64K, a
 structure by its name, or guest:0..end for what the guest reads, see
 "qedit help expressions". Zeros become holes. An existing file is replaced only
-with --force, and never the image or a file that it names. What cannot be read,
-such as a backing file, which is not opened, is an error: nothing is made up.
-qedit dump --raw writes to standard output.
+with --force, and never the image or a file that it names. With - for OUT the
+bytes go to standard output. What cannot be read, such as a backing file, which
+is not opened, is an error: nothing is made up.
 
 Exit codes: 0 done; 1 failed, and no file is left; 2 wrong usage; 130
 interrupted.`,
-		Example: "  qedit export disk.qcow2 guest:0..+512 boot.bin\n  qedit export disk.qcow2 'l1[0].l2' l2.bin",
+		Example: "  qedit export disk.qcow2 guest:0..+512 boot.bin\n  qedit export disk.qcow2 'l1[0].l2' l2.bin\n  qedit export disk.qcow2 guest:0..+512 - | file -",
 		Args:    exactly(3, "FILE, RANGE and OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, out := args[0], args[2]
-			if out == "-" {
-				return &usageError{errors.New("OUT is a file; qedit dump --raw writes to standard output"), cmd}
+			if out == "-" && isTerminal(env.Stdout) {
+				return &usageError{errors.New("a terminal would obey the bytes; send standard output to a file or a program"), cmd}
 			}
 			s, scope, err := flags.lookScope(path)
 			if err != nil {
@@ -53,6 +54,11 @@ interrupted.`,
 				return fmt.Errorf("%s names a place, and not how many bytes; %s..+LENGTH says that", header.Quote(args[1]), args[1])
 			case r.Length > math.MaxInt64-max(uint64(r.Place.Offset), uint64(r.Place.Guest)):
 				return errors.New("the range is too long")
+			}
+			if out == "-" {
+				ctx, stop := interruptible(cmd)
+				defer stop()
+				return writeRange(ctx, env.Stdout, s, scope.Image, r)
 			}
 			if taken := ofImage(s, path, out); taken != "" {
 				return fmt.Errorf("%s is %s; it is not replaced", header.Quote(out), taken)
@@ -86,6 +92,30 @@ interrupted.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
 	return cmd
+}
+
+// writeRange writes the bytes of a range, as far as they can be read.
+func writeRange(ctx context.Context, w io.Writer, s *editor.Session, im *image.Image, r image.Range) error {
+	from, at := io.ReaderAt(s.View()), int64(r.Place.Offset)
+	if r.OnDisk {
+		from, at = image.Disk{Image: im, Snapshot: r.Place.Snapshot}, int64(r.Place.Guest)
+	}
+	buf := make([]byte, min(r.Length, 1<<20))
+	for end := at + int64(r.Length); at < end; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := buf[:min(int64(len(buf)), end-at)]
+		n, err := from.ReadAt(p, at)
+		if _, err := w.Write(p[:n]); err != nil {
+			return err
+		}
+		if n < len(p) {
+			return fmt.Errorf("%d bytes are written; at 0x%x: %w", int64(r.Length)-(end-at)+int64(n), at+int64(n), cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+		at += int64(n)
+	}
+	return nil
 }
 
 // ofImage says what a file is to an image, "" where it is none of those that it is

@@ -11,11 +11,11 @@ import (
 // A selection of the virtual disk is a bookmark, as long as it is, and is selected
 // again where one goes there.
 func TestGuestSelectionBookmark(t *testing.T) {
-	for _, c := range []struct{ range_, want string }{
-		{"guest:64K..+16", "guest:0x10000..+16"},
-		{"guest:0x100@before..+32", "guest:0x100@snapshot[0]..+32"},
+	for _, c := range []struct{ range_, want, first string }{
+		{"guest:64K..+16", "guest:0x10000..+16", "0x10000 to 0x1000f  16 bytes"},
+		{"guest:0x100@before..+32", "guest:0x100@snapshot[0]..+32", "0x100 to 0x11f  32 bytes"},
 	} {
-		s := openScreen(t, "full", 80, 24).keys(":"+c.range_, "enter").wantSelected(c.want).keys("m", "a").wantSelected("")
+		s := openScreen(t, "full", 80, 24).keys(":"+c.range_, "enter").wantSelected(c.want).want("selected  guest "+c.first).keys("m", "a").wantSelected("")
 		all := s.session.Bookmarks().All()
 		if len(all) != 1 || !all[0].OnGuest || all[0].Length != int64(map[bool]int{true: 32, false: 16}[all[0].Snapshot != ""]) {
 			t.Fatalf("%+v", all)
