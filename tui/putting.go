@@ -189,6 +189,9 @@ func (d *putDialog) readAs(m *Model, how literal.Reading) tea.Cmd {
 // take takes what a text was read as.
 func (d *putDialog) take(r literal.Result, err error) {
 	d.data, d.what, d.reading, d.readErr, d.notes = r.Bytes, r.What, r.Reading, err, nil
+	if r.NotHex != "" {
+		d.notes = append(d.notes, "Taken for text: as hexadecimal "+header.Harmless(r.NotHex)+".")
+	}
 	if r.HasOffset {
 		d.notes = append(d.notes, fmt.Sprintf("It was copied from 0x%x.", r.Offset))
 	}

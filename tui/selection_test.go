@@ -103,7 +103,21 @@ func TestSelectWithMouse(t *testing.T) {
 	s.wantSelected("0x2..0x5").keys("esc")
 	s.send(at(0x29, 0))
 	s.send(at(0x29, 0))
-	s.wantSelected("0x28..0x30").keys("esc", ":guest:64K", "enter", "gu")
+	s.wantSelected("0x28..0x30").keys("esc")
+	// Beyond the rows a drag scrolls on, and back.
+	s.send(at(0x23, 0))
+	pane := s.layout.Panes[PaneHex]
+	for range 10 {
+		s.send(tea.MouseMotionMsg{X: at(3, 0).X, Y: pane.Max.Y + 5, Button: tea.MouseLeft})
+	}
+	if r := s.picked(); s.hex.top == 0 || r.Place.Offset != 0x23 || r.Length < 0x100 {
+		t.Errorf("top %v, %+v", s.hex.top, r)
+	}
+	for range 20 {
+		s.send(tea.MouseMotionMsg{X: at(3, 0).X, Y: pane.Min.Y, Button: tea.MouseLeft})
+	}
+	s.send(tea.MouseReleaseMsg{})
+	s.wantSelected("0x3..0x24").keys("esc", ":guest:64K", "enter", "gu")
 	s.send(at(0, 0))
 	drag := at(0x12, 0)
 	s.send(tea.MouseMotionMsg(drag))
@@ -202,6 +216,11 @@ func TestPasteOver(t *testing.T) {
 	paste("no hex", "ctrl+g", "0x29000", "enter").keys("tab", "tab", "tab").want("is no hexadecimal digit").keys("enter").want("taken for").keys("esc").want("no edits")
 	// A dump says where it is from.
 	paste("00000010  51 46  |QF|", "ctrl+g", "0x29000", "enter").want("rows of a dump", "It was copied from 0x10.")
+	paste("515", "ctrl+g", "0x29000", "enter").want("taken for   text, 3 bytes", `as hexadecimal "515" has an odd number of digits.`)
+	s = paste("00000010  51 46  |QF|\n00000020  51 46  |QF|", "ctrl+g", "0x29000", "enter").want("taken for   text", "as hexadecimal the rows do not follow each other at 0x20.")
+	s.keys("tab", "tab", "tab").want("! The rows do not follow each other at 0x20")
+	// What a terminal obeys is shown as what it is.
+	paste("\x1b[31mred\x1b]52;c;aGk=\a", "ctrl+g", "0x29000", "enter").want("1b 5b 33 31").reject("red")
 	// Rules.
 	s = paste("ff", "ctrl+g", "cluster_bits", "enter").want("Refused", "must be", "^R check no rules", "cluster_bits").reject("Enter put").keys("enter").want("Refused")
 	s.keys("ctrl+r").want("Raw: rules are not checked").keys("enter").want("*1 edit", "!1 problem")
