@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"strings"
 	"testing"
 
 	"qedit/editor"
@@ -23,6 +24,7 @@ var views = []struct {
 	{"readings", "full", []string{":l1[0].l2[8]", "enter", "gi", "j"}},
 	{"match", "full", []string{"ctrl+f", "u16be:1", "enter", "n"}},
 	{"marks", "full", []string{"m", "a", ":l1[0].l2[8]", "enter", "v", "j", "j", "m", "b"}},
+	{"long input", "full", []string{"ctrl+f", strings.Repeat("51 46 ", 600)}},
 	{"typing", "plain", []string{":size", "enter", "i", "0000"}},
 }
 

@@ -3,9 +3,12 @@ package tui
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"qedit/tui/grid"
 )
 
 // A file system that does not answer holds no key up, neither while a path is typed
@@ -59,4 +62,22 @@ func TestFileFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.keys("enter").want("! 5 MiB are too many for one edit, 1 MiB at most")
+}
+
+// Of a text that is longer than its line the end is seen, with the cursor behind it,
+// whatever its characters take.
+func TestLongInput(t *testing.T) {
+	for _, text := range []string{strings.Repeat("ab", 2000), strings.Repeat("界", 2000), "e" + strings.Repeat("\u0301", 2000), strings.Repeat("👩\u200d🚀", 500)} {
+		s := openScreen(t, "full", 40, 24).keys("ctrl+f")
+		s.send(tea.PasteMsg{Content: text + "end"})
+		s.want("end")
+		c := s.View().Cursor
+		if c == nil || c.X >= 40 {
+			t.Fatalf("%.10q: the cursor is at %+v", text, c)
+		}
+		line := strings.Split(s.text(), "\n")[c.Y]
+		if got := grid.Cut(line, c.X); !strings.HasSuffix(got, "end") {
+			t.Errorf("%.10q: the cursor is behind %q", text, got)
+		}
+	}
 }

@@ -23,7 +23,7 @@ func (m *Model) askFill(pattern string) tea.Cmd {
 		m.failAs("not filled", &editor.TooMuchError{Bytes: r.Length, Most: mostPut})
 		return nil
 	case !m.selecting() && r.Length <= 1:
-		m.say("nothing is selected; v and the arrows, or :select FROM..TO")
+		m.say("nothing is selected; " + m.keyOf("select") + " and the arrows, or :select FROM..TO")
 		return nil
 	}
 	m.ask(&promptDialog{
