@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"slices"
@@ -27,18 +28,18 @@ func newExport(env Env, flags *sessionFlags) *cobra.Command {
 		Long: `Write the bytes of a range to the file OUT: 0x10000..0x20000, l1[0].l2..+64K, a
 structure by its name, or guest:0..end for what the guest reads, see
 "qedit help expressions". Zeros become holes. An existing file is replaced only
-with --force, and never the image or a file that it names. What cannot be read,
-such as a backing file, which is not opened, is an error: nothing is made up.
-qedit dump --raw writes to standard output.
+with --force, and never the image or a file that it names. With - for OUT the
+bytes go to standard output. What cannot be read, such as a backing file, which
+is not opened, is an error: nothing is made up.
 
 Exit codes: 0 done; 1 failed, and no file is left; 2 wrong usage; 130
 interrupted.`,
-		Example: "  qedit export disk.qcow2 guest:0..+512 boot.bin\n  qedit export disk.qcow2 'l1[0].l2' l2.bin",
+		Example: "  qedit export disk.qcow2 guest:0..+512 boot.bin\n  qedit export disk.qcow2 'l1[0].l2' l2.bin\n  qedit export disk.qcow2 guest:0..+512 - | file -",
 		Args:    exactly(3, "FILE, RANGE and OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, out := args[0], args[2]
-			if out == "-" {
-				return &usageError{errors.New("OUT is a file; qedit dump --raw writes to standard output"), cmd}
+			if out == "-" && isTerminal(env.Stdout) {
+				return &usageError{errors.New("a terminal would obey the bytes; send standard output to a file or a program"), cmd}
 			}
 			s, scope, err := flags.lookScope(path)
 			if err != nil {
@@ -54,6 +55,11 @@ interrupted.`,
 			case r.Length > math.MaxInt64-max(uint64(r.Place.Offset), uint64(r.Place.Guest)):
 				return errors.New("the range is too long")
 			}
+			if out == "-" {
+				ctx, stop := interruptible(cmd)
+				defer stop()
+				return writeRange(ctx, env.Stdout, s, scope.Image, r)
+			}
 			if taken := ofImage(s, path, out); taken != "" {
 				return fmt.Errorf("%s is %s; it is not replaced", header.Quote(out), taken)
 			}
@@ -63,9 +69,9 @@ interrupted.`,
 			err = store.WriteNew(out, force, func(o *store.Output) error {
 				defer meter.end()
 				if r.OnDisk {
-					from := int64(r.Place.Guest)
-					return store.Copy(ctx, o, image.Disk{Image: scope.Image, Snapshot: r.Place.Snapshot}, from, from+int64(r.Length),
-						max(1<<20, int64(scope.Image.ClusterSize())), nil, meter.progress)
+					from, disk := int64(r.Place.Guest), image.Disk{Image: scope.Image, Snapshot: r.Place.Snapshot}
+					return store.Copy(ctx, o, disk, from, from+int64(r.Length),
+						max(1<<20, int64(scope.Image.ClusterSize())), disk.Data, meter.progress)
 				}
 				from := int64(r.Place.Offset)
 				var data func(int64) (int64, int64, error)
@@ -86,6 +92,30 @@ interrupted.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
 	return cmd
+}
+
+// writeRange writes the bytes of a range, as far as they can be read.
+func writeRange(ctx context.Context, w io.Writer, s *editor.Session, im *image.Image, r image.Range) error {
+	from, at := io.ReaderAt(s.View()), int64(r.Place.Offset)
+	if r.OnDisk {
+		from, at = image.Disk{Image: im, Snapshot: r.Place.Snapshot}, int64(r.Place.Guest)
+	}
+	buf := make([]byte, min(r.Length, 1<<20))
+	for end := at + int64(r.Length); at < end; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := buf[:min(int64(len(buf)), end-at)]
+		n, err := from.ReadAt(p, at)
+		if _, err := w.Write(p[:n]); err != nil {
+			return err
+		}
+		if n < len(p) {
+			return fmt.Errorf("%d bytes are written; at 0x%x: %w", int64(r.Length)-(end-at)+int64(n), at+int64(n), cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+		at += int64(n)
+	}
+	return nil
 }
 
 // ofImage says what a file is to an image, "" where it is none of those that it is
@@ -123,7 +153,7 @@ Exit codes: 0 done, or nothing to do; 1 failed or refused, nothing was written;
 		Example: "  qedit import --dry-run disk.qcow2 guest:0 boot.bin\n  qedit import disk.qcow2 'l1[0].l2' l2.bin",
 		Args:    exactly(3, "FILE, PLACE and IN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := readInput(env, args[2], editor.MaxOver)
+			data, err := readInput(env, args[2], int64(editor.MaxOver.Bytes))
 			if err == nil && len(data) == 0 {
 				err = fmt.Errorf("%s is empty", header.Quote(args[2]))
 			}
@@ -145,7 +175,7 @@ Exit codes: 0 done, or nothing to do; 1 failed or refused, nothing was written;
 			if err != nil {
 				return nothingWritten(err)
 			}
-			t, err := editor.Over(fmt.Sprintf("import %s at %s", counted(len(data), "byte"), args[1]), s.View(), pieces)
+			t, err := editor.Over(fmt.Sprintf("import %s at %s", counted(len(data), "byte"), args[1]), s.View(), pieces, editor.MaxOver)
 			if err != nil {
 				return nothingWritten(err)
 			}

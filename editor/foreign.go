@@ -153,7 +153,7 @@ func (s *Session) compareDisk(f *Foreign) error {
 		return err
 	}
 	if !bytes.Equal(head, s.base.Bytes) {
-		f.Changes = fieldChanges(s.base, header.NewArea(head))
+		f.Changes = FieldChanges(s.base, header.NewArea(head))
 		if len(f.Changes) == 0 { // behind the header area
 			f.Changes = []Change{{Path: "header cluster", Offset: s.base.End(), Old: "other bytes", New: "changed"}}
 		}

@@ -127,7 +127,7 @@ func (o *Overlaid) Untouched(at, end header.HostOffset) bool { return len(o.edit
 
 // CompareAreas returns what two header areas differ in, field by field.
 func CompareAreas(before, after *header.Area) []Change {
-	changes := fieldChanges(before, after)
+	changes := FieldChanges(before, after)
 	end := max(before.End(), after.End())
 	a, b := before.Bytes[min(int(end), len(before.Bytes)):], after.Bytes[min(int(end), len(after.Bytes)):]
 	n := min(len(a), len(b))

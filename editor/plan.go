@@ -86,7 +86,7 @@ func (s *Session) Plan() Plan {
 	if size, ok := s.area.Header.ClusterSize(); ok {
 		p.cluster = int64(size)
 	}
-	p.Changes = fieldChanges(s.base, s.area)
+	p.Changes = FieldChanges(s.base, s.area)
 	p.Breaks = header.Brought(s.base, s.area)
 	end := max(s.base.End(), s.area.End())
 	for _, w := range p.Writes {
@@ -110,8 +110,8 @@ func HexBytes(b []byte) string {
 	return fmt.Sprintf("% x … %d bytes", b[:shown], len(b))
 }
 
-// fieldChanges compares two header areas field by field.
-func fieldChanges(before, after *header.Area) []Change {
+// FieldChanges compares two header areas field by field.
+func FieldChanges(before, after *header.Area) []Change {
 	return compareNodes(before, after, before.Nodes, after.Nodes)
 }
 

@@ -3,8 +3,6 @@ package image
 import (
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"strings"
 
 	"qedit/header"
@@ -137,43 +135,4 @@ func (r Range) Expression() string {
 		of = fmt.Sprintf("@snapshot[%d]", r.Place.Snapshot)
 	}
 	return fmt.Sprintf("guest:%v%s%s+%d", r.Place.Guest, of, rangeSign, r.Length)
-}
-
-// Disk is what a guest reads of the virtual disk of an image, as an io.ReaderAt. It
-// is for one goroutine.
-type Disk struct {
-	Image    *Image
-	Snapshot int // whose disk, Active for the active one
-}
-
-// UnreadError says which byte of a virtual disk cannot be read, and why.
-type UnreadError struct {
-	At  GuestOffset
-	Why string
-}
-
-// Error says which byte, and why.
-func (e *UnreadError) Error() string {
-	return fmt.Sprintf("guest offset %v cannot be read: %s", e.At, e.Why)
-}
-
-// ReadAt reads at a guest offset. It ends before what cannot be read, with an
-// *UnreadError: nothing is made up.
-func (d Disk) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, errors.New("negative offset")
-	}
-	n, runs, err := d.Image.ReadGuest(p, GuestOffset(off), d.Snapshot)
-	if err != nil {
-		return 0, err
-	}
-	for i := range runs {
-		if r := &runs[i]; r.Unread {
-			return int(min(uint64(r.Start)-uint64(off), math.MaxInt)), &UnreadError{r.Start, r.Problem}
-		}
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
 }

@@ -3,6 +3,7 @@ package image_test
 import (
 	"bytes"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -90,5 +91,46 @@ func TestDiskReads(t *testing.T) {
 	var unread *image.UnreadError
 	if _, err := (image.Disk{Image: im, Snapshot: image.Active}).ReadAt(got, 0); !errors.As(err, &unread) || !strings.Contains(err.Error(), "backing file is not opened") {
 		t.Fatal(err)
+	}
+}
+
+// What a disk says is no data reads as zeros, whatever the image, and all runs come
+// to an end.
+func TestDiskData(t *testing.T) {
+	paths, err := filepath.Glob("../testdata/images/*.qcow2")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(err)
+	}
+	skipped := 0
+	for _, path := range paths {
+		im := open(t, path)
+		size, err := im.DiskSize(image.Active)
+		if err != nil {
+			continue
+		}
+		d := image.Disk{Image: im, Snapshot: image.Active}
+		size = min(size, 8<<20)
+		for at := int64(0); at < int64(size); {
+			start, end, err := d.Data(at)
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+				break
+			}
+			if start < at || end < start || end == start && start < int64(size) {
+				t.Fatalf("%s: at %d data from %d to %d", path, at, start, end)
+			}
+			zeros := make([]byte, min(start, int64(size))-at)
+			skipped += len(zeros)
+			if n, err := d.ReadAt(zeros, at); n != len(zeros) || err != nil || len(bytes.Trim(zeros, "\x00")) > 0 {
+				t.Errorf("%s: %d bytes at %d are no zeros: %d, %v", path, len(zeros), at, n, err)
+			}
+			at = max(end, start)
+		}
+	}
+	if skipped == 0 {
+		t.Error("no image has a hole")
+	}
+	if _, _, err := (image.Disk{Image: open(t, paths[0]), Snapshot: image.Active}).Data(-1); err == nil {
+		t.Error("an offset below 0 is taken")
 	}
 }

@@ -18,6 +18,8 @@ func readDump(text string) (Result, error) {
 		switch {
 		case line == "":
 			continue
+		case ended && len(r.Bytes) == 0:
+			return Result{}, errNot
 		case ended:
 			return Result{}, errors.New("something follows the end of the dump")
 		case line == "*":

@@ -38,6 +38,10 @@ type Result struct {
 	// Offset is where the first byte lay, where HasOffset: rows of a dump say so.
 	Offset    uint64
 	HasOffset bool
+
+	// NotHex says why what looks like hexadecimal digits, or rows of a dump, was
+	// taken for text; "" where it does not look so.
+	NotHex string
 }
 
 // TooLongError says that a text is longer than MaxText.
@@ -62,7 +66,23 @@ func Read(text string) (Result, error) {
 	if r, err := ReadAs(Escaped, text); err == nil && strings.Contains(text, `\x`) {
 		return r, nil
 	}
-	return ReadAs(Text, text)
+	r, err := ReadAs(Text, text)
+	r.NotHex = notHex(text)
+	return r, err
+}
+
+// notHex says why a text that looks like digits or a dump is none, "" for others.
+func notHex(text string) string {
+	_, err := readDump(text)
+	if errors.Is(err, errNot) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r >= utf8.RuneSelf || digit(byte(r)) < 0 && !strings.ContainsRune(separators, r)
+	}) {
+		_, err = readDigits(text)
+	}
+	if err == nil || errors.Is(err, errNot) {
+		return ""
+	}
+	return err.Error()
 }
 
 // ReadAs takes a text in one way. The error says why it is no such text.
@@ -80,8 +100,8 @@ func ReadAs(how Reading, text string) (Result, error) {
 func readAs(how Reading, text string) (Result, error) {
 	switch how {
 	case Hex:
-		if r, err := readDump(text); err == nil {
-			return r, nil
+		if r, err := readDump(text); !errors.Is(err, errNot) {
+			return r, err
 		}
 		if strings.ContainsAny(text, "{[") {
 			return readArray(text)

@@ -37,7 +37,7 @@ func Pending(s *editor.Session) Edit {
 type Namer struct {
 	was, is *image.Image // before and after the edit
 	misses  int          // how many more places may be looked for in vain
-	changes int          // how many more changes are named
+	left    int          // how many more changes are named
 }
 
 // MaxChanges is how many changes of one edit are named; the rest stays bytes.
@@ -64,30 +64,30 @@ func (n *Namer) Name(w editor.Replacement) (named []Change, rest []editor.Replac
 	for at := w.Offset; at < w.End(); {
 		var end header.HostOffset
 		var changes []Change
-		if n.misses > 0 && n.changes > 0 {
-			changes, end = n.at(at)
+		if n.misses > 0 && n.left > 0 {
+			l := n.is.Locate(at)
+			changes, end = n.changes(&l)
 		}
 		if end <= at {
 			n.misses--
 			// What is no table is that to the end of its cluster.
 			cs := header.HostOffset(n.is.ClusterSize())
 			end = min(w.End(), at&^(cs-1)+cs)
-			if n.misses <= 0 || n.changes <= 0 {
+			if n.misses <= 0 || n.left <= 0 {
 				end = w.End()
 			}
 			rest = append(rest, editor.Replacement{Offset: at, Old: w.Old[at-w.Offset : end-w.Offset], New: w.New[at-w.Offset : end-w.Offset]})
 		}
 		named = append(named, changes...)
-		n.changes -= len(changes)
+		n.left -= len(changes)
 		at = end
 	}
 	return named, rest
 }
 
-// at returns the changes of the entry or field that a byte belongs to, and where
-// that ends; 0 where it belongs to none.
-func (n *Namer) at(at header.HostOffset) (changes []Change, end header.HostOffset) {
-	l := n.is.Locate(at)
+// changes returns the changes of the entry or field at a location, and where that
+// ends; 0 where there is none.
+func (n *Namer) changes(l *image.Location) (changes []Change, end header.HostOffset) {
 	record, field, isField := strings.Cut(l.Field, ".")
 	switch {
 	case l.HasTable && (l.Entry.Err != nil || l.Entry.Missing):

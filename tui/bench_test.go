@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"strings"
 	"testing"
 
 	"qedit/editor"
@@ -93,5 +94,13 @@ func BenchmarkEditWithFindings(b *testing.B) {
 	for b.Loop() {
 		s.overwriteAt(0x4006, []byte{1})
 		s.keys("u")
+	}
+}
+
+// BenchmarkLongInput is a frame with a prompt that is full of text.
+func BenchmarkLongInput(b *testing.B) {
+	s := openScreen(b, "full", 200, 60).keys("ctrl+f", strings.Repeat("51 46 ", 600))
+	for b.Loop() {
+		s.View()
 	}
 }

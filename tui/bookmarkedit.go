@@ -168,7 +168,9 @@ func (d *bookmarkDialog) keep(m *Model) tea.Cmd {
 		return nil
 	}
 	m.closeDialog()
-	m.hex.selecting = m.hex.selecting && !d.isNew
+	if d.isNew {
+		m.deselect()
+	}
 	m.say("kept: " + shownName(&b) + " at " + shownPlace(&b))
 	m.listBookmarks()
 	return m.saveBookmarks()

@@ -123,7 +123,7 @@ func (d *bookmarksDialog) buttons() []button {
 func (d *bookmarksDialog) goTo(m *Model, i int) tea.Cmd {
 	m.closeDialog()
 	if i < len(d.rows) {
-		m.hex.selecting = false
+		m.deselect()
 		m.goToBookmark(d.rows[i])
 	}
 	return nil

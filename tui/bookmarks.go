@@ -319,7 +319,7 @@ func (m *Model) setMark(letter string) tea.Cmd {
 		m.fail(err)
 		return nil
 	}
-	m.hex.selecting = false
+	m.deselect()
 	text := "mark " + letter + " set at " + shownPlace(&b)
 	if had {
 		text += "; the one before has a note and stays, without its letter"
@@ -333,8 +333,12 @@ func (m *Model) setMark(letter string) tea.Cmd {
 func (m *Model) newBookmark() editor.Bookmark {
 	if m.guest.on {
 		b := editor.Bookmark{OnGuest: true, Guest: editor.GuestOffset(m.guest.at), Length: 1}
+		if m.guest.rows.selecting {
+			r := m.picked()
+			b.Guest, b.Length = editor.GuestOffset(r.Place.Guest), int64(r.Length)
+		}
 		b.Snapshot, b.SnapshotName = m.shownSnapshot()
-		b.Expr = "guest:" + m.guest.at.String()
+		b.Expr = "guest:" + structures.GuestOffset(b.Guest).String()
 		if b.Snapshot != "" {
 			b.Expr += fmt.Sprintf("@snapshot[%d]", m.guest.snapshot)
 		}
@@ -425,6 +429,10 @@ func (m *Model) goToGuestBookmark(b *editor.Bookmark) {
 		m.warn(shownPlace(b) + " is past the end of the virtual disk")
 		return
 	}
+	if b.Length > 1 {
+		m.pick(structures.Range{Place: structures.Place{Guest: p.at, Snapshot: p.snapshot, HasGuest: true}, Length: min(uint64(b.Length), size-uint64(p.at)), OnDisk: true})
+		return
+	}
 	m.remember(m.here())
 	m.showDiskPlace(p)
 	m.goGuest(p.at)
@@ -470,7 +478,7 @@ func (m *Model) nextBookmark(forward bool) tea.Cmd {
 	case best == nil:
 		best, said = round, "past the first one, on from the last"
 	}
-	m.hex.selecting = false
+	m.deselect()
 	m.goToBookmark(*best)
 	if said != "" {
 		m.say(said)

@@ -29,7 +29,7 @@ func (m *Model) takeOther() tea.Cmd {
 		m.say("still busy: " + m.comparing.what + "; Esc gives up")
 		return nil
 	case m.inGuest():
-		m.say("bytes are taken over in the file; " + m.keyOf("guest view") + " shows it")
+		m.say("bytes are taken over in the file, not on the virtual disk; " + m.keyOf("guest view") + " shows it")
 		return nil
 	}
 	n := m.node()

@@ -10,7 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -34,61 +34,59 @@ func (m *Model) askExport(path string) tea.Cmd {
 		m.say("there is nothing to export")
 		return nil
 	}
-	m.ask(&promptDialog{
-		title: "export " + rangeText(r) + " to the file", input: newInput(path), choice: -1,
+	own, names := m.path, m.filesOfImage()
+	m.askPath(&promptDialog{
+		title: "export " + rangeText(r) + " to the file", input: newInput(path),
 		hint: "a path; without / in the working folder. Zeros become holes.",
-		try: func(m *Model, text string) (string, error) {
-			exists, err := m.exportTo(text)
-			switch {
-			case text == "":
-				return "", nil
-			case err != nil:
-				return "", err
-			case exists:
-				return "→ " + header.Printable(filepath.Base(text)) + " exists; you are asked once more before it is replaced", nil
-			}
-			return "→ a new file of " + header.FormatSize(r.Length), nil
-		},
-		accept: func(m *Model, text string) tea.Cmd {
-			switch exists, err := m.exportTo(text); {
-			case text == "" || err != nil:
-				return nil
-			case exists:
-				m.askReplace(text, r)
-				return nil
-			}
-			return m.export(text, r, false)
-		},
+	}, "not exported", func(path string) fileFact {
+		exists, err := exportTo(path, own, names)
+		return fileFact{exists: exists, err: err}
+	}, func(path string, f fileFact) string {
+		if f.exists {
+			return "→ " + header.Printable(filepath.Base(path)) + " exists; you are asked once more before it is replaced"
+		}
+		return "→ a new file of " + header.FormatSize(r.Length)
+	}, func(m *Model, path string, f fileFact) tea.Cmd {
+		if f.exists {
+			m.askReplace(path, r)
+			return nil
+		}
+		return m.export(path, r, false)
 	})
 	return nil
 }
 
-// exportTo reports whether a file is there already. It fails for those that are
-// never written over.
-func (m *Model) exportTo(path string) (exists bool, err error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		_, err := os.Stat(filepath.Dir(path)) // the folder has to be there
-		return false, err
-	case err != nil:
-		return false, err
-	case store.SameFile(m.path, path):
-		return true, errors.New("this is the image itself")
-	case !info.Mode().IsRegular():
-		return true, errors.New("only a regular file can be replaced, and this is none")
-	}
+// filesOfImage returns the paths of the files that the image is made of, as far as
+// it, and the backing files that are open, name them.
+func (m *Model) filesOfImage() []string {
 	names := structures.NamedFiles(m.area().Header, m.path)
 	for depth := 1; depth <= len(m.others.backings); depth++ {
 		l := m.layer(depth)
 		names = append(append(names, l.path), structures.NamedFiles(l.header, l.path)...)
+	}
+	return names
+}
+
+// exportTo reports whether a file is there already. It fails for those that are
+// never written over: the image itself, and the files of the names.
+func exportTo(path, image string, names []string) (exists bool, err error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, store.MayHold(path)
+	case err != nil:
+		return false, err
+	case store.SameFile(image, path):
+		return true, errors.New("this is the image itself")
+	case !info.Mode().IsRegular():
+		return true, errors.New("only a regular file can be replaced, and this is none")
 	}
 	for _, name := range names {
 		if store.SameFile(name, path) {
 			return true, errors.New("the image is made of this file")
 		}
 	}
-	return true, nil
+	return true, store.MayHold(path)
 }
 
 // askReplace asks whether a file may be replaced.
@@ -113,6 +111,9 @@ func (m *Model) export(path string, r structures.Range, replace bool) tea.Cmd {
 	}
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
 		from, at, err := open()
+		if disk, ok := from.(structures.Disk); ok {
+			data = disk.Data
+		}
 		if err == nil {
 			err = store.WriteNew(path, replace, func(o *store.Output) error {
 				return store.Copy(ctx, o, from, at, at+int64(min(r.Length, uint64(math.MaxInt64-at))), step, data, progress)
@@ -126,7 +127,7 @@ func (m *Model) export(path string, r structures.Range, replace bool) tea.Cmd {
 }
 
 // storedRuns returns what says where the file stores bytes, nil where that is not
-// known.
+// known, and for the virtual disk, which says so itself.
 func (m *Model) storedRuns(r structures.Range) func(off int64) (start, end int64, err error) {
 	holes, ok := m.session.Base().(search.Holes)
 	if r.OnDisk || !ok {
@@ -164,9 +165,15 @@ func (m *Model) giveUpTransfer() bool {
 func (m *Model) endTransfer() {
 	if j := m.transfer.export; j != nil {
 		j.drop()
-		<-j.finished
+		select {
+		case <-j.finished:
+		case <-time.After(longestGoodbye): // of a file system that does not answer
+		}
 	}
 }
+
+// longestGoodbye is how long the end of the program waits for that.
+const longestGoodbye = 3 * time.Second
 
 // transferStates says in the first line how far an export is.
 func (m *Model) transferStates() []word {
@@ -182,37 +189,33 @@ func (m *Model) askImport(path string) tea.Cmd {
 	if !m.endEditing() || !m.mayPut() {
 		return nil
 	}
-	m.ask(&promptDialog{
-		title: "import the file", input: newInput(path), choice: -1,
+	m.askPath(&promptDialog{
+		title: "import the file", input: newInput(path),
 		hint: "a path; without / in the working folder. Its bytes go over those from the cursor on, or over the selection.",
-		try: func(_ *Model, text string) (string, error) {
-			if text == "" {
-				return "", nil
-			}
-			size, err := importSize(text)
-			return "→ " + counted(uint64(size), "byte", "bytes"), err
-		},
-		accept: func(m *Model, text string) tea.Cmd {
-			if strings.TrimSpace(text) == "" {
+	}, "not imported", func(path string) fileFact {
+		size, err := importSize(path)
+		return fileFact{size: size, err: err}
+	}, func(_ string, f fileFact) string {
+		return "→ " + counted(uint64(f.size), "byte", "bytes")
+	}, (*Model).readImport)
+	return nil
+}
+
+// readImport reads a file beside the screen, and shows what its bytes would change.
+func (m *Model) readImport(path string, _ fileFact) tea.Cmd {
+	j, cmd := begin(func(context.Context, func(done, total uint64)) func(*Model) tea.Cmd {
+		data, err := readImport(path)
+		return func(m *Model) tea.Cmd {
+			m.transfer.reading = nil
+			if err != nil || m.isAsking() {
+				m.failAs("not imported", cmp.Or(err, errAskedMeanwhile))
 				return nil
 			}
-			m.transfer.reading.drop()
-			j, cmd := begin(func(context.Context, func(done, total uint64)) func(*Model) tea.Cmd {
-				data, err := readImport(text)
-				return func(m *Model) tea.Cmd {
-					m.transfer.reading = nil
-					if err != nil || len(m.dialogs) > 0 || m.hex.editing || m.saving != nil {
-						m.failAs("not imported", cmp.Or(err, errors.New("something else was asked meanwhile; import it again")))
-						return nil
-					}
-					return m.put(&putDialog{verb: "import", what: header.Printable(filepath.Base(text)), data: data})
-				}
-			})
-			m.transfer.reading = j
-			return cmd
-		},
+			return m.put(&putDialog{verb: "import", what: header.Printable(filepath.Base(path)), data: data})
+		}
 	})
-	return nil
+	m.transfer.reading = j
+	return cmd
 }
 
 // importSize returns the size of a file that can be imported, bytes.
@@ -225,8 +228,8 @@ func importSize(path string) (int64, error) {
 		return 0, errors.New("only regular files are imported")
 	case info.Size() == 0:
 		return 0, errors.New("the file is empty")
-	case info.Size() > editor.MaxOver:
-		return 0, &editor.TooMuchError{Bytes: uint64(info.Size())}
+	case uint64(info.Size()) > mostPut.Bytes:
+		return 0, &editor.TooMuchError{Bytes: uint64(info.Size()), Most: mostPut}
 	}
 	return info.Size(), nil
 }
@@ -241,9 +244,9 @@ func readImport(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, editor.MaxOver+1))
-	if err == nil && len(data) > editor.MaxOver {
-		err = &editor.TooMuchError{Bytes: uint64(len(data))}
+	data, err := io.ReadAll(io.LimitReader(f, int64(mostPut.Bytes)+1))
+	if err == nil && uint64(len(data)) > mostPut.Bytes {
+		err = &editor.TooMuchError{Bytes: uint64(len(data)), Most: mostPut}
 	}
 	return data, err
 }

@@ -19,11 +19,11 @@ func (m *Model) askFill(pattern string) tea.Cmd {
 	switch {
 	case !m.endEditing() || !m.mayPut():
 		return nil
-	case r.Length > editor.MaxOver:
-		m.failAs("not filled", &editor.TooMuchError{Bytes: r.Length})
+	case r.Length > mostPut.Bytes:
+		m.failAs("not filled", &editor.TooMuchError{Bytes: r.Length, Most: mostPut})
 		return nil
 	case !m.selecting() && r.Length <= 1:
-		m.say("nothing is selected; v and the arrows, or :select FROM..TO")
+		m.say("nothing is selected; " + m.keyOf("select") + " and the arrows, or :select FROM..TO")
 		return nil
 	}
 	m.ask(&promptDialog{

@@ -60,8 +60,21 @@ func (l infoLine) and(ink grid.Ink, text string) infoLine {
 	return l
 }
 
-// inspect explains what is at the cursor.
+// inspect explains what is at the cursor, and says what of the virtual disk is
+// selected.
 func (m *Model) inspect() []infoLine {
+	lines := m.inspectCursor()
+	if g := &m.guest; g.on && g.rows.selecting {
+		r := m.picked()
+		last := r.Place.Guest + structures.GuestOffset(r.Length-1)
+		selected := line("selected", inkBright, fmt.Sprintf("guest %v to %v", r.Place.Guest, last)).and(inkText, counted(r.Length, "byte", "bytes"))
+		return append([]infoLine{selected}, lines...)
+	}
+	return lines
+}
+
+// inspectCursor explains what is at the cursor, or selected in the file.
+func (m *Model) inspectCursor() []infoLine {
 	if m.astray() && m.image != nil {
 		return m.withChange(m.inspectAstray())
 	}

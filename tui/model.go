@@ -417,7 +417,7 @@ func (m *Model) resize(width, height int) {
 func (m *Model) load() tea.Cmd {
 	var cmds []tea.Cmd
 	m.eachSeen(func(at header.HostOffset, n int) { cmds = append(cmds, m.pages.want(at, n)) })
-	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadBookmarks(), m.loadOwner(), m.countOwners(), m.loadComparing())
+	cmds = append(cmds, m.loadMap(), m.loadGuest(), m.loadBookmarks(), m.loadOwner(), m.countOwners(), m.loadComparing(), m.loadFacts())
 	return tea.Batch(append(cmds, m.loadCheck(), m.loadWhatIf())...)
 }
 

@@ -122,11 +122,24 @@ func (m *Model) clickRow(in image.Point) tea.Cmd {
 	return nil
 }
 
-// dragTo selects the bytes from where the drag began.
+// dragTo selects the bytes from where the drag began. Beyond the rows it scrolls on
+// with each move, faster the further away.
 func (m *Model) dragTo(at image.Point) {
 	r := m.layout.Panes[PaneHex]
 	in := at.Sub(r.Min).Sub(image.Pt(0, 1))
-	in.Y = max(1, min(in.Y, m.hex.height))
+	height := m.rows().height
+	by := 0
+	if in.Y < 1 {
+		by = max(in.Y-1, -wheelRows)
+	} else if in.Y > height {
+		by = min(in.Y-height, wheelRows)
+	}
+	in.Y = max(1, min(in.Y, height))
+	if g := &m.guest; g.on {
+		g.rows.scrollRows(by, header.HostOffset(g.size))
+	} else {
+		m.hex.scrollRows(by, header.HostOffset(m.session.Size()))
+	}
 	if g := &m.guest; g.on {
 		if o, _, ok := g.rows.cellAt(in.X, in.Y); ok {
 			o = min(o, header.HostOffset(g.size-1))

@@ -192,7 +192,10 @@ func drawInput(r grid.Region, x, y, width int, in textinput.Model) *tea.Cursor {
 	at := in.Position()
 	x = r.Text(x, y, inkField|grid.Bold|grid.Panel, "> ")
 	width -= 3
-	start := 0
+	start := at // from here back, a text may be long
+	for shown := 0; start > 0 && shown < width; start-- {
+		shown += grid.Width(string(text[start-1]))
+	}
 	for start < at && grid.Width(string(text[start:at])) >= width {
 		start++
 	}

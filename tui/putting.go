@@ -13,6 +13,7 @@ import (
 	"qedit/header"
 	structures "qedit/image"
 	"qedit/literal"
+	"qedit/review"
 	"qedit/tui/grid"
 )
 
@@ -41,17 +42,14 @@ type putDialog struct {
 type putting struct {
 	edit  editor.Transaction
 	notes []string // what is left out
-	hits  []hit
+	hits  []review.Hit
 	more  bool // there are more hits
 	err   error
 }
 
-// hit is a field, an entry or a run of bytes that would change.
-type hit struct {
-	at       header.HostOffset
-	name     string
-	old, new string
-}
+// mostPut bounds what is put at once: it is held against the file, and kept for the
+// next session, before the next key is answered.
+var mostPut = editor.Bounds{Bytes: 1 << 20, Runs: 1 << 12}
 
 // put opens the dialog for bytes that are to stand over what is selected, else
 // from the cursor on.
@@ -138,10 +136,6 @@ func (d *putDialog) look(m *Model) tea.Cmd {
 // workOut returns what bytes would change that are put where a range starts.
 func workOut(ctx context.Context, title string, state editor.State, area *header.Area, at structures.Range, data []byte) *putting {
 	p := &putting{}
-	if len(data) > editor.MaxOver {
-		p.err = &editor.TooMuchError{Bytes: uint64(len(data))}
-		return p
-	}
 	im, err := structures.New(state.View(), state.Size(), area)
 	if err != nil && at.OnDisk {
 		p.err = err
@@ -153,16 +147,19 @@ func workOut(ctx context.Context, title string, state editor.State, area *header
 			return p
 		}
 	}
-	if p.edit, p.err = editor.Over(title, state.View(), pieces); p.err != nil {
+	if p.edit, p.err = editor.Over(title, state.View(), pieces, mostPut); p.err != nil {
 		return p
 	}
 	after := state.After(p.edit)
-	c := hitFinder{before: area, image: im}
-	if c.after, p.err = after.Area(); p.err != nil {
+	e := review.Edit{Before: state.View(), After: after.View(), From: state.Size(), To: after.Size(), Was: area}
+	if e.Is, p.err = after.Area(); p.err != nil {
 		return p
 	}
-	c.changed, _ = structures.New(after.View(), after.Size(), c.after) // where it is none, bytes are shown
-	p.hits, p.more = c.hits(ctx, p.edit.Replacements)
+	p.hits, p.more = e.Hits(ctx, p.edit.Replacements)
+	for i := range p.hits {
+		h := &p.hits[i]
+		h.Name, h.Old, h.New = header.Harmless(h.Name), header.Harmless(orNothing(h.Old)), header.Harmless(orNothing(h.New))
+	}
 	return p
 }
 
@@ -181,93 +178,6 @@ func diskPieces(ctx context.Context, im *structures.Image, at structures.GuestOf
 	return pieces, nil
 }
 
-// hitFinder finds what an edit hits: the image before and after it.
-type hitFinder struct {
-	before, after  *header.Area
-	image, changed *structures.Image // nil where the header gives no cluster size
-}
-
-// Bounds of what is listed of an edit, and of what is looked at for that.
-const (
-	maxHits   = 200
-	maxLooks  = 4096
-	hitDigits = 8 // bytes of a run that are shown
-)
-
-// hits lists the fields and entries that replacements change, and what is none of
-// these as bytes.
-func (c *hitFinder) hits(ctx context.Context, runs []editor.Replacement) (all []hit, more bool) {
-	looks := 0
-	for _, r := range runs {
-		for at := r.Offset; at < r.End(); {
-			if looks++; looks > maxLooks || len(all) == maxHits || ctx.Err() != nil {
-				return all, true
-			}
-			h, end := c.hit(at, r)
-			at = max(end, at+1)
-			h.name, h.old, h.new = header.Harmless(h.name), header.Harmless(orNothing(h.old)), header.Harmless(orNothing(h.new))
-			if n := len(all); n == 0 || all[n-1].name != h.name || h.name == "" {
-				all = append(all, h)
-			}
-		}
-	}
-	return all, false
-}
-
-// hit returns what a byte that changes belongs to, and where that ends.
-func (c *hitFinder) hit(at header.HostOffset, r editor.Replacement) (hit, header.HostOffset) {
-	chain := c.before.At(at)
-	for i := len(chain) - 1; i >= 0; i-- {
-		if n := chain[i]; n.Field != nil && n.Bit < 0 {
-			h := hit{at: n.Offset, name: n.Path, old: c.before.Describe(n), new: "other bytes"}
-			if is := c.after.Lookup(n.Path); is != nil {
-				h.new = c.after.Describe(is)
-			}
-			return h, n.Offset + header.HostOffset(n.Length)
-		}
-	}
-	h := hit{at: at, name: "header area"}
-	end := min(r.End(), max(c.before.End(), at+1))
-	if len(chain) > 0 {
-		h.name = chain[len(chain)-1].Title
-	} else if end = r.End(); c.image != nil {
-		l := c.image.Locate(at)
-		switch {
-		case l.HasTable && l.Entry.Err == nil:
-			e := l.Entry
-			h.at, h.name, h.old, h.new = e.Offset, e.Path(), c.image.Describe(&e), "other bytes"
-			if c.changed != nil {
-				is := c.changed.Entry(l.Table, e.Index)
-				h.new = c.changed.Describe(&is)
-			}
-			return h, e.Offset + header.HostOffset(max(e.Length(), 1))
-		case l.Field != "":
-			h.name, end = l.Field, at+1
-		default:
-			h.name = l.Title
-			if l.HasGuest {
-				h.name += ", guest " + l.Guest.String()
-			} else if l.Role == header.RoleNone {
-				h.name = "bytes of no known structure"
-			}
-			end = min(end, (at/header.HostOffset(c.image.ClusterSize())+1)*header.HostOffset(c.image.ClusterSize()))
-		}
-	} else {
-		h.name = "bytes"
-	}
-	from, to := at-r.Offset, min(end, r.End())-r.Offset
-	h.old, h.new = someBytes(r.Old[from:to]), someBytes(r.New[from:to])
-	return h, end
-}
-
-// someBytes returns the first of some bytes as digits.
-func someBytes(b []byte) string {
-	if len(b) > hitDigits {
-		return fmt.Sprintf("% x …", b[:hitDigits])
-	}
-	return fmt.Sprintf("% x", b)
-}
-
 // readAs takes the pasted text in another way.
 func (d *putDialog) readAs(m *Model, how literal.Reading) tea.Cmd {
 	r, err := literal.ReadAs(how, d.text)
@@ -279,6 +189,9 @@ func (d *putDialog) readAs(m *Model, how literal.Reading) tea.Cmd {
 // take takes what a text was read as.
 func (d *putDialog) take(r literal.Result, err error) {
 	d.data, d.what, d.reading, d.readErr, d.notes = r.Bytes, r.What, r.Reading, err, nil
+	if r.NotHex != "" {
+		d.notes = append(d.notes, "Taken for text: as hexadecimal "+header.Harmless(r.NotHex)+".")
+	}
 	if r.HasOffset {
 		d.notes = append(d.notes, fmt.Sprintf("It was copied from 0x%x.", r.Offset))
 	}
@@ -336,7 +249,7 @@ func (d *putDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 type putRow struct {
 	text   string
 	ink    grid.Ink
-	hit    *hit
+	hit    *review.Hit
 	values bool // the row has what the hit holds
 	name   bool // and where it lies and what it is called
 }
@@ -373,7 +286,7 @@ func (d *putDialog) rows(width int) []putRow {
 	text(inkText, counted(n, "byte changes", "bytes change")+" in "+counted(len(p.edit.Replacements), "place", "places")+":")
 	for i := range p.hits {
 		h := &p.hits[i]
-		if one := grid.Width(h.name) < putValues-putName-1 && grid.Width(h.old)+grid.Width(h.new)+3 <= width-putValues; one {
+		if one := grid.Width(h.Name) < putValues-putName-1 && grid.Width(h.Old)+grid.Width(h.New)+3 <= width-putValues; one {
 			rows = append(rows, putRow{hit: h, name: true, values: true})
 		} else {
 			rows = append(rows, putRow{hit: h, name: true}, putRow{hit: h, values: true})
@@ -425,14 +338,14 @@ func (d *putDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		}
 		x := putName
 		if row.name {
-			r.Fit(0, 0, putName-1, inkDim|grid.Panel, row.hit.at.String())
-			r.Fit(putName, 0, width-2-putName, inkBright|grid.Panel, row.hit.name)
+			r.Fit(0, 0, putName-1, inkDim|grid.Panel, row.hit.Offset.String())
+			r.Fit(putName, 0, width-2-putName, inkBright|grid.Panel, row.hit.Name)
 			x = putValues
 		}
 		if row.values {
-			x = r.Fit(x, 0, (width-2-x-3)/2, inkDim|grid.Panel, row.hit.old)
+			x = r.Fit(x, 0, (width-2-x-3)/2, inkDim|grid.Panel, row.hit.Old)
 			x = r.Text(x, 0, inkDim|grid.Panel, " → ")
-			r.Fit(x, 0, width-2-x, inkWarn|grid.Bold|grid.Panel, row.hit.new)
+			r.Fit(x, 0, width-2-x, inkWarn|grid.Bold|grid.Panel, row.hit.New)
 		}
 	})
 	return nil

@@ -29,7 +29,7 @@ const (
 // searchScope is what is searched.
 type searchScope struct {
 	where    where
-	from, to header.HostOffset // of the selection
+	from, to header.HostOffset // of the selection, in the file or on the disk; to is 0 for none
 	cluster  uint64            // one of the kind
 	snapshot int               // whose disk
 	name     string            // of the snapshot
@@ -43,10 +43,14 @@ func (s searchScope) String() string {
 	case inKind:
 		return fmt.Sprintf("all clusters that are what cluster %d is", s.cluster)
 	case inGuest:
+		disk := "the guest's disk"
 		if s.snapshot != structures.Active {
-			return "the disk of snapshot " + grid.Cut(s.name, 24)
+			disk = "the disk of snapshot " + grid.Cut(s.name, 24)
 		}
-		return "the guest's disk"
+		if s.to > 0 {
+			return fmt.Sprintf("the selection, %v to %v of %s", s.from, s.to-1, disk)
+		}
+		return disk
 	}
 	return "the whole file"
 }
@@ -56,7 +60,13 @@ func (s searchScope) String() string {
 func (m *Model) searchScopes() []searchScope {
 	all := []searchScope{{where: inFile}}
 	if m.guest.on {
-		return append([]searchScope{{where: inGuest, snapshot: m.guest.snapshot, name: m.guest.name}}, all...)
+		disk := searchScope{where: inGuest, snapshot: m.guest.snapshot, name: m.guest.name}
+		all = append([]searchScope{disk}, all...)
+		if m.guest.rows.selecting {
+			disk.from, disk.to = m.guest.rows.selection(header.HostOffset(m.guest.at), header.HostOffset(m.guest.size))
+			all = append([]searchScope{disk}, all...)
+		}
+		return all
 	}
 	if m.hex.selecting {
 		from, to := m.span()
@@ -119,6 +129,9 @@ func (p *searchPlace) search(ctx context.Context, w wanted) (*search.Search, err
 		}
 		s.Reader, s.Holes = disk, disk
 		s.Ranges = []search.Range{{From: 0, To: search.Offset(p.disk)}}
+		if p.to > 0 {
+			s.Ranges = []search.Range{{From: search.Offset(p.from), To: search.Offset(min(uint64(p.to), p.disk))}}
+		}
 	case inKind:
 		var err error
 		s.Ranges, err = p.clustersOfKind(ctx)

@@ -20,9 +20,10 @@ type transfer struct {
 	asked  int    // how often the terminal was asked for its clipboard
 	waits  bool   // it has not answered yet
 
-	reading *job   // of bytes to be copied or put over others, or of a file
-	export  *job   // to a file
-	started string // of what the export is, for people
+	reading *job      // of bytes to be copied or put over others, or of a file
+	export  *job      // to a file
+	facts   fileFacts // of the file whose path is typed
+	started string    // of what the export is, for people
 
 	clicked   time.Time // when a byte was clicked last
 	clickedAt header.HostOffset

@@ -10,7 +10,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"qedit/editor"
 	"qedit/literal"
 )
 
@@ -104,7 +103,21 @@ func TestSelectWithMouse(t *testing.T) {
 	s.wantSelected("0x2..0x5").keys("esc")
 	s.send(at(0x29, 0))
 	s.send(at(0x29, 0))
-	s.wantSelected("0x28..0x30").keys("esc", ":guest:64K", "enter", "gu")
+	s.wantSelected("0x28..0x30").keys("esc")
+	// Beyond the rows a drag scrolls on, and back.
+	s.send(at(0x23, 0))
+	pane := s.layout.Panes[PaneHex]
+	for range 10 {
+		s.send(tea.MouseMotionMsg{X: at(3, 0).X, Y: pane.Max.Y + 5, Button: tea.MouseLeft})
+	}
+	if r := s.picked(); s.hex.top == 0 || r.Place.Offset != 0x23 || r.Length < 0x100 {
+		t.Errorf("top %v, %+v", s.hex.top, r)
+	}
+	for range 20 {
+		s.send(tea.MouseMotionMsg{X: at(3, 0).X, Y: pane.Min.Y, Button: tea.MouseLeft})
+	}
+	s.send(tea.MouseReleaseMsg{})
+	s.wantSelected("0x3..0x24").keys("esc", ":guest:64K", "enter", "gu")
 	s.send(at(0, 0))
 	drag := at(0x12, 0)
 	s.send(tea.MouseMotionMsg(drag))
@@ -203,6 +216,11 @@ func TestPasteOver(t *testing.T) {
 	paste("no hex", "ctrl+g", "0x29000", "enter").keys("tab", "tab", "tab").want("is no hexadecimal digit").keys("enter").want("taken for").keys("esc").want("no edits")
 	// A dump says where it is from.
 	paste("00000010  51 46  |QF|", "ctrl+g", "0x29000", "enter").want("rows of a dump", "It was copied from 0x10.")
+	paste("515", "ctrl+g", "0x29000", "enter").want("taken for   text, 3 bytes", `as hexadecimal "515" has an odd number of digits.`)
+	s = paste("00000010  51 46  |QF|\n00000020  51 46  |QF|", "ctrl+g", "0x29000", "enter").want("taken for   text", "as hexadecimal the rows do not follow each other at 0x20.")
+	s.keys("tab", "tab", "tab").want("! The rows do not follow each other at 0x20")
+	// What a terminal obeys is shown as what it is.
+	paste("\x1b[31mred\x1b]52;c;aGk=\a", "ctrl+g", "0x29000", "enter").want("1b 5b 33 31").reject("red")
 	// Rules.
 	s = paste("ff", "ctrl+g", "cluster_bits", "enter").want("Refused", "must be", "^R check no rules", "cluster_bits").reject("Enter put").keys("enter").want("Refused")
 	s.keys("ctrl+r").want("Raw: rules are not checked").keys("enter").want("*1 edit", "!1 problem")
@@ -210,7 +228,7 @@ func TestPasteOver(t *testing.T) {
 		t.Error("the edit is not raw")
 	}
 	// Entries are shown as what they say.
-	paste("0000000000000000", "ctrl+g", "l1[0]", "enter").want("l1[0]", "L2 table at 0x24000, copied → no L2 table")
+	paste("0000000000000000", "ctrl+g", "l1[0]", "enter").want("l1[0]", "l1[0].l2_table_offset       0x24000 → none")
 	// The virtual disk takes what is stored plainly, cluster by cluster.
 	s = openScreen(t, "full", 80, 24).keys(":guest:64K", "enter", "gu", "l")
 	s.send(tea.PasteMsg{Content: "0102"})
@@ -259,11 +277,11 @@ func TestFill(t *testing.T) {
 	}
 	s.keys(":0x29000..+4", "enter", ":fill 0?", "enter").want("says what every byte is").keys("enter", "esc", "esc")
 	s.keys(":0x29000", "enter", ":fill 00", "enter").want("nothing is selected")
-	large := openBytes(t, append(imageBytes(t, "full"), make([]byte, 2*editor.MaxOver)...), "large.qcow2", 80, 24)
-	large.keys(":0x29000..end", "enter", ":fill 00", "enter").want("too many for one edit, 4 MiB at most")
-	scattered := append(imageBytes(t, "full"), bytes.Repeat([]byte{0, 1}, editor.MaxOverRuns+1)...)
+	large := openBytes(t, append(imageBytes(t, "full"), make([]byte, 2*mostPut.Bytes)...), "large.qcow2", 80, 24)
+	large.keys(":0x29000..end", "enter", ":fill 00", "enter").want("too many for one edit, 1 MiB at most")
+	scattered := append(imageBytes(t, "full"), bytes.Repeat(append(make([]byte, 20), 1), mostPut.Runs+1)...)
 	s = openBytes(t, scattered, "scattered.qcow2", 80, 24)
-	s.keys(":0x2e020..end", "enter", ":fill 00", "enter", "enter").want("65536 separate places").keys("enter").want("separate places").keys("esc").want("no edits")
+	s.keys(":0x2e020..end", "enter", ":fill 00", "enter", "enter").want("4096 separate places").keys("enter").want("separate places").keys("esc").want("no edits")
 }
 
 // A selection goes to a file, and a file over a selection.
@@ -288,7 +306,7 @@ func TestExportAndImport(t *testing.T) {
 	s.keys(":import "+dir, "enter").want("only regular files").keys("esc").keys(":import /no/such", "enter").want("no such file").keys("esc")
 	s.keys(":export "+dir, "enter").want("only a regular file").keys("enter").want("! ").keys("esc")
 	long := filepath.Join(dir, "long")
-	if err := os.WriteFile(long, make([]byte, editor.MaxOver+1), 0o600); err != nil {
+	if err := os.WriteFile(long, make([]byte, mostPut.Bytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.keys(":import "+long, "enter").want("too many for one edit").keys("esc")

@@ -296,8 +296,8 @@ func (m *Model) paste(text string) tea.Cmd {
 	case !m.hex.editing:
 		m.say("bytes are pasted over in the hex pane; " + m.keyOf("hex") + " goes there")
 		return nil
-	case len(text) > editor.MaxOver:
-		m.fail(&editor.TooMuchError{Bytes: uint64(len(text))})
+	case uint64(len(text)) > editor.MaxOver.Bytes:
+		m.fail(&editor.TooMuchError{Bytes: uint64(len(text)), Most: editor.MaxOver})
 		return nil
 	}
 	data := []byte(text)

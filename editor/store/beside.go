@@ -107,6 +107,12 @@ func globQuoted(path string) string {
 // stateDir is the folder of an image in the user's state folder.
 func stateDir(name, hash string) Dir {
 	name = strings.TrimSuffix(name[:min(len(name), 100)], hash) + hash
+	state := stateFolder()
+	return &deepDir{OpenDir(filepath.Join(state, "qedit", name)), filepath.Join(state, "qedit")}
+}
+
+// stateFolder is the user's state folder.
+func stateFolder() string {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
 		home, err := os.UserHomeDir()
@@ -115,7 +121,7 @@ func stateDir(name, hash string) Dir {
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	return &deepDir{OpenDir(filepath.Join(state, "qedit", name)), filepath.Join(state, "qedit")}
+	return state
 }
 
 // deepDir is a folder whose parents are made with it.

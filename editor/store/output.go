@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 )
 
 // Output is a file that is written from its start on. Zeros are left out where
@@ -60,16 +62,47 @@ func (e *NotPlainError) Error() string {
 	return fmt.Sprintf("%s is %s; only a regular file can be replaced", e.Path, e.What)
 }
 
+// KeptFolderError says that a file would be written into a folder in which the
+// journals of an image lie.
+type KeptFolderError struct{ Path string }
+
+// Error says where that is.
+func (e *KeptFolderError) Error() string {
+	return fmt.Sprintf("%s is in a folder of qedit's own, with the history of an image; take another", e.Path)
+}
+
+// isKept reports whether a file is to lie in a folder that qedit keeps for an image.
+func isKept(path string) bool {
+	folder := realPath(filepath.Dir(path))
+	name := filepath.Base(folder)
+	return strings.HasPrefix(name, besidePrefix) && strings.HasSuffix(name, besideSuffix) && len(name) > len(besidePrefix+besideSuffix) ||
+		filepath.Dir(folder) == realPath(filepath.Join(stateFolder(), "qedit"))
+}
+
+// MayHold reports whether a folder is there for a file, and is none that is kept
+// for an image.
+func MayHold(path string) error {
+	if isKept(path) {
+		return &KeptFolderError{path}
+	}
+	_, err := os.Stat(filepath.Dir(path))
+	return err
+}
+
 // WriteNew writes a file that is not there yet, or replaces a regular one where
 // that is asked for. It fails with fs.ErrExist where there is one. Nobody else may
 // read the file. One that cannot be written whole is removed again, and one that
-// was to be replaced stays.
+// was to be replaced stays. Nothing is written into a folder that is kept for an
+// image: that is a *KeptFolderError.
 func WriteNew(path string, replace bool, write func(*Output) error) (err error) {
 	name := path
+	if isKept(path) {
+		return &KeptFolderError{path}
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return &NotPlainError{path, kindOf(info.Mode())}
+	}
 	if replace {
-		if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-			return &NotPlainError{path, kindOf(info.Mode())}
-		}
 		name = path + ".part"
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

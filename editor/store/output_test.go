@@ -104,3 +104,34 @@ func TestWriteNew(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Nothing is written among the journals of an image, by whatever path.
+func TestWriteNewKept(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
+	own := filepath.Join(dir, ".disk.qcow2.qedit")
+	state := filepath.Join(dir, "state", "qedit", "disk.qcow2-0123")
+	link := filepath.Join(dir, "link")
+	for _, err := range []error{os.Mkdir(own, 0o700), os.MkdirAll(state, 0o700), os.Symlink(own, link)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(o *Output) error { _, err := o.Write([]byte("x")); return err }
+	for _, path := range []string{filepath.Join(own, "journal"), filepath.Join(state, "journal"), filepath.Join(link, "journal")} {
+		for _, replace := range []bool{false, true} {
+			var kept *KeptFolderError
+			if err := WriteNew(path, replace, put); !errors.As(err, &kept) {
+				t.Errorf("%s: %v", path, err)
+			}
+			if _, err := os.Lstat(path); err == nil {
+				t.Errorf("%s is there", path)
+			}
+		}
+	}
+	for _, name := range []string{"a.qedit", ".b"} {
+		if err := WriteNew(filepath.Join(dir, name), false, put); err != nil {
+			t.Error(err)
+		}
+	}
+}
