@@ -53,7 +53,7 @@ func newChecks() checks {
 // giveUp ends what a person waits for, or what goes on in the background; false
 // where there is nothing.
 func (m *Model) giveUp() bool {
-	return m.giveUpTransfer() || m.giveUpSearch() || m.giveUpComparing() || m.giveUpMending() || m.giveUpCheck() || m.giveUpWhatIf() || m.dropJobs()
+	return m.giveUpTransfer() || m.giveUpOther() || m.giveUpSearch() || m.giveUpComparing() || m.giveUpMending() || m.giveUpCheck() || m.giveUpWhatIf() || m.dropJobs()
 }
 
 // followDelay is how long after an edit a check begins: the next one may come.

@@ -66,7 +66,7 @@ func (j *job) share(parts uint64) uint64 {
 func (m *Model) jobs() []*job {
 	all := []*job{
 		m.clusters.job, m.pointing, m.beyond.search.job, m.beyond.owners.job, m.checks.job, m.whatIf.job, m.mending, m.searching.job,
-		m.comparing.job, m.comparing.facing.job, m.comparing.folder.job, m.transfer.reading, m.transfer.export, m.transfer.facts.job,
+		m.comparing.job, m.comparing.facing.job, m.comparing.folder.job, m.transfer.reading, m.transfer.export, m.transfer.facts.job, m.others.opening,
 	}
 	if d := m.comparing.list; d != nil {
 		all = append(all, d.job)

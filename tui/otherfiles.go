@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ type otherFiles struct {
 	data     *otherFile  // the external data file of the image, nil: not opened
 	backings []otherFile // the backing files, the nearest first
 	failed   string      // why the last one that was asked for is not open
+	opening  *job        // of one that was asked for
 	dropped  []otherFile // that are no longer named
 }
 
@@ -98,9 +100,16 @@ func (m *Model) openBacking() tea.Cmd {
 	if known {
 		note = "Its format is said to be " + header.Printable(format) + "."
 	}
-	m.askOther("backing file", "Opened, the guest view reads from it what the image does not have", path, note, func(m *Model) error {
-		return m.addBacking(name, path, format)
-	})
+	chain := make([]string, 0, len(m.others.backings)+1)
+	for depth := range len(m.others.backings) + 1 {
+		chain = append(chain, m.layer(depth).path)
+	}
+	m.askOther("backing file", "Opened, the guest view reads from it what the image does not have", path, note,
+		func() (*otherFile, error) { return openBackingFile(name, path, format, chain) },
+		func(m *Model, f *otherFile) {
+			// Pages may be read of the files that were open before.
+			m.others.backings = append(m.others.backings[:len(m.others.backings):len(m.others.backings)], *f)
+		})
 	return nil
 }
 
@@ -118,9 +127,9 @@ func (m *Model) openDataFile() tea.Cmd {
 			return nil
 		}
 		path, note := dataFilePath(name, l.path)
-		m.askOther("data file", "Opened, the guest view reads the guest's clusters from it", path, note, func(m *Model) error {
-			return m.addDataFile(depth, name, path)
-		})
+		m.askOther("data file", "Opened, the guest view reads the guest's clusters from it", path, note,
+			func() (*otherFile, error) { return openOther(name, path) },
+			func(m *Model, f *otherFile) { m.addDataFile(depth, f) })
 		return nil
 	}
 	if m.area().Header.ExternalData() {
@@ -145,8 +154,9 @@ func dataFilePath(name, image string) (path, note string) {
 	return filepath.Join(filepath.Dir(image), name), "It is looked for beside the image: the working folder, where QEMU looks, has none."
 }
 
-// askOther asks whether a file that an image names may be opened.
-func (m *Model) askOther(what, why, path, note string, open func(*Model) error) {
+// askOther asks whether a file that an image names may be opened. It is opened
+// beside the screen, and add takes it.
+func (m *Model) askOther(what, why, path, note string, open func() (*otherFile, error), add func(*Model, *otherFile)) {
 	text := fmt.Sprintf("The image names a %s. %s:\n\n%s\n\n", what, why, header.Printable(path))
 	if note != "" {
 		text += note + " "
@@ -155,54 +165,83 @@ func (m *Model) askOther(what, why, path, note string, open func(*Model) error) 
 	m.open(&textDialog{title: "open the " + what, ink: inkBacking, text: text, more: []button{
 		{[]string{"o", "enter"}, "open it", func(m *Model) tea.Cmd {
 			m.closeDialog()
-			m.others.failed = ""
-			if err := open(m); err != nil {
-				m.others.failed = header.Harmless(err.Error())
-				m.fail(err)
-				return nil
-			}
-			m.guest.pages.stale()
-			m.say("the " + what + " is open, for reading")
-			return nil
+			m.say("opening " + header.Printable(path))
+			m.others.opening.drop()
+			j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
+				f, err := open()
+				if err == nil && ctx.Err() != nil {
+					f.close() // nobody waits for it any more
+				}
+				return func(m *Model) tea.Cmd { m.otherOpened(what, f, err, add); return nil }
+			})
+			m.others.opening = j
+			return cmd
 		}},
 		closing("no", "esc", "ctrl+c"),
 	}})
 }
 
-func (m *Model) addBacking(name, path, format string) error {
+// otherOpened takes a file that was opened, or why it was not.
+func (m *Model) otherOpened(what string, f *otherFile, err error, add func(*Model, *otherFile)) {
+	m.others.opening, m.others.failed = nil, ""
+	if err != nil {
+		m.others.failed = header.Harmless(err.Error())
+		m.fail(err)
+		return
+	}
+	add(m, f)
+	m.checkOthers() // the header may name another one by now
+	m.guest.pages.stale()
+	m.say("the " + what + " is open, for reading")
+}
+
+// giveUpOther ends the wait for a file that is being opened; false where there is
+// none.
+func (m *Model) giveUpOther() bool {
+	if m.others.opening == nil {
+		return false
+	}
+	m.others.opening.drop()
+	m.others.opening = nil
+	m.say("given up; nothing more is open than before")
+	return true
+}
+
+// openBackingFile opens a backing file that is none of a chain of files, which
+// names it.
+func openBackingFile(name, path, format string, chain []string) (*otherFile, error) {
 	if format != "" && format != "raw" && format != "qcow2" {
-		return fmt.Errorf("%s: its format is said to be %s; raw and qcow2 are read", header.Printable(path), header.Printable(format))
+		return nil, fmt.Errorf("%s: its format is said to be %s; raw and qcow2 are read", header.Printable(path), header.Printable(format))
 	}
 	if now, err := os.Stat(path); err == nil {
-		for depth := range len(m.others.backings) + 1 {
-			if before, err := os.Stat(m.layer(depth).path); err == nil && os.SameFile(before, now) {
-				return fmt.Errorf("%s is in the chain already: it is its own backing file", header.Printable(path))
+		for _, known := range chain {
+			if before, err := os.Stat(known); err == nil && os.SameFile(before, now) {
+				return nil, fmt.Errorf("%s is in the chain already: it is its own backing file", header.Printable(path))
 			}
 		}
 	}
 	f, err := openOther(name, path)
-	if err != nil {
-		return err
+	if err == nil {
+		f.raw = format == "raw" || f.session.Area().Header.Magic != header.Magic
 	}
-	f.raw = format == "raw" || f.session.Area().Header.Magic != header.Magic
-	m.others.backings = append(m.others.backings[:len(m.others.backings):len(m.others.backings)], *f)
-	return nil
+	return f, err
 }
 
-func (m *Model) addDataFile(depth int, name, path string) error {
-	f, err := openOther(name, path)
-	if err != nil {
-		return err
-	}
+// addDataFile takes the data file of the image, or of a backing file of the
+// chain.
+func (m *Model) addDataFile(depth int, f *otherFile) {
 	f.raw = true
-	if depth == 0 {
+	switch {
+	case depth == 0:
 		m.others.data = f
-		return nil
+		return
+	case depth > len(m.others.backings):
+		m.others.dropped = append(m.others.dropped, *f) // that was closed while it was opened
+		return
 	}
 	// Pages may be read of the files that were open before.
 	m.others.backings = append([]otherFile(nil), m.others.backings...)
 	m.others.backings[depth-1].data = f
-	return nil
 }
 
 func openOther(name, path string) (*otherFile, error) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
@@ -102,6 +103,19 @@ func TestDataFile(t *testing.T) {
 }
 
 // A data file that is not there is named with the reason; nothing else is opened.
+// Esc ends the wait for a file that is being opened, and what comes of it later is
+// not taken.
+func TestOpeningGivenUp(t *testing.T) {
+	s := openScreen(t, "overlay", 80, 24)
+	ended := false
+	s.others.opening = &job{cancel: func() { ended = true }}
+	was := s.others.opening
+	s.keys("esc").want("given up")
+	if !ended || s.others.opening != nil || slices.Contains(s.jobs(), was) {
+		t.Error("it is waited for still")
+	}
+}
+
 func TestDataFileMissing(t *testing.T) {
 	dir := inDir(t, "qemu-img create -q -f qcow2 -o data_file=data.raw disk.qcow2 4M", "qemu-io -c 'write 0 64k' disk.qcow2", "rm data.raw")
 	openScreen(t, "plain", 120, 36).keys(":open the data file", "enter").want("the image has no external data file")

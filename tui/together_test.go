@@ -62,7 +62,7 @@ func TestEveryJobIsKnown(t *testing.T) {
 	for name, at := range map[string]**job{
 		"map": &s.clusters.job, "pointers": &s.pointing, "owner": &s.beyond.search.job, "owners": &s.beyond.owners.job,
 		"check": &s.checks.job, "what if": &s.whatIf.job, "fixes": &s.mending, "search": &s.searching.job, "comparison": &s.comparing.job,
-		"other side": &s.comparing.facing.job, "folder": &s.comparing.folder.job, "transfer": &s.transfer.reading, "export": &s.transfer.export, "paths": &s.transfer.facts.job, "differences": &s.comparing.list.job,
+		"other side": &s.comparing.facing.job, "folder": &s.comparing.folder.job, "transfer": &s.transfer.reading, "export": &s.transfer.export, "paths": &s.transfer.facts.job, "other file": &s.others.opening, "differences": &s.comparing.list.job,
 	} {
 		*at = &job{}
 		if !slices.Contains(s.jobs(), *at) {
