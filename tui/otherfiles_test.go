@@ -102,7 +102,6 @@ func TestDataFile(t *testing.T) {
 	s.keys(":open the backing file", "enter").want("the image has no backing file")
 }
 
-// A data file that is not there is named with the reason; nothing else is opened.
 // Esc ends the wait for a file that is being opened, and what comes of it later is
 // not taken.
 func TestOpeningGivenUp(t *testing.T) {
@@ -116,6 +115,7 @@ func TestOpeningGivenUp(t *testing.T) {
 	}
 }
 
+// A data file that is not there is named with the reason; nothing else is opened.
 func TestDataFileMissing(t *testing.T) {
 	dir := inDir(t, "qemu-img create -q -f qcow2 -o data_file=data.raw disk.qcow2 4M", "qemu-io -c 'write 0 64k' disk.qcow2", "rm data.raw")
 	openScreen(t, "plain", 120, 36).keys(":open the data file", "enter").want("the image has no external data file")
