@@ -391,6 +391,13 @@ func references(n uint64) string {
 
 // l2Entries looks at a part of an L2 table.
 func (l *locator) l2Entries(g *l2Group, p *l2Table) {
+	if p.known {
+		for _, r := range p.runs {
+			l.flags(g, p, g.first+uint64(r.first), r.word, r.word&entryOffset>>l.bits, uint64(r.n))
+		}
+		l.noteEmpty(g, p, len(p.runs) == 0)
+		return
+	}
 	size := int(l.entry)
 	empty := true
 	for i := 0; i < len(p.buf); {
@@ -422,6 +429,11 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 		l.flags(g, p, index, word, c, n)
 		i += int(n) * size
 	}
+	l.noteEmpty(g, p, empty)
+}
+
+// noteEmpty notes an L2 table of the active disk that has no entries.
+func (l *locator) noteEmpty(g *l2Group, p *l2Table, empty bool) {
 	if empty && p.active > 0 && g.first == 0 && uint64(len(p.buf)) == l.cs && len(l.emptyL2s) < MaxFindings {
 		l.emptyL2s = append(l.emptyL2s, owner{from: image.FromL1, kind: image.ClusterL2, snapshot: p.snapshot, l1: g.l1, at: p.at})
 	}
