@@ -45,7 +45,7 @@ type l2Run struct {
 // Bounds of what is kept. Smaller parts are as soon read as looked up.
 const (
 	minKeptPart = 4 << 10 // bytes
-	perKeptRun  = 32      // entries of a part for each run, at least
+	perKeptRun  = 8       // entries of a part for each run, at least
 	partCost    = 64      // bytes of a part without its runs, about
 	runCost     = 16      // bytes
 )

@@ -270,10 +270,14 @@ func (l *locator) blocks() {
 		}
 		base := Finding{doubtful: unsure, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
 		l.violations(&e, base, uint64(i))
+		id := "" // of several the first by name: the same each time
 		for _, g := range l.growing {
-			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {
-				l.blockIDs[uint64(i)] = g.f.ID()
+			if name := g.f.ID(); g.next == uint64(i)+1 && (id == "" || name < id) {
+				id = name
 			}
+		}
+		if id != "" && len(l.blockIDs) < MaxFindings {
+			l.blockIDs[uint64(i)] = id
 		}
 		if l.ctx.Err() != nil {
 			return
