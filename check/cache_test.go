@@ -129,7 +129,7 @@ func manyTables(t testing.TB, rec recipe, r *rand.Rand) *base {
 	for i := range 3 {
 		args := []string{"qemu-io", "-f", "qcow2"}
 		for at := 0; at < b.size; at += perTable << i { // of shared ones some are written again
-			args = append(args, "-c", fmt.Sprintf("write -q -P 7 %d %d", at+r.IntN(200)*b.cluster, (1+r.IntN(most))*b.cluster))
+			args = append(args, "-c", fmt.Sprintf("write -q -P 7 %d %d", at+r.IntN(perTable/b.cluster-most)*b.cluster, (1+r.IntN(most))*b.cluster))
 		}
 		b.must(t, append(args, b.path())...)
 		if !b.single && b.options != "" {
