@@ -14,7 +14,7 @@ import (
 // runCached checks an image with a cache, where edits are not as on disk.
 func runCached(t *testing.T, r io.ReaderAt, image []byte, k *Cache, edits ...editor.Replacement) *Result {
 	t.Helper()
-	res, err := Run(context.Background(), r, int64(len(image)), header.NewArea(image[:testCluster]), Options{Cache: k, Edits: edits})
+	res, err := Run(context.Background(), r, int64(len(image)), header.NewArea(image[:min(len(image), header.MaxClusterSize)]), Options{Cache: k, Edits: edits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +39,25 @@ func TestKeptBetweenRead(t *testing.T) {
 		}
 	}
 	if _, ok := k.parts[4*testCluster]; !ok {
+		t.Errorf("kept are %v", k.parts)
+	}
+}
+
+// Entries of a later part of a large table are where they are when it is not read
+// again.
+func TestKeptLaterPart(t *testing.T) {
+	image := qemuMade(t, "cluster_size=256k", "8G", "write 5G 512k", "write 6G 256k", "write 0 256k") // the last cluster is not in that part
+	table := u64(image, l1Of(image)) & entryOffset
+	entry := table + 6<<30>>18*entrySize
+	put16 := image[uint64(blockOf(image, 0))+(u64(image, int(entry))&entryOffset)>>18*2:]
+	put16[1] = 3 // too high, as the flag says then, too
+	want, k := runOn(t, image), new(Cache)
+	for range 2 {
+		if got := runCached(t, bytes.NewReader(image), image, k); len(got.Findings) < 2 || !reflect.DeepEqual(unmended(got), unmended(want)) {
+			t.Errorf("%v, want %v", unmended(got), unmended(want))
+		}
+	}
+	if _, ok := k.parts[table+maxRead]; !ok {
 		t.Errorf("kept are %v", k.parts)
 	}
 }
