@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -280,5 +281,18 @@ func TestOverlapWithCompressed(t *testing.T) {
 	f := finding(t, findings(t, buf), "data-twice@l1[0].l2[16]")
 	if f.Fix("take") != nil || f.Fix("give-up") == nil {
 		t.Errorf("fixes %+v", f.Fixes)
+	}
+}
+
+// An entry of the refcount table that is wrong in two ways is the cause of the same
+// findings in each check.
+func TestSameCauseEachTime(t *testing.T) {
+	image := newTestImage()
+	image.put64(testCluster, 1<<20|1)
+	want := unmended(runOn(t, image))
+	for range 30 {
+		if got := unmended(runOn(t, image)); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%v, and %v before", got, want)
+		}
 	}
 }

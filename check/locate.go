@@ -270,10 +270,14 @@ func (l *locator) blocks() {
 		}
 		base := Finding{doubtful: unsure, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
 		l.violations(&e, base, uint64(i))
+		id := "" // of several the first by name: the same each time
 		for _, g := range l.growing {
-			if len(l.blockIDs) < MaxFindings && g.next == uint64(i)+1 {
-				l.blockIDs[uint64(i)] = g.f.ID()
+			if name := g.f.ID(); g.next == uint64(i)+1 && (id == "" || name < id) {
+				id = name
 			}
+		}
+		if id != "" && len(l.blockIDs) < MaxFindings {
+			l.blockIDs[uint64(i)] = id
 		}
 		if l.ctx.Err() != nil {
 			return
@@ -391,6 +395,13 @@ func references(n uint64) string {
 
 // l2Entries looks at a part of an L2 table.
 func (l *locator) l2Entries(g *l2Group, p *l2Table) {
+	if p.known {
+		for _, r := range p.runs {
+			l.flags(g, p, g.first+uint64(r.first), r.word, r.word&entryOffset>>l.bits, uint64(r.n))
+		}
+		l.noteEmpty(g, p, len(p.runs) == 0)
+		return
+	}
 	size := int(l.entry)
 	empty := true
 	for i := 0; i < len(p.buf); {
@@ -422,6 +433,11 @@ func (l *locator) l2Entries(g *l2Group, p *l2Table) {
 		l.flags(g, p, index, word, c, n)
 		i += int(n) * size
 	}
+	l.noteEmpty(g, p, empty)
+}
+
+// noteEmpty notes an L2 table of the active disk that has no entries.
+func (l *locator) noteEmpty(g *l2Group, p *l2Table, empty bool) {
 	if empty && p.active > 0 && g.first == 0 && uint64(len(p.buf)) == l.cs && len(l.emptyL2s) < MaxFindings {
 		l.emptyL2s = append(l.emptyL2s, owner{from: image.FromL1, kind: image.ClusterL2, snapshot: p.snapshot, l1: g.l1, at: p.at})
 	}

@@ -180,20 +180,34 @@ func (o *owner) twin(t *owner) {
 // dataOwners notes the entries of a part of an L2 table that point at clusters
 // in conflict.
 func (l *locator) dataOwners(g *l2Group, p *l2Table) {
-	for i := range uint64(len(p.buf)) / l.entry {
-		word, bitmap := entryAt(p.buf, i, l.entry)
-		if word == 0 {
-			continue
-		}
-		first, end, packed := l.target(word, bitmap)
-		for c := first; c < end; c++ {
-			if l.places.get(c) == placeConflict {
-				k := image.ClusterData
-				if packed {
-					k = image.ClusterCompressed
+	if p.known {
+		for _, r := range p.runs {
+			if c, n := r.word&entryOffset>>l.bits, uint64(r.n); !l.places.all(c, n, placeOne) {
+				for i := range n {
+					l.dataOwner(g, p, uint64(r.first)+i, r.word+i<<l.bits, 0)
 				}
-				l.own(c, owner{from: image.FromL2, kind: k, snapshot: p.snapshot, l1: g.l1, index: g.first + i, at: p.at + (g.first+i)*l.entry, pos: c - first, packed: packed})
 			}
+		}
+		return
+	}
+	for i := range uint64(len(p.buf)) / l.entry {
+		if word, bitmap := entryAt(p.buf, i, l.entry); word != 0 {
+			l.dataOwner(g, p, i, word, bitmap)
+		}
+	}
+}
+
+// dataOwner notes an entry of a part of an L2 table that points at clusters in
+// conflict.
+func (l *locator) dataOwner(g *l2Group, p *l2Table, i, word, bitmap uint64) {
+	first, end, packed := l.target(word, bitmap)
+	for c := first; c < end; c++ {
+		if l.places.get(c) == placeConflict {
+			k := image.ClusterData
+			if packed {
+				k = image.ClusterCompressed
+			}
+			l.own(c, owner{from: image.FromL2, kind: k, snapshot: p.snapshot, l1: g.l1, index: g.first + i, at: p.at + (g.first+i)*l.entry, pos: c - first, packed: packed})
 		}
 	}
 }

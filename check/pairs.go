@@ -1,5 +1,7 @@
 package check
 
+import "slices"
+
 // Clusters are kept track of in pages, so that what was never touched, and what
 // is all alike, takes no memory.
 const (
@@ -23,6 +25,18 @@ type pairPage struct {
 
 func newPairs(clusters uint64) pairs {
 	return pairs{pages: make([]pairPage, (clusters+pageClusters-1)>>pageBits)}
+}
+
+// clone returns pairs that can be changed by themselves.
+func (p *pairs) clone() pairs {
+	pages := slices.Clone(p.pages)
+	for i := range pages {
+		if words := pages[i].words; words != nil {
+			copied := *words
+			pages[i].words = &copied
+		}
+	}
+	return pairs{pages: pages}
 }
 
 // get returns the number of a cluster, 0 past the last one.

@@ -42,7 +42,7 @@ type pass struct {
 func (c *run) newPass(strict bool) *pass {
 	p := &pass{c: c}
 	p.tally = tally{stored: &c.stored, reach: c.stored.reach(), refs: newCounts(c.geometry.clusters + 1), places: places{pairs: newPairs(c.geometry.clusters + 1)},
-		walker: &walker{geometry: c.geometry, ctx: c.ctx, im: c.im, strict: strict, special: map[uint64]*special{}}}
+		walker: &walker{geometry: c.geometry, ctx: c.ctx, im: c.im, strict: strict, special: map[uint64]*special{}, cached: &c.cached}}
 	return p
 }
 

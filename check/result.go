@@ -3,6 +3,7 @@ package check
 import (
 	"sync"
 
+	"qedit/editor"
 	"qedit/header"
 	"qedit/image"
 )
@@ -14,6 +15,12 @@ type Options struct {
 	Found func(Finding)
 	// Progress is told how many bytes of metadata were read; it may be nil.
 	Progress image.Progress
+
+	// Cache holds what checks of the same file have read, and is added to; it may
+	// be nil. Edits say where what is checked is not as in the file that the cache
+	// is about; without a cache they mean nothing.
+	Cache *Cache
+	Edits []editor.Replacement
 
 	noSearch bool // for lost tables: nobody looks at the fixes
 }

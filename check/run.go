@@ -23,6 +23,7 @@ type run struct {
 	res  *Result
 
 	geometry      geometry
+	cached        cached
 	stored        stored
 	snapshotL1s   []snapshotL1
 	snapshotBytes uint64 // of the snapshot table
@@ -156,7 +157,8 @@ func (c *run) count() error {
 		return fmt.Errorf("%w: %d, at most %d are expected", image.ErrTooManyClusters, n, uint64(image.MaxClusters))
 	}
 	c.geometry = newGeometry(c.im)
-	c.stored = stored{geometry: c.geometry, im: c.im}
+	c.cached = c.useCache()
+	c.stored = stored{geometry: c.geometry, im: c.im, cached: &c.cached}
 	h := c.area.Header
 	c.total = c.geometry.clusters<<c.geometry.refShift>>3 + uint64(h.L1Size)<<c.geometry.bits
 	if err := c.stored.load(c.ctx, min(uint64(h.RefcountTableClusters)<<c.geometry.bits, header.MaxRefcountTable)/entrySize, c.read); err != nil {

@@ -18,6 +18,8 @@ type stored struct {
 	bad   map[uint64]struct{} // numbers of the blocks that cannot be read as their entry says
 	lost  []loss              // what could not be read
 
+	cached *cached
+
 	window []byte // of the file, what was looked at last
 	at     uint64 // of it
 }
@@ -62,11 +64,22 @@ func (s *stored) load(ctx context.Context, entries uint64, tell func(uint64)) er
 			return ctx.Err()
 		}
 	}
-	for i := uint64(0); i < uint64(len(s.table)); i++ {
-		if first := i << s.perBlock; first >= s.clusters || ctx.Err() != nil {
+	kept := s.cached.refcounts(s)
+	for i := range uint64(max(len(s.table), len(kept))) {
+		first := i << s.perBlock
+		if first >= s.clusters || ctx.Err() != nil {
 			break
 		}
+		if i < uint64(len(kept)) {
+			if at := s.offset(i); at == kept[i] && s.cached.asInFile(at, s.cs) {
+				continue
+			}
+			s.fill(first, min(1<<s.perBlock, s.clusters-first), 0)
+		}
 		buf = s.block(ctx, i, buf, tell)
+	}
+	if ctx.Err() == nil {
+		s.cached.keepRefcounts(s)
 	}
 	return ctx.Err()
 }

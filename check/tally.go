@@ -68,6 +68,12 @@ func (t *tally) table(g *l2Group, p *l2Table, mark bool) {
 			t.next[t.nth] = 0
 		}
 	}
+	if p.known {
+		for _, r := range p.runs {
+			t.run(p, r.word, r.word&entryOffset>>t.bits, uint64(r.n), mark)
+		}
+		return
+	}
 	size, buf := int(t.entry), p.buf
 	rest := t.cs - 1
 	for i := 0; i < len(buf); {

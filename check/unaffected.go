@@ -23,13 +23,32 @@ func (r *Result) Unaffected(at header.HostOffset, length uint64) bool {
 		return false
 	}
 	r.once.Do(r.listRead)
-	i, _ := slices.BinarySearchFunc(r.read, uint64(at), func(x extent, at uint64) int {
+	return !touched(r.read, uint64(at), length)
+}
+
+// touched reports whether bytes are among those of extents, sorted and apart.
+func touched(all []extent, at, length uint64) bool {
+	i, _ := slices.BinarySearchFunc(all, at, func(x extent, at uint64) int {
 		if x.end <= at {
 			return -1
 		}
 		return 1
 	})
-	return i == len(r.read) || r.read[i].at >= uint64(at)+length
+	return i < len(all) && all[i].at < at+length
+}
+
+// joined sorts extents and makes one of those that overlap or touch.
+func joined(all []extent) []extent {
+	slices.SortFunc(all, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
+	n := 0
+	for _, x := range all {
+		if n > 0 && x.at <= all[n-1].end {
+			all[n-1].end = max(all[n-1].end, x.end)
+		} else {
+			all[n], n = x, n+1
+		}
+	}
+	return all[:n]
 }
 
 // listRead lists the clusters that metadata was read from.
@@ -59,12 +78,5 @@ func (r *Result) listRead() {
 			all = append(all, extent{start, start + p.c.snapshotBytes + snapshotHead + 8})
 		}
 	}
-	slices.SortFunc(all, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
-	for _, x := range all {
-		if n := len(r.read); n > 0 && x.at <= r.read[n-1].end {
-			r.read[n-1].end = max(r.read[n-1].end, x.end)
-		} else {
-			r.read = append(r.read, x)
-		}
-	}
+	r.read = slices.Clip(joined(all))
 }

@@ -47,6 +47,7 @@ type walker struct {
 	strict  bool                // every L1 entry is followed as QEMU follows it
 	special map[uint64]*special // by host offset
 	lost    []loss
+	cached  *cached
 
 	nonsense   pairs    // 1 for clusters that L1 entries point at and that are no L2 tables
 	nonsenseL1 []uint64 // host offsets of what is no L1 table
@@ -58,6 +59,11 @@ type l2Table struct {
 	snapshot       int    // one of the trees that have it
 	weight, active uint64 // how many L1 entries point at it, and of those the active ones
 	buf            []byte // entries
+	read           bool   // into buf, from what is checked
+
+	// Where runs are known they are all there is; buf has the length only.
+	runs  []l2Run
+	known bool
 }
 
 // l2Group are the same entries of all the L2 tables that trees have at one L1
@@ -249,8 +255,19 @@ func (f *filler) add(l1 uint64, refs []l1Ref) {
 			pos := len(f.b.buf)
 			f.b.buf = f.b.buf[:pos+int(step)]
 			t.buf = f.b.buf[pos:]
+			t.runs, t.known = f.cached.part(t.at+from, step)
+			switch {
+			case !t.known:
+				f.fetch(t.at+from, pos, int(step))
+				t.read = true
+			case len(tables) > 1: // entries of one number are looked at together
+				f.expand(t.buf, t.runs)
+				t.known = false
+				fallthrough
+			default:
+				f.flush() // what is fetched next does not follow in the buffer
+			}
 			f.b.tables = append(f.b.tables, t)
-			f.fetch(t.at+from, pos, int(step))
 		}
 		f.b.groups = append(f.b.groups, l2Group{l1, from / f.entry, f.b.tables[start:]})
 	}
@@ -277,8 +294,26 @@ func (f *filler) flush() {
 func (f *filler) send() {
 	if f.b != nil {
 		f.flush()
+		f.keep()
 		f.full <- f.b
 		f.b = nil
+	}
+}
+
+// keep keeps what was read for the next check.
+func (f *filler) keep() {
+	if f.cached.Cache == nil || len(f.lost) > 0 {
+		return
+	}
+	for _, g := range f.b.groups {
+		for i := range g.tables {
+			if t := &g.tables[i]; t.read {
+				runs, ok := f.cached.keep(t.at+g.first*f.entry, t.buf)
+				if ok && len(g.tables) == 1 {
+					t.runs, t.known = runs, true
+				}
+			}
+		}
 	}
 }
 

@@ -23,7 +23,8 @@ type checks struct {
 	repair func(context.Context, check.View, check.RepairOptions) (*check.Repaired, error)
 
 	asked  bool
-	paused bool // it was given up: it does not follow the edits
+	cache  *check.Cache // what checks have read of what is on disk; nil: nothing
+	paused bool         // it was given up: it does not follow the edits
 	job    *job
 	stream *stream // what the job has found so far
 	wanted int     // counts states of the image that there is something to check in
@@ -111,7 +112,7 @@ func (m *Model) askCheck() tea.Cmd {
 	}
 	c.job.drop()
 	c.job, c.asked, c.paused, c.hurry, c.loud, c.err = nil, true, false, true, true, nil
-	c.checked = -1 // what is known is to be found anew
+	c.checked, c.cache = -1, nil // what is known is to be found anew
 	if c.partial {
 		c.result, c.early, c.partial = nil, nil, false
 		m.listChanged()
@@ -157,7 +158,8 @@ func (m *Model) loadCheck() tea.Cmd {
 		delay = 0
 	}
 	c.begun, c.stream, c.hurry = c.wanted, found, false
-	begun := c.begun
+	begun, o := c.begun, m.checkOptions(edits)
+	o.Found = found.add
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
 		if delay > 0 {
 			select {
@@ -165,12 +167,26 @@ func (m *Model) loadCheck() tea.Cmd {
 			case <-time.After(delay):
 			}
 		}
-		result, err := run(ctx, view, size, area, check.Options{Found: found.add, Progress: progress})
+		o.Progress = progress
+		result, err := run(ctx, view, size, area, o)
 		return func(m *Model) tea.Cmd { return m.checkEnded(begun, size, edits, result, err) }
 	})
 	j.moved = (*Model).checkMoved
 	c.job = j
 	return cmd
+}
+
+// checkOptions are those of a check of a state with some edits, or with fewer: what
+// was read of the image once is not read again, unless others write to it.
+func (m *Model) checkOptions(edits []editor.Replacement) check.Options {
+	c := &m.checks
+	if m.live.watcher != nil {
+		return check.Options{}
+	}
+	if c.cache == nil {
+		c.cache = new(check.Cache)
+	}
+	return check.Options{Cache: c.cache, Edits: edits}
 }
 
 // checkMoved takes what a check has found so far, where nothing is known yet.

@@ -71,7 +71,7 @@ func (m *Model) whatIfChanged() {
 
 // diskChanged drops what is known of states: what is on disk is another image.
 func (m *Model) diskChanged() {
-	m.checks.disk = nil
+	m.checks.disk, m.checks.cache = nil, nil
 	m.whatIf.job.drop()
 	m.whatIf = whatIf{}
 }
@@ -165,7 +165,12 @@ func (m *Model) loadWhatIf() tea.Cmd {
 	if len(wanted) == 0 {
 		return nil
 	}
-	r := replay{run: c.run, keys: slices.Clone(w.states), states: m.session.States(), known: map[stateKey]foundSet{}, sets: map[stateKey]int{}}
+	states := m.session.States()
+	var edits []editor.Replacement // of all states
+	for _, s := range states {
+		edits = append(edits, s.Edit.Replacements...)
+	}
+	r := replay{run: c.run, options: m.checkOptions(edits), keys: slices.Clone(w.states), states: states, known: map[stateKey]foundSet{}, sets: map[stateKey]int{}}
 	for key, set := range w.known {
 		r.known[key] = set
 	}
@@ -197,11 +202,12 @@ func (w *whatIf) learn(p stateChange, c foundChange) {
 
 // replay checks states that edits have led through.
 type replay struct {
-	run    func(context.Context, io.ReaderAt, int64, *header.Area, check.Options) (*check.Result, error)
-	keys   []stateKey
-	states []editor.State
-	known  map[stateKey]foundSet
-	sets   map[stateKey]int // how often findings are still asked for
+	run     func(context.Context, io.ReaderAt, int64, *header.Area, check.Options) (*check.Result, error)
+	options check.Options
+	keys    []stateKey
+	states  []editor.State
+	known   map[stateKey]foundSet
+	sets    map[stateKey]int // how often findings are still asked for
 }
 
 // compare returns how the states of some ways differ, and the findings of what
@@ -249,7 +255,7 @@ func (r *replay) check(ctx context.Context, key stateKey) (foundSet, error) {
 	if err != nil {
 		return foundSet{}, err
 	}
-	result, err := r.run(ctx, s.View(), s.Size(), area, check.Options{})
+	result, err := r.run(ctx, s.View(), s.Size(), area, r.options)
 	if err != nil {
 		return foundSet{}, err
 	}
