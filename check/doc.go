@@ -11,7 +11,7 @@
 // A check after an edit counts and compares everything, as the first did: what a
 // refcount or an entry means hangs on all others. With a Cache it reads only what
 // edits touch. Of 1 TiB with all metadata a flag, a refcount, an L2 or an L1 entry
-// is so checked in 12 to 37 ms, and in 84 to 485 ms without (2 cores, with other work
+// is so checked in 12 to 46 ms, and in 84 to 485 ms without (2 cores, with other work
 // on them); what is left goes with the number of L2 tables, and of the runs of
 // entries in them. Read again each time are the header area, L1 tables, the refcount
 // table, snapshot table and bitmaps, and L2 tables that are not kept: those with
