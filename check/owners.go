@@ -62,7 +62,7 @@ func (o *owner) run(entry uint64) string {
 // maxOwned is the number of clusters in conflict whose owners are found, maxOwners how
 // many of each, and maxTwins how many twins of one of them.
 const (
-	maxOwned  = 1 << 15
+	maxOwned  = 1 << 13
 	maxOwners = 8
 	maxTwins  = 64
 )
