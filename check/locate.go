@@ -451,7 +451,7 @@ func (l *locator) flags(g *l2Group, p *l2Table, index, word, c, n uint64) {
 	if l.c.full(kind) {
 		base = l.l2Unnamed
 	}
-	alike := n > 1 && len(l.owners) == 0 && len(l.wrong) == 0 && (one || l.refs.all(c, n, 2))
+	alike := n > 1 && l.places.conflicts == 0 && len(l.wrong) == 0 && (one || l.refs.all(c, n, 2))
 	if !alike {
 		for j := range n {
 			if copied != (l.refs.get(c+j) == 1 && l.stored.get(c+j) <= 1) {

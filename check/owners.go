@@ -258,6 +258,9 @@ func (l *locator) tellOverlaps() {
 			}
 			l.tellOverlap(c, keeps, o)
 		}
+		if !slices.ContainsFunc(all, func(o owner) bool { return o.from == image.FromFormat }) {
+			delete(l.owners, c) // the findings have what they need of it
+		}
 	}
 	l.flush()
 }
