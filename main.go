@@ -12,7 +12,7 @@ import (
 // gcPercent is how much garbage there may be before it is collected, in percent
 // of what is in use. The memory that a check may take counts more than the time
 // that collecting takes: there is little garbage.
-const gcPercent = 40
+const gcPercent = 25
 
 func main() {
 	debug.SetGCPercent(gcPercent)

@@ -152,7 +152,7 @@ func (c *census) Reference(r *image.Reference) {
 		}
 	default:
 		if end > c.clusters {
-			c.past = append(c.past, span{max(first, c.clusters), end})
+			c.past = addReach(c.past, span{max(first, c.clusters), end})
 			end = c.clusters
 		}
 		if c.work += end - min(first, end); c.work > c.clusters+maxWork {

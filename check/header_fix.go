@@ -149,7 +149,7 @@ func (c *run) ruleFixes(v header.Violation) []Fix {
 	case "refcount_order.max":
 		return []Fix{asked("", setFields("16-bits", "say that refcounts have 16 bits, as in most images", "refcount_order", "4"))}
 	case "header_length.min", "header_length.max", "header_length.aligned":
-		if n, ok := headerLength(c.area); ok {
+		if n, ok := c.area.LengthOfHeader(); ok {
 			return []Fix{setFields("set", fmt.Sprintf("set header_length to %d, with which the extensions can be read", n), "header_length", fmt.Sprint(n))}
 		}
 	case "padding.zero":
@@ -259,38 +259,4 @@ func (c *run) sectorFixes() []Fix {
 		fixes = append(fixes, asked("", setFields("round-up", fmt.Sprintf("set size to %d", up), "size", fmt.Sprint(up))))
 	}
 	return fixes
-}
-
-// headerLength returns the length of the fixed part of the header with which the
-// extensions can be read.
-func headerLength(a *header.Area) (uint32, bool) {
-	faults := func(a *header.Area) (n int) {
-		for _, v := range a.Violations {
-			if v.Rule != "header_length.min" && v.Rule != "header_length.max" && v.Rule != "header_length.aligned" {
-				n++
-			}
-		}
-		return n
-	}
-	readable := func(a *header.Area) bool {
-		h := a.Header
-		for _, e := range h.Extensions {
-			if _, err := e.Payload(); err != nil || header.ExtensionType(e.Type).String()[0] == '0' {
-				return false // unknown, or no such data
-			}
-		}
-		end := int(min(a.End(), header.HostOffset(len(a.Bytes))))
-		return (len(h.Extensions) > 0 || !anySet(a.Bytes[end:])) && len(h.Unclaimed) == 0
-	}
-	least := faults(a)
-	for _, n := range []uint32{112, 104} {
-		d := header.NewDraft(a.Bytes)
-		if d.Set("header_length", fmt.Sprint(n)) != nil {
-			continue
-		}
-		if after := d.Area(); faults(after) <= least && readable(after) {
-			return n, true
-		}
-	}
-	return 0, false
 }

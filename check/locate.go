@@ -366,16 +366,24 @@ func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot
 	if copied {
 		on = "on"
 	}
-	f.Kind, f.Found = k, fmt.Sprintf("copied is %s, and %s", on, references(refs))
-	if high {
-		f.Found = fmt.Sprintf("copied is %s, and the refcount is %d", on, stored)
-	}
+	f.Kind = k
 	if snapshot != image.Active {
 		if !copied || k == kindL1Copied {
 			return // QEMU leaves them as they were when the snapshot was taken
 		}
 		f.Kind = kindSnapshotCopied
-		f.Found += " to the cluster"
+	}
+	if l.c.full(f.Kind) {
+		l.grow(f, on, number)
+		return
+	}
+	switch {
+	case high:
+		f.Found = fmt.Sprintf("copied is %s, and the refcount is %d", on, stored)
+	case snapshot != image.Active:
+		f.Found = fmt.Sprintf("copied is %s, and %s to the cluster", on, references(refs))
+	default:
+		f.Found = fmt.Sprintf("copied is %s, and %s", on, references(refs))
 	}
 	if f.Cause == "" {
 		f.Cause = l.overlaps[cluster]
@@ -452,25 +460,38 @@ func (l *locator) flags(g *l2Group, p *l2Table, index, word, c, n uint64) {
 		return
 	}
 	number := g.l1<<l.l2Shift + index
-	alike := n > 1 && len(l.owners) == 0 && len(l.wrong) == 0 && (one || l.refs.all(c, n, 2))
+	kind, base := kindL2Copied, l.l2Base
+	if p.snapshot != image.Active {
+		kind = kindSnapshotCopied
+	}
+	if l.c.full(kind) {
+		base = l.l2Unnamed
+	}
+	alike := n > 1 && l.places.conflicts == 0 && len(l.wrong) == 0 && (one || l.refs.all(c, n, 2))
 	if !alike {
 		for j := range n {
 			if copied != (l.refs.get(c+j) == 1 && l.stored.get(c+j) <= 1) {
-				l.flag(l.l2Base(g.l1, index+j, p, word+j<<l.bits), kindL2Copied, copied, c+j, p.snapshot, number+j)
+				l.flag(base(g.l1, index+j, p, word+j<<l.bits), kindL2Copied, copied, c+j, p.snapshot, number+j)
 			}
 		}
 		return
 	}
-	f := l.l2Base(g.l1, index, p, word)
+	f := base(g.l1, index, p, word)
 	f.Count, f.Length, f.HostLength, f.GuestLength = n, n*f.Length, n*f.HostLength, n*f.GuestLength
 	l.flag(f, kindL2Copied, copied, c, p.snapshot, number)
 }
 
 // l2Base is a finding about an L2 entry that says where it is.
 func (l *locator) l2Base(l1, index uint64, p *l2Table, word uint64) Finding {
+	f := l.l2Unnamed(l1, index, p, word)
+	f.Path = (image.Reference{From: image.FromL2, Snapshot: p.snapshot, L1: l1, Index: index}).Path()
+	return f
+}
+
+// l2Unnamed is l2Base without the path.
+func (l *locator) l2Unnamed(l1, index uint64, p *l2Table, word uint64) Finding {
 	f := Finding{
-		Path: (image.Reference{From: image.FromL2, Snapshot: p.snapshot, L1: l1, Index: index}).Path(),
-		At:   header.HostOffset(p.at + index*l.entry), Length: l.entry,
+		At: header.HostOffset(p.at + index*l.entry), Length: l.entry,
 		Guest: l.guest(l1, index), GuestLength: l.cs, Snapshot: p.snapshot, Cause: l.disputed[p.snapshot].cause(l1),
 	}
 	if word&l2Compressed != 0 {

@@ -186,10 +186,17 @@ func (l *locator) pointerOf(f *Finding, all []image.Snapshot) (p wantedL1, ok bo
 // from the start of the file on, and where these are too many from its end back,
 // until it returns false; of those that may be what is looked for.
 func (s *seeker) each(mayBe func(c uint64) bool, look func(at uint64) bool) {
+	passed, first, from := uint64(0), s.probes, s.c.done
+	most := min(maxProbes-uint64(first), s.clusters) * probeSize // bytes
+	s.c.total = from + most
 	probe := func(c uint64) (more bool) {
 		at := c << s.bits
 		if c&0xfff == 0 && s.ctx.Err() != nil {
 			return false
+		}
+		if passed++; passed&0xff == 0 {
+			part := max(float64(passed)/float64(s.clusters), float64(s.probes-first)/float64(maxProbes-first))
+			s.c.read(max(from+uint64(part*float64(most)), s.c.done) - s.c.done)
 		}
 		if s.refs.get(c) > s.misled(c) || !mayBe(c) || s.holes.empty(at, min(s.cs, s.size-at)) {
 			return true

@@ -62,8 +62,8 @@ func (s *seeker) refcountTable(at, clusters uint64) (t lostRefcounts, ok bool) {
 	}
 	first, end := s.span(at, length)
 	table := make([]byte, min(length, probeSize))
-	block := make([]byte, s.cs)
-	seen := newPairs(s.clusters)
+	var block []byte // nil where no entry leads to one, as in most clusters
+	var seen pairs
 	for from := uint64(0); from < length; from += uint64(len(table)) {
 		table = table[:min(uint64(len(table)), length-from)]
 		if s.ctx.Err() != nil || !readAll(s.c.r, table, header.HostOffset(at+from)) {
@@ -78,6 +78,9 @@ func (s *seeker) refcountTable(at, clusters uint64) (t lostRefcounts, ok bool) {
 			to := uint64(e.Offset())
 			if e.Reserved() != 0 || !s.aligned(to) || to < s.cs || to>>s.bits >= s.clusters || seen.get(to>>s.bits) > 0 || first <= to>>s.bits && to>>s.bits < end || !s.unowned(to, s.cs) {
 				return t, false
+			}
+			if block == nil {
+				block, seen = make([]byte, s.cs), newPairs(s.clusters)
 			}
 			seen.set(to>>s.bits, 1)
 			if s.left < s.cs || !readAll(s.c.r, block[:min(s.cs, s.size-to)], header.HostOffset(to)) {

@@ -2,8 +2,12 @@ package check
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"qedit/header"
 )
 
 // A refcount table that its pointer does not lead to any more is found by what it
@@ -83,5 +87,60 @@ func TestLostRefcountDecoys(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// sparse is a file that reads as zeros behind what is given, and cannot tell where.
+type sparse struct {
+	head []byte
+	size int64
+	read func()
+}
+
+func (s *sparse) ReadAt(p []byte, at int64) (int, error) {
+	if s.read != nil {
+		s.read()
+	}
+	clear(p)
+	if at < int64(len(s.head)) {
+		copy(p, s.head[at:])
+	}
+	return len(p), nil
+}
+
+// A search in a file that cannot tell its holes tells how far it is, and ends soon
+// after its context does.
+func TestSearchProgress(t *testing.T) {
+	buf := plenty(1, func(int) uint64 { return entryCopied })
+	put64(buf, 48, 1<<50)
+	const size = 4 << 30 // bytes
+	area := header.NewArea(buf[:64*k])
+	reads, told, all, last := 0, 0, uint64(0), uint64(0)
+	progress := func(done, total uint64) {
+		if done < last || done > total {
+			t.Errorf("%d of %d after %d", done, total, last)
+		}
+		if last = done; reads > 1000 { // the search is under way
+			if told++; all != 0 && total != all {
+				t.Errorf("the whole was %d, and is %d", all, total)
+			}
+			all = total
+		}
+	}
+	file := &sparse{buf, size, func() { reads++ }}
+	_, err := Run(t.Context(), file, size, area, Options{Progress: progress})
+	must(t, err)
+	if told < 50 || last < all/10*9 {
+		t.Errorf("told %d times, at last %d of %d, in %d reads", told, last, all, reads)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	end := 0
+	file.read = func() {
+		if end++; end == reads/2 {
+			cancel()
+		}
+	}
+	if _, err = Run(ctx, file, size, area, Options{}); !errors.Is(err, context.Canceled) || end > reads/2+20 {
+		t.Errorf("%v after %d reads, cancelled after %d", err, end, reads/2)
 	}
 }

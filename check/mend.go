@@ -50,6 +50,13 @@ func (r *Result) Mend(ctx context.Context, image io.ReaderAt, size int64, area *
 	return t, err
 }
 
+// MendSome is Mend that leaves out the fixes that cannot be done, as those for which
+// the file would have to grow where it may not, and returns them with the reason. The
+// error is that of the context, or of reading the image.
+func (r *Result) MendSome(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending, o MendOptions) (editor.Transaction, []MendError, error) {
+	return r.mendAll(ctx, image, size, area, fixes, o, false)
+}
+
 // mendAll does fixes, and leaves out those that fail, or stops at the first.
 func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, area *header.Area, fixes []Mending, o MendOptions, stop bool) (editor.Transaction, []MendError, error) {
 	m := newMender(ctx, image, size, area)

@@ -22,6 +22,7 @@ const (
 	manyBroken    = 8
 	allBroken     = 3
 	allBrokenL1   = 2 // tables of few entries are common
+	allBrokenL2   = 4 // tables that an L1 table leads to; a few may have been overwritten together
 	nonsenseShare = 8
 )
 
@@ -71,9 +72,12 @@ func (t *tally) judge(g *l2Group) {
 	for i := range g.tables {
 		p, met := &g.tables[i], &t.met[i]
 		if p.active > 0 && g.l1 < need && met.entries > 0 {
-			t.led.entries++
-			if met.nonsense() {
+			switch {
+			case met.nonsense():
+				t.led.entries++
 				t.led.broken++
+			case met.broken*2 < met.entries: // of the others nobody can tell
+				t.led.entries++
 			}
 		}
 		if p.at == 0 || !t.aligned(p.at) || p.at >= t.size || !met.nonsense() {
@@ -98,10 +102,12 @@ func (p *pass) judgeTrees() {
 }
 
 // judgeActive finds out that the active L1 table is none by where it leads: nearly
-// nowhere that is an L2 table. It may be an L2 table itself.
+// nowhere, or of a few entries nowhere at all, that is an L2 table. It may be an L2
+// table itself.
 func (p *pass) judgeActive() {
-	at := uint64(p.im.Area().Header.L1TableOffset)
-	if p.led.broken >= manyBroken && (p.led.entries-p.led.broken)*nonsenseShare < p.led.entries && !slices.Contains(p.nonsenseL1, at) {
+	at, tables := uint64(p.im.Area().Header.L1TableOffset), p.led.entries-p.led.broken
+	none := p.led.broken >= manyBroken && tables*nonsenseShare < p.led.entries || p.led.broken >= allBrokenL2 && tables == 0
+	if none && !slices.Contains(p.nonsenseL1, at) {
 		p.nonsenseL1 = append(p.nonsenseL1, at)
 		p.astray = true
 	}

@@ -110,6 +110,54 @@ func TestNonsenseL1(t *testing.T) {
 	}
 }
 
+// A pointer to the L1 table that is off by a cluster leads to an L2 table: that is told
+// once. Tables that were overwritten are told one by one, as long as they are few, or
+// others are tables.
+func TestNonsenseL1OffByOne(t *testing.T) {
+	// Each L2 table of 512 entries maps 2 MiB.
+	good := qemuMade(t, sound, "64M", "write -P 1 0 20k", "write -P 2 2M 32k", "write -P 3 4M 32k", "write -P 4 6M 32k", "write -P 5 8M 32k", "write -P 6 10M 32k")
+	l2 := func(buf []byte, i int) []byte {
+		at := u64(buf, l1Of(buf)+8*i) & entryOffset
+		return buf[at : at+4*k]
+	}
+	for _, c := range []struct {
+		name   string
+		damage func(b []byte)
+		l1     bool
+		tables int // that are told
+	}{
+		{"off by one", func(b []byte) {
+			for i := range 5 {
+				data := u64(b, entry(b, i)) & entryOffset
+				prose(b[data : data+4*k])
+			}
+			put64(b, 40, u64(b, l1Of(b))&entryOffset)
+		}, true, 0},
+		{"one table", func(b []byte) { prose(l2(b, 1)) }, false, 1},
+		{"two tables", func(b []byte) { prose(l2(b, 1)); prose(l2(b, 4)) }, false, 2},
+		{"all but one", func(b []byte) {
+			for i := range 5 {
+				prose(l2(b, i))
+			}
+		}, false, 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			buf := bytes.Clone(good)
+			c.damage(buf)
+			r := findings(t, buf)
+			l1 := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID() == "l1-nonsense@header.l1_table_offset" })
+			if n := count(r, kindL2Nonsense.ID); l1 != c.l1 || n != c.tables {
+				t.Errorf("L1 table is none: %v, %d L2 tables are none\n%s", l1, n, full(r.Findings))
+			}
+			for i := range r.Findings {
+				if f := &r.Findings[i]; c.l1 && f.Kind.Severity > Note && f.Kind != kindL1Nonsense && f.Cause != "l1-nonsense@header.l1_table_offset" {
+					t.Errorf("%s does not follow from it", f.ID())
+				}
+			}
+		})
+	}
+}
+
 // Tables that are damaged a little, cut off with their file, or of another
 // version are tables.
 func TestSenseOfDamagedTables(t *testing.T) {

@@ -96,10 +96,10 @@ func (c *run) gives(o *owner, count uint64) string {
 // gives them up, or of guest data each gets its own. That loses nothing, and
 // comes first.
 func (c *run) overlapFixes(f *Finding) []Fix {
-	g, second, first := &c.geometry, f.owners[0], f.owners[1]
+	g, second, first := &c.geometry, &f.owners[0], &f.owners[1]
 	run := g.clustersOf(f)
-	giveUp := func(name string, o, keeps owner) Fix {
-		fix := Fix{Name: name, Choice: true, Loses: c.gives(&o, f.Count), stage: stageOverlaps}
+	giveUp := func(name string, o, keeps *owner) Fix {
+		fix := Fix{Name: name, Choice: true, Loses: c.gives(o, f.Count), stage: stageOverlaps}
 		fix.Title = fmt.Sprintf("%s gives up the cluster, %s keeps it", o.path(), keeps.path())
 		if o.kind == image.ClusterRefcountBlock {
 			fix.Title = fmt.Sprintf("%s gets a new block, counted from the references; %s keeps the cluster", o.path(), keeps.path())
@@ -111,7 +111,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 				if err := m.ctx.Err(); err != nil {
 					return err
 				}
-				if err := m.withdraw(&o, i, run.first+i); err != nil {
+				if err := m.withdraw(o, i, run.first+i); err != nil {
 					return err
 				}
 			}
@@ -119,7 +119,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 		}
 		return fix
 	}
-	var fixes []Fix
+	fixes := make([]Fix, 0, 3)
 	// Where a cluster lies may be part of the key of what is in it.
 	if c.area.Header.CryptMethod == header.CryptNone && second.from == image.FromL2 && first.from == image.FromL2 && !second.packed && !first.packed {
 		fixes = append(fixes, Fix{
@@ -129,7 +129,7 @@ func (c *run) overlapFixes(f *Finding) []Fix {
 					if err := m.ctx.Err(); err != nil {
 						return err
 					}
-					if err := m.copyFor(&second, i, run.first+i); err != nil {
+					if err := m.copyFor(second, i, run.first+i); err != nil {
 						return err
 					}
 				}

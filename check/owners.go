@@ -62,7 +62,7 @@ func (o *owner) run(entry uint64) string {
 // maxOwned is the number of clusters in conflict whose owners are found, maxOwners how
 // many of each, and maxTwins how many twins of one of them.
 const (
-	maxOwned  = 1 << 15
+	maxOwned  = 1 << 13
 	maxOwners = 8
 	maxTwins  = 64
 )
@@ -143,6 +143,9 @@ func (l *locator) overlapping() {
 				l.own(c, owner{kind: cl.kind, snapshot: image.Active, n: cl.n, m: cl.m, pos: c - cl.first})
 			}
 		}
+		if cl.kind == image.ClusterBitmapTable && (cl.followed || l.strict) {
+			l.bitmapOwners(cl.n)
+		}
 		if l.ctx.Err() != nil {
 			return
 		}
@@ -161,6 +164,21 @@ func (l *locator) overlapping() {
 		}
 	})
 	l.tellOverlaps()
+}
+
+// bitmapOwners notes the entries of the table of a bitmap that point at clusters in
+// conflict.
+func (l *locator) bitmapOwners(n uint32) {
+	b := &l.c.directory.bitmaps[n]
+	l.eachBitmapEntry(b.at, b.entries, func(i uint64, e image.BitmapTableEntry) {
+		at := uint64(e.Offset())
+		if at == 0 || !l.aligned(at) || at >= l.size || l.strict && e.Reserved() != 0 {
+			return
+		}
+		if l.places.get(at>>l.bits) == placeConflict {
+			l.own(at>>l.bits, owner{kind: image.ClusterBitmapData, snapshot: image.Active, n: n, m: uint32(i)})
+		}
+	})
 }
 
 // twin notes a pointer at the same place.
@@ -253,6 +271,9 @@ func (l *locator) tellOverlaps() {
 				continue
 			}
 			l.tellOverlap(c, keeps, o)
+		}
+		if !slices.ContainsFunc(all, func(o owner) bool { return o.from == image.FromFormat }) {
+			delete(l.owners, c) // the findings have what they need of it
 		}
 	}
 	l.flush()

@@ -119,6 +119,9 @@ func (p *pairs) fill(c, n, v uint64) {
 
 // all reports whether the clusters [c, c+n) have the number v.
 func (p *pairs) all(c, n, v uint64) bool {
+	if n == 1 {
+		return p.get(c) == v
+	}
 	for n > 0 {
 		i, in := c>>pageBits, c&(pageClusters-1)
 		if i >= uint64(len(p.pages)) {
@@ -221,14 +224,14 @@ type counts struct {
 	pairs
 	over map[uint64]uint64 // by cluster
 	few  map[uint64]int    // number of those in over, by page
-	wide map[uint64]*widePage
+	wide []*widePage       // by page; nil where there are none
 }
 
 // maxFew is the number of large counts of a page that are kept one by one.
-const maxFew = 64
+const maxFew = 16
 
 func newCounts(clusters uint64) counts {
-	return counts{newPairs(clusters), map[uint64]uint64{}, map[uint64]int{}, map[uint64]*widePage{}}
+	return counts{pairs: newPairs(clusters), over: map[uint64]uint64{}, few: map[uint64]int{}}
 }
 
 // get returns how often a cluster is referenced.
@@ -237,10 +240,18 @@ func (n *counts) get(c uint64) uint64 {
 	if v < 3 {
 		return v
 	}
-	if w := n.wide[c>>pageBits]; w != nil {
+	if w := n.wideOf(c >> pageBits); w != nil {
 		return w.get(c & (pageClusters - 1))
 	}
 	return n.over[c]
+}
+
+// wideOf returns the large counts of a page, nil where they are kept one by one.
+func (n *counts) wideOf(page uint64) *widePage {
+	if n.wide == nil {
+		return nil
+	}
+	return n.wide[page]
 }
 
 // add counts times references to each of the clusters [c, c+count).
@@ -286,7 +297,7 @@ func (n *counts) addIn(i, in, m, times uint64) {
 // longer fits, into a pair, where it was v.
 func (n *counts) addLarge(i, in, v, times uint64) {
 	c := i<<pageBits | in
-	if w := n.wide[i]; w != nil {
+	if w := n.wideOf(i); w != nil {
 		if v == 3 {
 			v = w.get(in)
 		}
@@ -311,6 +322,9 @@ func (n *counts) addLarge(i, in, v, times uint64) {
 	}
 	delete(n.few, i)
 	w.set(in, sum(v, times))
+	if n.wide == nil {
+		n.wide = make([]*widePage, len(n.pages))
+	}
 	n.wide[i] = w
 }
 

@@ -21,8 +21,22 @@ type claim struct {
 func (p *pass) reaches(at, length uint64) {
 	if end := at + length; end > p.size && end > at && end <= maxFile {
 		first, end := p.span(at, length)
-		p.past = append(p.past, span{max(first, p.clusters), end})
+		p.past = addReach(p.past, span{max(first, p.clusters), end})
 	}
+}
+
+// maxReach is how many runs past the end of the file are told apart.
+const maxReach = 1 << 12
+
+// addReach adds a run to those that structures reach to. Of too many the last one
+// stands for all in between, too: nothing is put there.
+func addReach(all []span, s span) []span {
+	if len(all) < maxReach {
+		return append(all, s)
+	}
+	last := &all[len(all)-1]
+	last.first, last.end = min(last.first, s.first), max(last.end, s.end)
+	return all
 }
 
 // pass walks over all metadata once. A strict pass goes wherever QEMU goes; any
@@ -36,11 +50,12 @@ type pass struct {
 	past       []span   // clusters past the end of the file that structures reach to
 	sortedFrom int      // number of claims that sorted was made from
 	l2s        []uint32 // clusters that are L2 tables, each once
+	bitmapData pairs    // 1 for clusters that hold data of bitmaps, of which there may be many
 }
 
 // newPass prepares a pass over what is loaded.
 func (c *run) newPass(strict bool) *pass {
-	p := &pass{c: c}
+	p := &pass{c: c, bitmapData: newPairs(c.geometry.clusters + 1)}
 	p.tally = tally{stored: &c.stored, reach: c.stored.reach(), refs: newCounts(c.geometry.clusters + 1), places: places{pairs: newPairs(c.geometry.clusters + 1)},
 		walker: &walker{geometry: c.geometry, ctx: c.ctx, im: c.im, strict: strict, special: map[uint64]*special{}, cached: &c.cached}}
 	return p
@@ -91,7 +106,11 @@ func (p *pass) claim(kind image.ClusterKind, n, m uint32, at, length uint64) boo
 	before := p.places.conflicts
 	p.places.one(first, end-first)
 	cl := claim{first, end, kind, n, m, p.places.conflicts == before}
-	p.claims = append(p.claims, cl)
+	if kind != image.ClusterBitmapData {
+		p.claims = append(p.claims, cl)
+	} else if cl.followed {
+		p.bitmapData.fill(first, end-first, 1)
+	}
 	if !cl.followed {
 		p.odd, p.astray = true, true
 		return false
@@ -185,6 +204,23 @@ func (p *pass) bitmaps() {
 
 // bitmapTable claims the clusters of a bitmap.
 func (p *pass) bitmapTable(n uint32, at, entries uint64) {
+	p.eachBitmapEntry(at, entries, func(i uint64, e image.BitmapTableEntry) {
+		to := uint64(e.Offset())
+		if e.Reserved() != 0 || !p.aligned(to) {
+			p.figures.Corruptions++
+			p.odd, p.astray = true, true
+			if p.strict || !p.aligned(to) {
+				return
+			}
+		}
+		if to != 0 {
+			p.claim(image.ClusterBitmapData, n, uint32(i), to, p.cs)
+		}
+	})
+}
+
+// eachBitmapEntry hands on the entries of the table of a bitmap.
+func (p *pass) eachBitmapEntry(at, entries uint64, yield func(i uint64, e image.BitmapTableEntry)) {
 	if at >= p.size {
 		return
 	}
@@ -195,18 +231,7 @@ func (p *pass) bitmapTable(n uint32, at, entries uint64) {
 		p.read(part, at+i*entrySize, image.ClusterBitmapTable)
 		p.c.read(uint64(len(part)))
 		for ; len(part) > 0; part, i = part[entrySize:], i+1 {
-			e := image.BitmapTableEntry(be.Uint64(part))
-			to := uint64(e.Offset())
-			if e.Reserved() != 0 || !p.aligned(to) {
-				p.figures.Corruptions++
-				p.odd, p.astray = true, true
-				if p.strict || !p.aligned(to) {
-					continue
-				}
-			}
-			if to != 0 {
-				p.claim(image.ClusterBitmapData, n, uint32(i), to, p.cs)
-			}
+			yield(i, image.BitmapTableEntry(be.Uint64(part)))
 		}
 	}
 }
@@ -339,7 +364,7 @@ func (p *pass) l2Place(t l2Table) {
 	if before != placeNone {
 		s := p.special[t.at]
 		if s == nil {
-			if s = (&special{other: p.fixed(c) != nil}); s.other || len(p.special) < maxSpecial {
+			if s = (&special{other: p.fixed(c)}); s.other || len(p.special) < maxSpecial {
 				p.special[t.at] = s
 			}
 		}
@@ -353,8 +378,11 @@ func (p *pass) l2Place(t l2Table) {
 	}
 }
 
-// fixed returns the claim that has a cluster; nil if there is none.
-func (p *pass) fixed(c uint64) *claim {
+// fixed reports whether a structure of fixed place has a cluster.
+func (p *pass) fixed(c uint64) bool {
+	if p.bitmapData.get(c) != 0 {
+		return true
+	}
 	if p.sortedFrom != len(p.claims) {
 		p.sorted, p.sortedFrom = p.sorted[:0], len(p.claims)
 		for _, cl := range p.claims {
@@ -368,8 +396,5 @@ func (p *pass) fixed(c uint64) *claim {
 	if !found {
 		i--
 	}
-	if i >= 0 && c < p.sorted[i].end {
-		return &p.sorted[i]
-	}
-	return nil
+	return i >= 0 && c < p.sorted[i].end
 }

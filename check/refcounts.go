@@ -33,7 +33,8 @@ func (l *locator) refcountID(c uint64) string {
 	if i < 0 || c >= l.wrong[i].first+l.wrong[i].n {
 		return ""
 	}
-	f := l.mismatchFinding(&l.wrong[i])
+	m := &l.wrong[i]
+	f := Finding{Kind: m.kind(l.refMax), At: header.HostOffset(m.first << l.bits)}
 	return f.ID()
 }
 
@@ -107,7 +108,7 @@ func (l *locator) explains(all []suspicion) string {
 func (l *locator) refcounts() {
 	slices.SortStableFunc(l.lost, func(a, b lostPointer) int { return cmp.Compare(a.level, b.level) })
 	all := l.suspicions()
-	others, doubtful := l.explains(all), l.doubtfulBlocks()
+	others, doubtful, table := l.explains(all), l.doubtfulBlocks(), l.tableCause()
 	for _, m := range l.wrong {
 		l.c.most = max(l.c.most, m.refs)
 	}
@@ -115,7 +116,7 @@ func (l *locator) refcounts() {
 		f := l.mismatchFinding(&m)
 		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock] || l.c.res.uncertain(m.first)
 		if f.Cause == "" && f.Kind != kindRefcountOverflow {
-			f.Cause = l.blockCause(m.first >> l.perBlock)
+			f.Cause = l.blockCause(m.first>>l.perBlock, table)
 		}
 		l.c.add(f)
 	}
@@ -191,13 +192,10 @@ func (l *locator) doubtfulTable() bool {
 	return odd >= 3 && odd*2 > entries
 }
 
-// blockCause returns the ID of what is wrong with the refcount block, or the
-// refcount table, "" if nothing is.
-func (l *locator) blockCause(block uint64) string {
-	if id := l.blockIDs[block]; id != "" {
-		return id
-	}
-	return l.tableCause()
+// blockCause returns the ID of what is wrong with the refcount block, or else that
+// of what is wrong with the refcount table, "" if nothing is.
+func (l *locator) blockCause(block uint64, table string) string {
+	return cmp.Or(l.blockIDs[block], table)
 }
 
 // tableCause returns the ID of what is wrong with the place of the refcount

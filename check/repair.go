@@ -53,7 +53,7 @@ type Done struct {
 // takes the fixes of a class that is refused in smaller parts, and maxTimes how
 // often the same is done to a finding that comes back.
 const (
-	maxRounds  = 200
+	maxRounds  = 500
 	maxRefused = 40
 	maxTimes   = 3
 )

@@ -27,7 +27,7 @@ type Options struct {
 
 // MaxFindings is the number of findings of one kind that are kept, whatever an
 // image brings; Result.More counts those that are left out.
-const MaxFindings = 10000
+const MaxFindings = 4000
 
 // MaxKept is the number of findings of all kinds that are kept, but for the first
 // few of each kind.

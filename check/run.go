@@ -67,9 +67,9 @@ func (c *run) add(f Finding) {
 	if c.kept == nil {
 		c.kept, c.res.More = map[string]int{}, map[string]uint64{}
 	}
-	const few = 100 // of each kind there are, whatever comes before
+	full := c.full(f.Kind)
 	c.kept[f.Kind.ID]++
-	if n := c.kept[f.Kind.ID]; n > MaxFindings || n > few && len(c.res.Findings) >= MaxKept {
+	if full {
 		c.res.More[f.Kind.ID]++
 		c.res.left[f.Kind.Severity]++
 		return
@@ -92,6 +92,13 @@ func (c *run) add(f Finding) {
 	case c.opts.Found != nil:
 		c.opts.Found(f)
 	}
+}
+
+// full reports whether no more findings of a kind are kept: then they need no texts.
+func (c *run) full(k *Kind) bool {
+	const few = 100 // of each kind there are, whatever comes before
+	n := c.kept[k.ID]
+	return n >= MaxFindings || n >= few && len(c.res.Findings) >= MaxKept
 }
 
 // tellHeld hands on the findings that were held back until all is counted.
@@ -127,11 +134,24 @@ func (c *run) sort() {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(-cmp.Compare(worst[a], worst[b]), cmp.Compare(depth[a], depth[b]), cmp.Compare(all[a].At, all[b].At))
 	})
-	sorted := make([]Finding, len(all))
-	for i, from := range order {
-		sorted[i] = all[from]
+	arrange(all, order)
+}
+
+// arrange puts what order names first into the first place, and so on. It uses up
+// order, and needs no second array.
+func arrange[T any](all []T, order []int) {
+	for i := range order {
+		if order[i] < 0 {
+			continue // in its place
+		}
+		first, to := all[i], i
+		for order[to] != i {
+			from := order[to]
+			all[to], order[to] = all[from], -1
+			to = from
+		}
+		all[to], order[to] = first, -1
 	}
-	c.res.Findings = sorted
 }
 
 // maxDepth is how far causes of causes are gone back to, for the order.

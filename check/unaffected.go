@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"qedit/header"
-	"qedit/image"
 )
 
 // extent is a run of bytes of the file.
@@ -61,9 +60,7 @@ func (r *Result) listRead() {
 	for _, p := range passes {
 		cluster := func(c uint64) { all = append(all, extent{c << p.bits, (c + 1) << p.bits}) }
 		for _, cl := range p.claims {
-			if cl.kind != image.ClusterBitmapData {
-				all = append(all, extent{cl.first << p.bits, cl.end << p.bits})
-			}
+			all = append(all, extent{cl.first << p.bits, cl.end << p.bits})
 		}
 		for _, c := range p.l2s {
 			cluster(uint64(c))

@@ -54,6 +54,10 @@ func TestEffectOfViolations(t *testing.T) {
 		{"data file without a name", "incompatible_features.data_file", func(b []byte) { b[79] = 4 }, header.RefusesUnnamed},
 		{"end marker with a length", "extensions.end_length", func(b []byte) { b[111] = 1 }, header.Opens},
 		{"end marker with a long one", "extensions.end_length", func(b []byte) { b[109] = 1 }, header.Refuses},
+		{"no bitmaps, which do not count", "bitmaps.min", func(b []byte) { copy(b[104:], "\x23\x85\x28\x75\x00\x00\x00\x18") }, header.Opens},
+		{"no bitmaps", "bitmaps.min", func(b []byte) { copy(b[104:], "\x23\x85\x28\x75\x00\x00\x00\x18"); b[95] = 1 }, header.Refuses},
+		{"too many bitmaps, which do not count", "bitmaps.max", func(b []byte) { copy(b[104:], "\x23\x85\x28\x75\x00\x00\x00\x18\xff") }, header.Opens},
+		{"too many bitmaps", "bitmaps.max", func(b []byte) { copy(b[104:], "\x23\x85\x28\x75\x00\x00\x00\x18\xff"); b[95] = 1 }, header.Refuses},
 		{"extension past the end", "extensions.end", func(b []byte) { b[107], b[109] = 1, 1 }, header.Refuses},
 	} {
 		b := slices.Clone(head)

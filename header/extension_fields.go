@@ -109,14 +109,16 @@ var extensionKinds = []ExtensionKind{
 				Rules: []Rule{
 					{
 						ID: "bitmaps.min", Text: "be at least 1",
-						QEMU:   `refuses to open while bitmaps_valid is set: "found bitmaps extension with zero bitmaps"`,
+						QEMU:   withBitmaps + `"found bitmaps extension with zero bitmaps"`,
 						Effect: Refuses,
+						says:   onlyWithBitmaps(`"found bitmaps extension with zero bitmaps"`),
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.NbBitmaps == 0 }),
 					},
 					{
 						ID: "bitmaps.max", Text: "be at most 65535", Unspecified: true,
-						QEMU:   `refuses to open: "bitmaps_ext: Image has %d bitmaps, exceeding the QEMU supported maximum of 65535"`,
+						QEMU:   withBitmaps + `"bitmaps_ext: Image has %d bitmaps, exceeding the QEMU supported maximum of 65535"`,
 						Effect: Refuses,
+						says:   onlyWithBitmaps(`"bitmaps_ext: Image has %d bitmaps, exceeding the QEMU supported maximum of 65535"`),
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.NbBitmaps > maxBitmaps }),
 					},
 				},
@@ -125,8 +127,9 @@ var extensionKinds = []ExtensionKind{
 				Rules: []Rule{
 					{
 						ID: "bitmaps.reserved", Text: "be zero",
-						QEMU:   `refuses to open: "bitmaps_ext: Reserved field is not zero"`,
+						QEMU:   withBitmaps + `"bitmaps_ext: Reserved field is not zero"`,
 						Effect: Refuses,
+						says:   onlyWithBitmaps(`"bitmaps_ext: Reserved field is not zero"`),
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.Reserved != 0 }),
 					},
 				},
@@ -135,14 +138,16 @@ var extensionKinds = []ExtensionKind{
 				Rules: []Rule{
 					{
 						ID: "bitmaps.directory_min", Text: "not be zero",
-						QEMU:   `refuses to open while bitmaps_valid is set: "Requested bitmap directory size is zero"`,
+						QEMU:   withBitmaps + `"Requested bitmap directory size is zero"`,
 						Effect: Refuses,
+						says:   onlyWithBitmaps(`"Requested bitmap directory size is zero"`),
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.BitmapDirectorySize == 0 }),
 					},
 					{
 						ID: "bitmaps.directory_max", Text: "be at most 67107840", Unspecified: true,
-						QEMU:   `refuses to open: "bitmaps_ext: bitmap directory size (%d) exceeds the maximum supported size (67107840)"`,
+						QEMU:   withBitmaps + `"bitmaps_ext: bitmap directory size (%d) exceeds the maximum supported size (67107840)"`,
 						Effect: Refuses,
+						says:   onlyWithBitmaps(`"bitmaps_ext: bitmap directory size (%d) exceeds the maximum supported size (67107840)"`),
 						breaks: bitmapsRule(func(_ *Header, b Bitmaps) bool { return b.BitmapDirectorySize > MaxBitmapDirectory }),
 					},
 				},
@@ -153,8 +158,9 @@ var extensionKinds = []ExtensionKind{
 				Rules: []Rule{
 					{
 						ID: "bitmaps.directory_aligned", Text: "be a multiple of the cluster size",
-						QEMU:   `refuses to open: "bitmaps_ext: invalid bitmap directory offset"`,
+						QEMU:   withBitmaps + `"bitmaps_ext: invalid bitmap directory offset"`,
 						Effect: Refuses,
+						says:   onlyWithBitmaps(`"bitmaps_ext: invalid bitmap directory offset"`),
 						breaks: bitmapsRule(func(h *Header, b Bitmaps) bool { return !h.clusterAligned(b.BitmapDirectoryOffset) }),
 					},
 					{
@@ -245,6 +251,20 @@ func anyFeature(data []byte, is func(typ, bit byte) bool) bool {
 	return false
 }
 
+// withBitmaps is when QEMU looks at the bitmaps extension at all.
+const withBitmaps = "refuses to open while bitmaps_valid is set: "
+
+// onlyWithBitmaps says what QEMU does with a bitmaps extension that it would refuse,
+// with a message, if it looked at it.
+func onlyWithBitmaps(message string) func(*Header) (string, Effect) {
+	return func(h *Header) (string, Effect) {
+		if h.AutoclearFeatures&AutoclearBitmaps == 0 {
+			return "opens, as bitmaps_valid is not set, and takes no bitmap for valid; with it: " + message, Opens
+		}
+		return withBitmaps + message, Refuses
+	}
+}
+
 func bitmapsRule(broken func(*Header, Bitmaps) bool) func(*Header, []byte) bool {
 	return func(h *Header, data []byte) bool {
 		b, err := readBitmaps(data)
@@ -282,6 +302,11 @@ func (h *Header) extensionViolations() []Violation {
 				f := &kind.Fields[j]
 				for k := range f.Rules {
 					if r := &f.Rules[k]; r.breaks(h, e.Data) {
+						if r.says != nil {
+							said := *r
+							said.QEMU, said.Effect = r.says(h)
+							r = &said
+						}
 						vs = append(vs, kind.fieldViolation(e, i, at, f, r))
 					}
 				}

@@ -20,6 +20,7 @@ import (
 type checks struct {
 	run    func(context.Context, io.ReaderAt, int64, *header.Area, check.Options) (*check.Result, error)
 	mend   func(*check.Result, context.Context, io.ReaderAt, int64, *header.Area, []check.Mending, check.MendOptions) (editor.Transaction, error)
+	some   func(*check.Result, context.Context, io.ReaderAt, int64, *header.Area, []check.Mending, check.MendOptions) (editor.Transaction, []check.MendError, error)
 	repair func(context.Context, check.View, check.RepairOptions) (*check.Repaired, error)
 
 	asked  bool
@@ -48,7 +49,7 @@ type checks struct {
 }
 
 func newChecks() checks {
-	return checks{run: check.Run, mend: (*check.Result).Mend, repair: check.Repair, delay: followDelay}
+	return checks{run: check.Run, mend: (*check.Result).Mend, some: (*check.Result).MendSome, repair: check.Repair, delay: followDelay}
 }
 
 // giveUp ends what a person waits for, or what goes on in the background; false

@@ -117,15 +117,62 @@ func (m *Model) mend(title string, fixes []check.Mending) tea.Cmd {
 	view, size, area := m.session.View(), m.session.Size(), m.area()
 	j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
 		t, err := mend(result, ctx, view, size, area, fixes, check.MendOptions{Grow: true})
-		return func(m *Model) tea.Cmd { return m.mended(title, t, err) }
+		return func(m *Model) tea.Cmd { return m.mended(title, result, fixes, t, err) }
 	})
 	m.mending = j
 	m.say("working out: " + header.Harmless(title))
 	return cmd
 }
 
-// mended takes what fixes replace.
-func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
+// mendWithoutGrowth mends as many of the findings of a result as can be mended while
+// the file stays as long as it is, as one edit, and says which are left.
+func (m *Model) mendWithoutGrowth(result *check.Result, fixes []check.Mending) tea.Cmd {
+	c := &m.checks
+	if !m.endEditing() || !m.mayEdit() {
+		return nil
+	}
+	if result != c.result || !c.whole() {
+		m.say("the image is another by now; mend it again")
+		return nil
+	}
+	m.mending.drop()
+	some := c.some
+	view, size, area := m.session.View(), m.session.Size(), m.area()
+	j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
+		t, left, err := some(result, ctx, view, size, area, fixes, check.MendOptions{})
+		return func(m *Model) tea.Cmd {
+			cmd := m.mended(t.Title, result, fixes, t, err)
+			if err == nil && len(left) > 0 {
+				m.tellLeft(len(fixes)-len(left), left)
+			}
+			return cmd
+		}
+	})
+	m.mending = j
+	m.say("working out what needs no growth")
+	return cmd
+}
+
+// tellLeft says which findings could not be mended, and why.
+func (m *Model) tellLeft(done int, left []check.MendError) {
+	text := fmt.Sprintf("%s mended; %s not be done:", counted(done, "finding is", "findings are"), counted(len(left), "fix could", "fixes could"))
+	m.open(&textDialog{title: "not all mended", ink: inkWarn, text: text + failures(left)})
+}
+
+// failures lists fixes that could not be done, the first of them by name.
+func failures(left []check.MendError) string {
+	text := ""
+	for i := range left {
+		if i == maxNames {
+			return text + fmt.Sprintf("\n\nand %d more", len(left)-i)
+		}
+		text += "\n\n! " + header.Harmless(mendFailure(&left[i]).Error())
+	}
+	return text
+}
+
+// mended takes what fixes of a result replace.
+func (m *Model) mended(title string, result *check.Result, fixes []check.Mending, t editor.Transaction, err error) tea.Cmd {
 	m.mending = nil
 	t.Title = title
 	switch {
@@ -138,7 +185,7 @@ func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 	case len(t.Replacements) == 0 && t.Grow == nil:
 		m.say("nothing is to be replaced: " + header.Harmless(title))
 	case t.Grow != nil && t.Grow.To > t.Grow.From:
-		m.askGrowth(t)
+		m.askGrowth(t, result, fixes)
 	default:
 		m.apply(t)
 	}
@@ -149,22 +196,30 @@ func (m *Model) mended(title string, t editor.Transaction, err error) tea.Cmd {
 // done what it was to do, and why not.
 func mendFailure(err error) error {
 	var failed *check.MendError
-	if errors.As(err, &failed) {
+	switch {
+	case errors.As(err, &failed) && errors.As(err, new(*check.GrowthError)):
+		return fmt.Errorf("cannot %s: the file has to grow for this, as none of its clusters may be used", failed.Fix.Title)
+	case failed != nil:
 		return fmt.Errorf("cannot %s: %w", failed.Fix.Title, failed.Err)
 	}
 	return err
 }
 
-// askGrowth asks whether the file may get longer for an edit.
-func (m *Model) askGrowth(t editor.Transaction) {
+// askGrowth asks whether the file may get longer for an edit that mends findings; of
+// several some may need no growth.
+func (m *Model) askGrowth(t editor.Transaction, result *check.Result, fixes []check.Mending) {
 	m.message = message{} // it was being worked out
+	buttons := []button{{[]string{"enter", "y"}, "let it grow", func(m *Model) tea.Cmd { m.closeDialog(); m.apply(t); return nil }}}
+	if len(fixes) > 1 {
+		buttons = append(buttons, button{[]string{"w"}, "mend what needs no growth", func(m *Model) tea.Cmd {
+			m.closeDialog()
+			return m.mendWithoutGrowth(result, fixes)
+		}})
+	}
 	m.open(&textDialog{
 		title: "the file grows", ink: inkWarn,
 		text: sentence(header.Harmless(t.Title)) + "\n\n" + m.growthText(t.Grow.From, t.Grow.To),
-		more: []button{
-			{[]string{"enter", "y"}, "let it grow", func(m *Model) tea.Cmd { m.closeDialog(); m.apply(t); return nil }},
-			closing("leave it", "esc", "ctrl+c", "q"),
-		},
+		more: append(buttons, closing("leave it", "esc", "ctrl+c", "q")),
 	})
 }
 

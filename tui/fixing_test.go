@@ -2,9 +2,15 @@ package tui
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"qedit/check"
+	"qedit/editor"
+	"qedit/header"
 )
 
 // A fix that needs no choice is an edit at once: shown, undoable, and looked at
@@ -81,6 +87,29 @@ func TestFixGrows(t *testing.T) {
 	if n := len(s.image.Bytes()); n != 196640 {
 		t.Errorf("%d bytes", n)
 	}
+}
+
+// Where the file would grow for some of a kind, the others can be mended without, and
+// those that are left are named.
+func TestFixClassWithoutGrowth(t *testing.T) {
+	s := openChecked(t, "full", damage(), 120, 36)
+	mend := s.checks.mend
+	s.checks.mend = func(r *check.Result, ctx context.Context, view io.ReaderAt, size int64, area *header.Area, fixes []check.Mending, o check.MendOptions) (editor.Transaction, error) {
+		tx, err := mend(r, ctx, view, size, area, fixes, o)
+		tx.Grow = &editor.Growth{From: size, To: size + 8192}
+		return tx, err
+	}
+	s.checks.some = func(r *check.Result, ctx context.Context, view io.ReaderAt, size int64, area *header.Area, fixes []check.Mending, o check.MendOptions) (editor.Transaction, []check.MendError, error) {
+		if o.Grow {
+			t.Error("growth is allowed")
+		}
+		tx, err := mend(r, ctx, view, size, area, fixes[:1], o)
+		return tx, []check.MendError{{Mending: fixes[1], Err: &check.GrowthError{}}}, err
+	}
+	s.keys("f9", "g4", "j", "F", "enter").want("the file grows", "w mend what needs no growth", "no edits").keys("esc").want("no edits")
+	s.keys("F", "enter", "w").want("1 finding is mended; 1 fix could not be done", "cannot raise the refcount", "the file has to grow for", "*1 edit")
+	s.keys("esc").want("mends 1").keys("u").want("no edits")
+	s.keys("F", "enter").click("w mend what needs no growth", 0).want("1 finding is mended")
 }
 
 // The list works with the mouse alone.

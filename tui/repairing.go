@@ -126,14 +126,7 @@ func (m *Model) takeRepair(r repairing) {
 	}
 	if n := len(r.Failed); n > 0 {
 		text := fmt.Sprintf("%s; %s not be done:", counted(len(r.Transactions), "edit mends what can be mended", "edits mend what can be mended"), counted(n, "fix could", "fixes could"))
-		for i, f := range r.Failed {
-			if i == maxNames {
-				text += fmt.Sprintf("\n\nand %d more", n-i)
-				break
-			}
-			text += "\n\n! " + header.Harmless(mendFailure(&f).Error())
-		}
-		m.open(&textDialog{title: "not all mended", ink: inkWarn, text: text})
+		m.open(&textDialog{title: "not all mended", ink: inkWarn, text: text + failures(r.Failed)})
 		return
 	}
 	switch n := len(r.Transactions); n {
