@@ -165,12 +165,19 @@ type wantedL1 struct {
 
 func (l *locator) pointerOf(f *Finding, all []image.Snapshot) (p wantedL1, ok bool) {
 	h := l.im.Area().Header
-	p = wantedL1{f: f, snapshot: f.Snapshot, entries: uint64(h.L1Size), need: h.L2TablesRequired()}
-	if f.Snapshot != image.Active {
-		if f.Snapshot >= len(all) {
+	// Of a finding about two tables the disk is not known, but whose pointer it is.
+	snapshot := image.Active
+	if strings.HasPrefix(f.Path, "snapshot[") {
+		if _, err := fmt.Sscanf(f.Path, "snapshot[%d]", &snapshot); err != nil {
 			return p, false
 		}
-		p.of = all[f.Snapshot]
+	}
+	p = wantedL1{f: f, snapshot: snapshot, entries: uint64(h.L1Size), need: h.L2TablesRequired()}
+	if snapshot != image.Active {
+		if snapshot < 0 || snapshot >= len(all) {
+			return p, false
+		}
+		p.of = all[snapshot]
 		p.entries, p.need = uint64(p.of.L1Size), header.L2TablesRequired(h.ClusterBits, h.ExtendedL2(), p.of.DiskSize)
 	}
 	if p.need > image.MaxL1Entries {

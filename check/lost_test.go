@@ -57,6 +57,8 @@ func TestLostL1(t *testing.T) {
 		{name: "with a snapshot", steps: snapshots, do: func(b []byte) { put64(b, 40, 1<<40) }, id: "table-outside@" + active},
 		{name: "of a snapshot", steps: snapshots, do: func(b []byte) { put64(b, u64at(b, 64), 1<<40) }, id: "snapshot-l1-outside@snapshot[0].l1_table_offset", hidden: true},
 		{name: "of a snapshot with its size", steps: snapshots, do: func(b []byte) { put64(b, u64at(b, 64), 512*k+8); be.PutUint32(b[u64at(b, 64)+8:], 1) }, id: "snapshot-l1-unaligned@snapshot[0].l1_table_offset", hidden: true, entries: true},
+		{name: "of a snapshot, over the header", steps: snapshots, do: func(b []byte) { put64(b, u64at(b, 64), 0) }, id: "overlap-tables@snapshot[0].l1_table_offset", hidden: true},
+		{name: "of a snapshot, in the header", steps: snapshots, do: func(b []byte) { put64(b, u64at(b, 64), 0) }, id: "snapshot-l1-header@snapshot[0].l1_table_offset", hidden: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			options, steps := cmp.Or(c.options, sound), c.steps
