@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +16,7 @@ import (
 	"qedit/editor/store"
 	"qedit/header"
 	"qedit/image"
+	"qedit/review"
 	"qedit/search"
 )
 
@@ -60,13 +60,10 @@ interrupted.`,
 				defer stop()
 				return writeRange(ctx, env.Stdout, s, scope.Image, r)
 			}
-			if taken := ofImage(s, path, out); taken != "" {
-				return fmt.Errorf("%s is %s; it is not replaced", header.Quote(out), taken)
-			}
 			ctx, stop := interruptible(cmd)
 			defer stop()
 			meter := newMeter(env, "writing "+header.Printable(out))
-			err = store.WriteNew(out, force, func(o *store.Output) error {
+			err = writeNew(s, path, out, force, func(o *store.Output) error {
 				defer meter.end()
 				if r.OnDisk {
 					from, disk := int64(r.Place.Guest), image.Disk{Image: scope.Image, Snapshot: r.Place.Snapshot}
@@ -80,10 +77,7 @@ interrupted.`,
 				}
 				return store.Copy(ctx, o, s.View(), from, from+int64(r.Length), 0, data, meter.progress)
 			})
-			switch {
-			case errors.Is(err, fs.ErrExist) && !force:
-				return fmt.Errorf("%s exists; --force replaces it", header.Quote(out))
-			case err != nil:
+			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(env.Stdout, "%s of %s written to %s\n", header.FormatSize(r.Length), r.Expression(), header.Printable(out))
@@ -92,6 +86,17 @@ interrupted.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
 	return cmd
+}
+
+// writeNew writes a file that is not there yet, or replaces one by force, but none
+// that the image is made of.
+func writeNew(s *editor.Session, path, out string, force bool, write func(*store.Output) error) error {
+	g := store.Guard{Image: path, MadeOf: image.NamedFiles(s.Area().Header, path)}
+	err := g.Write(out, force, write)
+	if errors.Is(err, fs.ErrExist) && !force {
+		return fmt.Errorf("%s exists; --force replaces it", header.Quote(out))
+	}
+	return err
 }
 
 // writeRange writes the bytes of a range, as far as they can be read.
@@ -116,20 +121,6 @@ func writeRange(ctx context.Context, w io.Writer, s *editor.Session, im *image.I
 		at += int64(n)
 	}
 	return nil
-}
-
-// ofImage says what a file is to an image, "" where it is none of those that it is
-// made of.
-func ofImage(s *editor.Session, path, out string) string {
-	if store.SameFile(path, out) {
-		return "the image itself"
-	}
-	for _, name := range image.NamedFiles(s.Area().Header, path) {
-		if store.SameFile(name, out) {
-			return "a file that the image names"
-		}
-	}
-	return ""
 }
 
 func newImport(env Env, flags *sessionFlags) *cobra.Command {
@@ -221,15 +212,5 @@ func piecesAt(ctx context.Context, scope image.Scope, expr string, data []byte) 
 	case r.Place.Snapshot != image.Active:
 		return nil, errors.New("a snapshot is not changed; only the active disk is")
 	}
-	rooms, err := scope.Image.GuestRoom(ctx, r.Place.Guest, n)
-	if err != nil {
-		return nil, err
-	}
-	var pieces []editor.Piece
-	for _, room := range rooms {
-		pieces = append(pieces, editor.Piece{Offset: room.Host, Bytes: data[:room.Length]})
-		data = data[room.Length:]
-	}
-	slices.SortFunc(pieces, func(a, b editor.Piece) int { return cmp.Compare(a.Offset, b.Offset) })
-	return pieces, nil
+	return review.GuestPieces(ctx, scope.Image, r.Place.Guest, data)
 }

@@ -64,7 +64,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 			if args[1] == "-" {
 				return b.Write(env.Stdout)
 			}
-			if err := store.WriteNew(args[1], force, func(o *store.Output) error { return b.Write(o) }); err != nil {
+			if err := writeNew(s, args[0], args[1], force, func(o *store.Output) error { return b.Write(o) }); err != nil {
 				return err
 			}
 			n := 0

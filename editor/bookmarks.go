@@ -417,17 +417,7 @@ func (b *Bookmarks) write(dir store.Dir, all []Bookmark, removed []string, stran
 	if err != nil {
 		return err
 	}
-	f, err := dir.Create(bookmarksDraft)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
+	err = writeFile(dir, bookmarksDraft, data)
 	if err == nil && strange {
 		aside := asidePrefix + bookmarksName + "-" + strings.ToLower(newID())
 		if err = dir.Rename(bookmarksName, aside); err == nil {

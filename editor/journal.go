@@ -501,7 +501,21 @@ func (v *Save) writeJournal() error {
 	if err := v.setAside(); err != nil {
 		return err
 	}
-	f, err := v.dir.Create(journalDraft)
+	if err := writeFile(v.dir, journalDraft, data); err != nil {
+		_ = v.dir.Remove(journalDraft) // nothing relies on it
+		return err
+	}
+	v.journaled, v.back = true, false // from here on it may be found
+	if err := v.dir.Rename(journalDraft, journalName); err != nil {
+		return err
+	}
+	return v.dir.Sync()
+}
+
+// writeFile makes a file of a folder, its bytes on stable storage. One that cannot be
+// written whole may be left there.
+func writeFile(dir store.Dir, name string, data []byte) error {
+	f, err := dir.Create(name)
 	if err != nil {
 		return err
 	}
@@ -512,15 +526,7 @@ func (v *Save) writeJournal() error {
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
-		_ = v.dir.Remove(journalDraft) // nothing relies on it
-		return err
-	}
-	v.journaled, v.back = true, false // from here on it may be found
-	if err := v.dir.Rename(journalDraft, journalName); err != nil {
-		return err
-	}
-	return v.dir.Sync()
+	return err
 }
 
 // setAside makes room for the journal. One whose bytes are all on disk becomes

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -34,12 +33,12 @@ func (m *Model) askExport(path string) tea.Cmd {
 		m.say("there is nothing to export")
 		return nil
 	}
-	own, names := m.path, m.filesOfImage()
+	guard := m.guard()
 	m.askPath(&promptDialog{
 		title: "export " + rangeText(r) + " to the file", input: newInput(path),
 		hint: "a path; without / in the working folder. Zeros become holes.",
 	}, "not exported", func(path string) fileFact {
-		exists, err := exportTo(path, own, names)
+		exists, err := guard.Taken(path)
 		return fileFact{exists: exists, err: err}
 	}, func(path string, f fileFact) string {
 		if f.exists {
@@ -56,37 +55,15 @@ func (m *Model) askExport(path string) tea.Cmd {
 	return nil
 }
 
-// filesOfImage returns the paths of the files that the image is made of, as far as
-// it, and the backing files that are open, name them.
-func (m *Model) filesOfImage() []string {
+// guard keeps exports off the image and the files that it is made of, as far as it,
+// and the backing files that are open, name them.
+func (m *Model) guard() store.Guard {
 	names := structures.NamedFiles(m.area().Header, m.path)
 	for depth := 1; depth <= len(m.others.backings); depth++ {
 		l := m.layer(depth)
 		names = append(append(names, l.path), structures.NamedFiles(l.header, l.path)...)
 	}
-	return names
-}
-
-// exportTo reports whether a file is there already. It fails for those that are
-// never written over: the image itself, and the files of the names.
-func exportTo(path, image string, names []string) (exists bool, err error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, store.MayHold(path)
-	case err != nil:
-		return false, err
-	case store.SameFile(image, path):
-		return true, errors.New("this is the image itself")
-	case !info.Mode().IsRegular():
-		return true, errors.New("only a regular file can be replaced, and this is none")
-	}
-	for _, name := range names {
-		if store.SameFile(name, path) {
-			return true, errors.New("the image is made of this file")
-		}
-	}
-	return true, store.MayHold(path)
+	return store.Guard{Image: m.path, MadeOf: names}
 }
 
 // askReplace asks whether a file may be replaced.
@@ -103,7 +80,7 @@ func (m *Model) askReplace(path string, r structures.Range) {
 
 // export writes a range to a file, beside the screen.
 func (m *Model) export(path string, r structures.Range, replace bool) tea.Cmd {
-	open, area := m.source(r), m.area()
+	open, area, guard := m.source(r), m.area(), m.guard()
 	data := m.storedRuns(r)
 	step := int64(0)
 	if size, ok := area.Header.ClusterSize(); ok && r.OnDisk {
@@ -115,7 +92,7 @@ func (m *Model) export(path string, r structures.Range, replace bool) tea.Cmd {
 			data = disk.Data
 		}
 		if err == nil {
-			err = store.WriteNew(path, replace, func(o *store.Output) error {
+			err = guard.Write(path, replace, func(o *store.Output) error {
 				return store.Copy(ctx, o, from, at, at+int64(min(r.Length, uint64(math.MaxInt64-at))), step, data, progress)
 			})
 		}

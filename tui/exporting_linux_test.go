@@ -21,7 +21,7 @@ func TestExportElsewhere(t *testing.T) {
 		os.Symlink(path("nowhere"), path("dangling")), os.Mkdir(kept, 0o700), os.WriteFile(filepath.Join(kept, "journal"), []byte("x"), 0o600),
 	} {
 		if err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 	}
 	for name, want := range map[string]string{

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,7 +142,7 @@ func workOut(ctx context.Context, title string, state editor.State, area *header
 	}
 	pieces := []editor.Piece{{Offset: at.Place.Offset, Bytes: data}}
 	if at.OnDisk {
-		if pieces, p.err = diskPieces(ctx, im, at.Place.Guest, data); p.err != nil {
+		if pieces, p.err = review.GuestPieces(ctx, im, at.Place.Guest, data); p.err != nil {
 			return p
 		}
 	}
@@ -161,21 +160,6 @@ func workOut(ctx context.Context, title string, state editor.State, area *header
 		h.Name, h.Old, h.New = header.Harmless(h.Name), header.Harmless(orNothing(h.Old)), header.Harmless(orNothing(h.New))
 	}
 	return p
-}
-
-// diskPieces returns where bytes of the active disk are stored.
-func diskPieces(ctx context.Context, im *structures.Image, at structures.GuestOffset, data []byte) ([]editor.Piece, error) {
-	rooms, err := im.GuestRoom(ctx, at, uint64(len(data)))
-	if err != nil {
-		return nil, err
-	}
-	var pieces []editor.Piece
-	for _, room := range rooms {
-		pieces = append(pieces, editor.Piece{Offset: room.Host, Bytes: data[:room.Length]})
-		data = data[room.Length:]
-	}
-	slices.SortFunc(pieces, func(a, b editor.Piece) int { return cmp.Compare(a.Offset, b.Offset) })
-	return pieces, nil
 }
 
 // readAs takes the pasted text in another way.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -54,23 +56,6 @@ func isHole(p []byte) bool { return len(p) == holeSize && bytes.Equal(p, zeros[:
 // Skip appends so many zeros.
 func (o *Output) Skip(n int64) { o.at += n }
 
-// NotPlainError says that a file is none that may be replaced.
-type NotPlainError struct{ Path, What string }
-
-// Error says what it is.
-func (e *NotPlainError) Error() string {
-	return fmt.Sprintf("%s is %s; only a regular file can be replaced", e.Path, e.What)
-}
-
-// KeptFolderError says that a file would be written into a folder in which the
-// journals of an image lie.
-type KeptFolderError struct{ Path string }
-
-// Error says where that is.
-func (e *KeptFolderError) Error() string {
-	return fmt.Sprintf("%s is in a folder of qedit's own, with the history of an image; take another", e.Path)
-}
-
 // isKept reports whether a file is to lie in a folder that qedit keeps for an image.
 func isKept(path string) bool {
 	folder := realPath(filepath.Dir(path))
@@ -79,30 +64,53 @@ func isKept(path string) bool {
 		filepath.Dir(folder) == realPath(filepath.Join(stateFolder(), "qedit"))
 }
 
-// MayHold reports whether a folder is there for a file, and is none that is kept
-// for an image.
-func MayHold(path string) error {
-	if isKept(path) {
-		return &KeptFolderError{path}
-	}
-	_, err := os.Stat(filepath.Dir(path))
-	return err
+// Guard keeps new files from taking the place of an image, or of one of the files
+// that it is made of.
+type Guard struct {
+	Image  string   // path
+	MadeOf []string // paths; there may be nothing at them
 }
 
-// WriteNew writes a file that is not there yet, or replaces a regular one where
-// that is asked for. It fails with fs.ErrExist where there is one. Nobody else may
-// read the file. One that cannot be written whole is removed again, and one that
-// was to be replaced stays. Nothing is written into a folder that is kept for an
-// image: that is a *KeptFolderError.
-func WriteNew(path string, replace bool, write func(*Output) error) (err error) {
-	name := path
+// Taken reports whether a file is there already that is to be written. It fails
+// where none may be: in place of a file of the image, of what is no regular file, in
+// a folder that is kept for an image, and in one that is not there. Nothing is
+// opened.
+func (g Guard) Taken(path string) (bool, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return false, err
+		}
+	case err != nil:
+		return false, err
+	case sameAt(g.Image, path):
+		return true, errors.New("this is the image itself")
+	case slices.ContainsFunc(g.MadeOf, func(name string) bool { return sameAt(name, path) }):
+		return true, errors.New("the image is made of this file")
+	case !info.Mode().IsRegular():
+		return true, fmt.Errorf("this is %s; only a regular file can be replaced", kindOf(info.Mode()))
+	}
 	if isKept(path) {
-		return &KeptFolderError{path}
+		return err == nil, errors.New("this folder is qedit's own, with the history of an image; take another")
 	}
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return &NotPlainError{path, kindOf(info.Mode())}
+	return err == nil, nil
+}
+
+// Write writes a file that is not there yet, or replaces one where that is asked
+// for. Its error is a *fs.PathError: that of Taken, or fs.ErrExist where there is one.
+// Nobody else may read the file. One that cannot be written whole is removed again, and one that
+// was to be replaced stays.
+func (g Guard) Write(path string, replace bool, write func(*Output) error) (err error) {
+	taken, err := g.Taken(path)
+	switch {
+	case err != nil:
+		return &fs.PathError{Op: "writing", Path: path, Err: err}
+	case taken && !replace:
+		return &fs.PathError{Op: "writing", Path: path, Err: fs.ErrExist}
 	}
-	if replace {
+	name := path
+	if taken {
 		name = path + ".part"
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -121,7 +129,7 @@ func WriteNew(path string, replace bool, write func(*Output) error) (err error) 
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil || !replace {
+	if err = errors.Join(err, f.Close()); err != nil || !taken {
 		return err
 	}
 	return os.Rename(name, path)
@@ -176,8 +184,8 @@ func Copy(ctx context.Context, o *Output, r io.ReaderAt, from, to, step int64, d
 	return nil
 }
 
-// SameFile reports whether two paths lead to one file. Neither is opened.
-func SameFile(a, b string) bool {
+// sameAt reports whether two paths lead to one file. Neither is opened.
+func sameAt(a, b string) bool {
 	x, err := os.Stat(a)
 	if err != nil {
 		return false

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -34,7 +35,7 @@ func TestCopy(t *testing.T) {
 		to := from + 1 + r.Int64N(size-from)
 		for _, known := range []func(int64) (int64, int64, error){nil, holes} {
 			path := filepath.Join(t.TempDir(), "out")
-			err := WriteNew(path, false, func(o *Output) error {
+			err := Guard{}.Write(path, false, func(o *Output) error {
 				return Copy(context.Background(), o, bytes.NewReader(data), from, min(to, size), 1+r.Int64N(3*holeSize), known, nil)
 			})
 			got, _ := os.ReadFile(path)
@@ -45,7 +46,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-func TestWriteNew(t *testing.T) {
+func TestGuardWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out")
 	put := func(text string, then error) func(*Output) error {
@@ -61,43 +62,42 @@ func TestWriteNew(t *testing.T) {
 			t.Fatalf("%q, and %d files", got, len(entries))
 		}
 	}
-	if err := WriteNew(path, false, put("half", io.ErrUnexpectedEOF)); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := (Guard{}).Write(path, false, put("half", io.ErrUnexpectedEOF)); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatal(err)
 	}
 	want("", 0)
-	if err := WriteNew(path, false, put("one", nil)); err != nil {
+	if err := (Guard{}).Write(path, false, put("one", nil)); err != nil {
 		t.Fatal(err)
 	}
 	want("one", 1)
-	if err := WriteNew(path, false, put("two", nil)); !errors.Is(err, fs.ErrExist) {
+	if err := (Guard{}).Write(path, false, put("two", nil)); !errors.Is(err, fs.ErrExist) {
 		t.Fatal(err)
 	}
-	if err := WriteNew(path, true, put("half", io.ErrUnexpectedEOF)); err == nil {
+	if err := (Guard{}).Write(path, true, put("half", io.ErrUnexpectedEOF)); err == nil {
 		t.Fatal("no error")
 	}
 	want("one", 1)
-	if err := WriteNew(path, true, put("two", nil)); err != nil {
+	if err := (Guard{}).Write(path, true, put("two", nil)); err != nil {
 		t.Fatal(err)
 	}
 	want("two", 1)
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink(path, link); err == nil {
-		var plain *NotPlainError
-		if err := WriteNew(link, true, put("three", nil)); !errors.As(err, &plain) {
+		if err := (Guard{}).Write(link, true, put("three", nil)); err == nil || !strings.Contains(err.Error(), "a symbolic link; only a regular file can be replaced") {
 			t.Fatal(err)
 		}
 		want("two", 2)
-		if !SameFile(link, path) || SameFile(path, dir) || SameFile(path, path+"x") {
+		if !sameAt(link, path) || sameAt(path, dir) || sameAt(path, path+"x") {
 			t.Error("files are told apart wrongly")
 		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	err := WriteNew(path+"2", false, func(o *Output) error { return Copy(ctx, o, bytes.NewReader(nil), 0, 9, 0, nil, nil) })
+	err := Guard{}.Write(path+"2", false, func(o *Output) error { return Copy(ctx, o, bytes.NewReader(nil), 0, 9, 0, nil, nil) })
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	err = WriteNew(path+"2", false, func(o *Output) error {
+	err = Guard{}.Write(path+"2", false, func(o *Output) error {
 		return Copy(context.Background(), o, bytes.NewReader([]byte("short")), 0, 9, 0, nil, nil)
 	})
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -105,8 +105,36 @@ func TestWriteNew(t *testing.T) {
 	}
 }
 
+// An image, and what it is made of, are not written over, by whatever name.
+func TestGuardTaken(t *testing.T) {
+	dir := t.TempDir()
+	g := Guard{Image: filepath.Join(dir, "disk"), MadeOf: []string{filepath.Join(dir, "nowhere"), filepath.Join(dir, "base")}}
+	for _, err := range []error{
+		os.WriteFile(g.Image, nil, 0o600), os.WriteFile(g.MadeOf[1], nil, 0o600), os.WriteFile(filepath.Join(dir, "other"), nil, 0o600),
+		os.Link(g.Image, filepath.Join(dir, "link")), os.Link(g.MadeOf[1], filepath.Join(dir, "base link")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		taken bool
+		err   string
+	}{
+		{"new", false, ""}, {"nowhere", false, ""}, {"other", true, ""}, {"none/new", false, "no such file"}, {"other/new", false, "not a directory"},
+		{"disk", true, "the image itself"}, {"link", true, "the image itself"}, {"base", true, "made of this file"}, {"base link", true, "made of this file"},
+		{".", true, "a directory; only a regular file"},
+	} {
+		taken, err := g.Taken(filepath.Join(dir, c.name))
+		if taken != c.taken || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v, %v", c.name, taken, err)
+		}
+	}
+}
+
 // Nothing is written among the journals of an image, by whatever path.
-func TestWriteNewKept(t *testing.T) {
+func TestGuardWriteKept(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	own := filepath.Join(dir, ".disk.qcow2.qedit")
@@ -120,8 +148,7 @@ func TestWriteNewKept(t *testing.T) {
 	put := func(o *Output) error { _, err := o.Write([]byte("x")); return err }
 	for _, path := range []string{filepath.Join(own, "journal"), filepath.Join(state, "journal"), filepath.Join(link, "journal")} {
 		for _, replace := range []bool{false, true} {
-			var kept *KeptFolderError
-			if err := WriteNew(path, replace, put); !errors.As(err, &kept) {
+			if err := (Guard{}).Write(path, replace, put); err == nil || !strings.Contains(err.Error(), "qedit's own") {
 				t.Errorf("%s: %v", path, err)
 			}
 			if _, err := os.Lstat(path); err == nil {
@@ -130,7 +157,7 @@ func TestWriteNewKept(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"a.qedit", ".b"} {
-		if err := WriteNew(filepath.Join(dir, name), false, put); err != nil {
+		if err := (Guard{}).Write(filepath.Join(dir, name), false, put); err != nil {
 			t.Error(err)
 		}
 	}
