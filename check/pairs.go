@@ -3,9 +3,10 @@ package check
 import "slices"
 
 // Clusters are kept track of in pages, so that what was never touched, and what
-// is all alike, takes no memory.
+// is all alike, takes no memory. A page is a quarter of what an L2 table of 64 KiB
+// leads to, so that most pages have none of the L2 tables, which lie between data.
 const (
-	pageBits     = 13
+	pageBits     = 11
 	pageClusters = 1 << pageBits
 	pageWords    = pageClusters / 32
 	lowBits      = 0x5555555555555555 // the lower bit of each pair
@@ -227,8 +228,9 @@ type counts struct {
 	wide []*widePage       // by page; nil where there are none
 }
 
-// maxFew is the number of large counts of a page that are kept one by one.
-const maxFew = 16
+// maxFew is the number of large counts of a page that are kept one by one: where
+// all pages have some, a map of more would take more than their arrays.
+const maxFew = pageClusters / 1024
 
 func newCounts(clusters uint64) counts {
 	return counts{pairs: newPairs(clusters), over: map[uint64]uint64{}, few: map[uint64]int{}}
