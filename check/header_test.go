@@ -245,6 +245,20 @@ func TestLUKSFindings(t *testing.T) {
 	})
 }
 
+// A pointer that leads to no LUKS header takes no cluster from anything unasked.
+func TestWrongLUKSPointer(t *testing.T) {
+	buf := small(t)
+	at := uint64(blockOf(buf, 0))
+	buf = extension(uint32(header.ExtensionLUKS), string(append(be64(at), be64(4*k)...)), "crypt_method", "luks")(buf)
+	p := admit(t, buf)
+	done, err := Repair(t.Context(), p.session, RepairOptions{MendOptions: MendOptions{Grow: true}})
+	must(t, err)
+	const id, cause = "overlap-tables@refcount_table[0]", "luks-magic@extensions[0].luks_header_offset"
+	if f := finding(t, done.Left, id); f.Cause != cause || len(done.Transactions) > 0 {
+		t.Errorf("%s follows from %q, want %q; %d transactions", id, f.Cause, cause, len(done.Transactions))
+	}
+}
+
 // What follows from a header that cannot be read says so.
 func TestHeaderCauses(t *testing.T) {
 	for name, d := range map[string]struct {

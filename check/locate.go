@@ -26,6 +26,7 @@ type locator struct {
 	disputed  map[int]dispute   // about the end of an L1 table, by snapshot
 	noTables  map[uint64]string // ID of the finding that says that it is no L2 table, by cluster
 	ofBlocks  dispute           // about the end of the refcount table
+	wrongLUKS string            // ID of the finding that says that its pointer leads to no LUKS header, "" if it may
 
 	doubted   int    // the first snapshot of which the entry may be none
 	doubtedBy string // ID of the finding that says so, "" where all are snapshots
@@ -111,6 +112,9 @@ func (l *locator) known() {
 			l.doubted, l.doubtedBy = n, f.ID()
 		}
 		switch {
+		case f.Kind == kindLUKSMagic:
+			l.wrongLUKS = f.ID()
+			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
 		case f.Kind.ID == "bitmaps-not-valid": // QEMU takes what belongs to bitmaps for leaks
 			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
 		case f.Kind.Severity != Error:

@@ -317,6 +317,9 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 	if f.Cause == "" {
 		f.Cause = cmp.Or(l.doubt(o.tree()), l.doubt(keeps.tree()))
 	}
+	if f.Cause == "" && (o.kind == image.ClusterLUKS || keeps.kind == image.ClusterLUKS) {
+		f.Cause = l.wrongLUKS
+	}
 	f.Found = fmt.Sprintf("the cluster at 0x%x is %s of %s too", c<<l.bits, role(keeps.kind), f.With)
 	f.Want = "a cluster of its own"
 	if id := l.noTables[c]; id != "" && f.Cause == "" && (o.from == image.FromL1 || keeps.from == image.FromL1) {
