@@ -95,6 +95,7 @@ func (c *run) locate(p *pass) error {
 		l.erased()
 		l.refcounts()
 	}
+	c.res.ofBlocks = l.ofBlocks
 	l.lostTables()
 	l.tail()
 	c.res.verified = len(p.stored.bad) == 0 && !c.res.doubtful() && p.ctx.Err() == nil && !slices.ContainsFunc(l.wrong, func(m mismatch) bool { return m.stored < m.refs })
@@ -254,11 +255,8 @@ func (l *locator) flush() {
 
 // blocks looks at the entries of the refcount table.
 func (l *locator) blocks() {
+	l.judgeTable()
 	t, doubtful := l.im.RefcountTable(), l.doubtfulTable()
-	if doubtful && l.tableCause() == "" && l.ofBlocks.id == "" {
-		l.c.add(Finding{Kind: kindTableNonsense, Path: "header.refcount_table_offset", At: 48, Length: 8, Host: t.Offset, HostLength: uint64(len(l.stored.table)) * entrySize, Snapshot: image.Active,
-			Found: fmt.Sprintf("what is at %v does not look like a refcount table: most of its entries make no sense", t.Offset), Want: "a refcount table"})
-	}
 	cause := l.tableCause()
 	for i, word := range l.stored.table {
 		at := uint64(image.RefcountTableEntry(word).Offset())
