@@ -200,7 +200,9 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 		f := base
 		name := v.Field[strings.LastIndexByte(v.Field, '.')+1:]
 		f.Kind, f.Found, f.Want = k, fmt.Sprintf("%s is %s, and must %s", name, v.Value, v.Must), v.Want
-		f.doubtful = f.doubtful || astray && (k == kindL1Reserved || k == kindL2Reserved || k == kindBlockReserved)
+		if astray && (k == kindL1Reserved || k == kindL2Reserved || k == kindBlockReserved) {
+			f.doubt = doubtEntry
+		}
 		l.grow(f, v.Must, number)
 	}
 }
@@ -211,7 +213,7 @@ func (l *locator) grow(f Finding, must string, number uint64) {
 	g := l.growing[f.Kind]
 	f.Count = max(f.Count, 1)
 	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) &&
-		uint64(g.f.At)+g.f.Length == uint64(f.At) && g.f.Cause == f.Cause && g.f.doubtful == f.doubtful {
+		uint64(g.f.At)+g.f.Length == uint64(f.At) && g.f.Cause == f.Cause && g.f.doubt == f.doubt {
 		g.more(f.Count, f.Length, f.HostLength, f.GuestLength)
 		return
 	}
@@ -270,7 +272,10 @@ func (l *locator) blocks() {
 		} else {
 			unsure = unsure || l.places.get(at>>l.bits) == placeConflict // QEMU counts no block while bits are wrong
 		}
-		base := Finding{doubtful: unsure, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		base := Finding{Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		if unsure {
+			base.doubt = doubtEntry
+		}
 		l.violations(&e, base, uint64(i))
 		id := "" // of several the first by name: the same each time
 		for _, g := range l.growing {

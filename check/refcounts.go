@@ -114,7 +114,12 @@ func (l *locator) refcounts() {
 	}
 	tell := func(m mismatch, cause string) {
 		f := l.mismatchFinding(&m)
-		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock] || l.c.res.uncertain(m.first)
+		switch f.Cause = cause; {
+		case doubtful[m.first>>l.perBlock]:
+			f.doubt = doubtBlock
+		case l.c.res.uncertain(m.first):
+			f.doubt = doubtCount
+		}
 		if f.Cause == "" && f.Kind != kindRefcountOverflow {
 			f.Cause = l.blockCause(m.first>>l.perBlock, table)
 		}
