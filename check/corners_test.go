@@ -1,9 +1,13 @@
 package check_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"os"
+	"strings"
 	"testing"
+
+	"qedit/check"
 )
 
 // corners are images in which qemu-img check does not do what it does elsewhere,
@@ -103,5 +107,58 @@ func TestQEMUCorners(t *testing.T) {
 				t.Errorf("%s\n%s", diff, short(v.message))
 			}
 		})
+	}
+}
+
+// What QEMU refuses of a LUKS header that can be read without the key.
+func TestQEMULUKSHeader(t *testing.T) {
+	needQEMU(t)
+	b := newBench(t, &base{recipe: recipe{name: "luks", cluster: 512, options: luksOptions, luks: true}, dir: t.TempDir(), size: 1 << 20})
+	b.create(t)
+	whole, err := os.ReadFile(b.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pointer := extension(t, whole, 0x0537be77) + 8
+	head := at(whole, pointer)
+	slot, place, firstKey := head+208, head+208+40, uint64(8*512+64*4000)
+	for _, c := range []struct {
+		name   string
+		damage func(image []byte)
+	}{
+		{"none", func([]byte) {}},
+		{"pointer to another cluster", func(image []byte) { set(image, pointer, 0xa00) }},
+		{"pointer past the end of the file", func(image []byte) { set(image, pointer, 1<<40) }},
+		{"no room for its first bytes", func(image []byte) { set(image, pointer+8, 591) }},
+		{"no room for its first key", func(image []byte) { set(image, pointer+8, firstKey-1) }},
+		{"room for its first key", func(image []byte) { set(image, pointer+8, firstKey) }},
+		{"hidden by a backing file name", func(image []byte) { set(image, 8, 3) }},
+		{"version", func(image []byte) { image[head+7] = 2 }},
+		{"data over it", func(image []byte) { clear(image[head+104 : head+108]) }},
+		{"data over its keys", func(image []byte) { binary.BigEndian.PutUint32(image[head+104:], 8) }},
+		{"iterations", func(image []byte) { clear(image[head+164 : head+168]) }},
+		{"state of a slot", func(image []byte) { image[slot+48]++ }},
+		{"iterations of a slot", func(image []byte) { clear(image[slot+4 : slot+8]) }},
+		{"iterations of a slot that is not in use", func(image []byte) { clear(image[slot+52 : slot+56]) }},
+		{"stripes of a slot", func(image []byte) { image[place+48+4]++ }},
+		{"a slot over the header", func(image []byte) { binary.BigEndian.PutUint32(image[place:], 7) }},
+		{"a slot over another", func(image []byte) { copy(image[place+48:place+52], image[place:]) }},
+	} {
+		image := bytes.Clone(whole)
+		c.damage(image)
+		if err := b.put(image); err != nil {
+			t.Fatal(err)
+		}
+		v, err := b.qemuCheck()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := mustRun(t, image, c.name)
+		if diff := v.differs(r, image); diff != "" || !strings.Contains(v.message, r.QEMU.Refusal) {
+			t.Errorf("%s: %s; we say %q\n%s", c.name, diff, r.QEMU.Refusal, short(v.message))
+		}
+		if r.QEMU.Refusal != "" && r.Count(check.Error) == 0 {
+			t.Errorf("%s: no error is found", c.name)
+		}
 	}
 }

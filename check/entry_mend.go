@@ -357,7 +357,7 @@ func (s *settler) look(at header.HostOffset, word, cluster uint64) {
 		return
 	}
 	own := uint64(at) >> s.bits // where the entry lies: no other owner may have that
-	if s.before != nil && s.before.misused(at, entrySize) {
+	if s.before != nil && s.before.misused(at, entrySize) && !s.before.onlyTables(at) {
 		return
 	}
 	if n := s.refs.refs.get(own); (v == 1) != (word&entryCopied != 0) && n == max(s.refs.tables.get(own), 1) {

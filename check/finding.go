@@ -70,9 +70,9 @@ type Finding struct {
 	// causes. It goes away when that is mended.
 	Cause string
 
-	// doubtful says that it may be no entry at all: where it points is wrong, too.
-	// Then nothing is written there unasked.
-	doubtful bool
+	// doubt says what a fix may destroy, as it may be no entry at all: where it points is
+	// wrong, too. Then nothing is written there unasked. "" where there is no doubt.
+	doubt string
 
 	others string  // disks that share the table of the entry, beside that of Snapshot
 	owners []owner // of clusters that two have: of Path and of With
@@ -82,6 +82,13 @@ type Finding struct {
 	// none the kind says why.
 	Fixes []Fix
 }
+
+// Doubts about what a finding is about, as a fix has them under Loses.
+const (
+	doubtEntry = "what else these bytes may be: more than this is wrong with them"
+	doubtBlock = "what else the refcount block may be: it does not look like one"
+	doubtCount = "the refcount that is stored: through what is misread others are counted"
+)
 
 // ID names the finding among those of its image: the kind and the place, and
 // where it is about a cluster of several which one, counted from 0: "+2". It stays

@@ -221,19 +221,42 @@ func TestLUKSFindings(t *testing.T) {
 	raw := append(sample(t, "luks"), make([]byte, 0x1fd000)...)
 	copy(raw[0x4000:], "LUKS\xba\xbe\x00\x01")
 	put(raw, 0x4000+luksKeyBytes, uint32(64))
+	put(raw, 0x4000+luksPayload, uint32(4040))
+	put(raw, 0x4000+luksIterations, uint32(1000))
+	for i := range luksSlots {
+		slot := 0x4000 + luksSlotAt + i*luksSlotSize
+		put(raw, slot, uint32(luksDisabled))
+		put(raw, slot+luksSlotPlace, uint32(8+504*i))
+		put(raw, slot+luksStripes, uint32(luksStripeCount))
+	}
 	put(raw, 0x4000+luksSlotAt, uint32(luksEnabled))
-	put(raw, 0x4000+luksSlotAt+luksSlotPlace, uint32(8))
-	put(raw, 0x4000+luksSlotAt+luksStripes, uint32(4000))
+	put(raw, 0x4000+luksSlotAt+luksSlotIterate, uint32(1000))
 	put(raw, 4096, uint64(8192))
 	testDamage(t, raw, []damaged{
 		{name: "healthy", damage: set(0, uint32(header.Magic))},
 		{name: "magic", damage: text(0x4000, "lucks"), found: []string{"luks-magic@extensions[0].luks_header_offset"}},
 		{name: "keys", damage: set(0x4000+luksSlotAt+luksSlotPlace, uint32(8000)), found: []string{"luks-length@extensions[0].luks_header_length"}},
+		{name: "version", damage: set(0x4006, uint16(2)), found: []string{"luks-header@extensions[0].luks_header_offset"}},
+		{name: "a slot that is not in use", damage: set(0x4000+luksSlotAt+2*luksSlotSize+luksStripes, uint32(1)), found: []string{"luks-header@extensions[0].luks_header_offset"}},
 		{name: "length", damage: set(128, uint64(1000)), found: []string{"luks-length@extensions[0].luks_header_length"}},
 		{name: "outside", damage: set(120, uint64(1<<40)), found: []string{"table-outside@extensions[0].luks_header_offset"}},
 		{name: "cut", damage: cut(0x8000), found: []string{"table-cut@extensions[0].luks_header_offset"}},
 		{name: "unaligned", damage: set(120, uint64(0x4200)), found: []string{"extension-luks-aligned@extensions[0].luks_header_offset"}},
 	})
+}
+
+// A pointer that leads to no LUKS header takes no cluster from anything unasked.
+func TestWrongLUKSPointer(t *testing.T) {
+	buf := small(t)
+	at := uint64(blockOf(buf, 0))
+	buf = extension(uint32(header.ExtensionLUKS), string(append(be64(at), be64(4*k)...)), "crypt_method", "luks")(buf)
+	p := admit(t, buf)
+	done, err := Repair(t.Context(), p.session, RepairOptions{MendOptions: MendOptions{Grow: true}})
+	must(t, err)
+	const id, cause = "overlap-tables@refcount_table[0]", "luks-magic@extensions[0].luks_header_offset"
+	if f := finding(t, done.Left, id); f.Cause != cause || len(done.Transactions) > 0 {
+		t.Errorf("%s follows from %q, want %q; %d transactions", id, f.Cause, cause, len(done.Transactions))
+	}
 }
 
 // What follows from a header that cannot be read says so.

@@ -14,7 +14,7 @@ var structuralKinds = append([]*Kind{
 	kindBitmapNameTwice, kindBitmapText, kindBitmapPadding, kindBitmapInUse,
 	kindBitmapTableSize, kindBitmapTableOffset, kindBitmapTableOutside,
 	kindBitmapEntryReserved, kindBitmapEntryUnaligned, kindBitmapEntryOutside, kindBitmapTableUnread,
-	kindLUKSMagic, kindLUKSLength,
+	kindLUKSMagic, kindLUKSHeader, kindLUKSLength,
 }, headerKinds...)
 
 // The header.
@@ -314,6 +314,12 @@ var (
 		Means: "Without the LUKS header the guest's data cannot be decrypted.",
 		QEMU:  `refuses to open: "Volume is not in LUKS format"`,
 		NoFix: noLostPointer,
+	}
+	kindLUKSHeader = &Kind{
+		ID: "luks-header", Severity: Error, Title: "LUKS header damaged",
+		Means: "The guest's data cannot be decrypted as long as the LUKS header is not as it was.",
+		QEMU:  `refuses to open, with what was found: "LUKS version … is not supported", "Keyslot … is corrupted (stripes … != 4000)"`,
+		NoFix: "What stood there is not known here. A backup of the LUKS header has it.",
 	}
 	kindLUKSLength = &Kind{
 		ID: "luks-length", Severity: Error, Title: "LUKS keys past the LUKS header's length",

@@ -26,6 +26,7 @@ type locator struct {
 	disputed  map[int]dispute   // about the end of an L1 table, by snapshot
 	noTables  map[uint64]string // ID of the finding that says that it is no L2 table, by cluster
 	ofBlocks  dispute           // about the end of the refcount table
+	wrongLUKS string            // ID of the finding that says that its pointer leads to no LUKS header, "" if it may
 
 	doubted   int    // the first snapshot of which the entry may be none
 	doubtedBy string // ID of the finding that says so, "" where all are snapshots
@@ -94,6 +95,7 @@ func (c *run) locate(p *pass) error {
 		l.erased()
 		l.refcounts()
 	}
+	c.res.ofBlocks = l.ofBlocks
 	l.lostTables()
 	l.tail()
 	c.res.verified = len(p.stored.bad) == 0 && !c.res.doubtful() && p.ctx.Err() == nil && !slices.ContainsFunc(l.wrong, func(m mismatch) bool { return m.stored < m.refs })
@@ -111,6 +113,9 @@ func (l *locator) known() {
 			l.doubted, l.doubtedBy = n, f.ID()
 		}
 		switch {
+		case f.Kind == kindLUKSMagic:
+			l.wrongLUKS = f.ID()
+			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
 		case f.Kind.ID == "bitmaps-not-valid": // QEMU takes what belongs to bitmaps for leaks
 			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
 		case f.Kind.Severity != Error:
@@ -195,7 +200,9 @@ func (l *locator) violations(e *image.Entry, base Finding, number uint64) {
 		f := base
 		name := v.Field[strings.LastIndexByte(v.Field, '.')+1:]
 		f.Kind, f.Found, f.Want = k, fmt.Sprintf("%s is %s, and must %s", name, v.Value, v.Must), v.Want
-		f.doubtful = f.doubtful || astray && (k == kindL1Reserved || k == kindL2Reserved || k == kindBlockReserved)
+		if astray && (k == kindL1Reserved || k == kindL2Reserved || k == kindBlockReserved) {
+			f.doubt = doubtEntry
+		}
 		l.grow(f, v.Must, number)
 	}
 }
@@ -206,7 +213,7 @@ func (l *locator) grow(f Finding, must string, number uint64) {
 	g := l.growing[f.Kind]
 	f.Count = max(f.Count, 1)
 	if g != nil && g.must == must && g.snapshot == f.Snapshot && g.next == number && (f.HostLength == 0 || g.host == uint64(f.Host)) &&
-		uint64(g.f.At)+g.f.Length == uint64(f.At) && g.f.Cause == f.Cause && g.f.doubtful == f.doubtful {
+		uint64(g.f.At)+g.f.Length == uint64(f.At) && g.f.Cause == f.Cause && g.f.doubt == f.doubt {
 		g.more(f.Count, f.Length, f.HostLength, f.GuestLength)
 		return
 	}
@@ -250,11 +257,8 @@ func (l *locator) flush() {
 
 // blocks looks at the entries of the refcount table.
 func (l *locator) blocks() {
+	l.judgeTable()
 	t, doubtful := l.im.RefcountTable(), l.doubtfulTable()
-	if doubtful && l.tableCause() == "" && l.ofBlocks.id == "" {
-		l.c.add(Finding{Kind: kindTableNonsense, Path: "header.refcount_table_offset", At: 48, Length: 8, Host: t.Offset, HostLength: uint64(len(l.stored.table)) * entrySize, Snapshot: image.Active,
-			Found: fmt.Sprintf("what is at %v does not look like a refcount table: most of its entries make no sense", t.Offset), Want: "a refcount table"})
-	}
 	cause := l.tableCause()
 	for i, word := range l.stored.table {
 		at := uint64(image.RefcountTableEntry(word).Offset())
@@ -268,7 +272,10 @@ func (l *locator) blocks() {
 		} else {
 			unsure = unsure || l.places.get(at>>l.bits) == placeConflict // QEMU counts no block while bits are wrong
 		}
-		base := Finding{doubtful: unsure, Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		base := Finding{Cause: cmp.Or(l.ofBlocks.cause(uint64(i)), cause), Path: e.Path(), At: e.Offset, Length: entrySize, Host: header.HostOffset(at), HostLength: l.cs, Snapshot: image.Active}
+		if unsure {
+			base.doubt = doubtEntry
+		}
 		l.violations(&e, base, uint64(i))
 		id := "" // of several the first by name: the same each time
 		for _, g := range l.growing {

@@ -144,3 +144,62 @@ func TestSearchProgress(t *testing.T) {
 		t.Errorf("%v after %d reads, cancelled after %d", err, end, reads/2)
 	}
 }
+
+// What is read as a refcount table and is none has no blocks: what seems to have a
+// cluster by it follows from that, and nothing is written there.
+func TestOverlapsOfNoRefcountTable(t *testing.T) {
+	buf := qemuMade(t, "cluster_size=512", "1M", "write -P 1 0 128k")
+	block := blockOf(buf, 0)
+	for _, i := range []int{5, 14} {
+		put64(buf, block+8*i, 0x10000) // a cluster of the guest
+	}
+	put64(buf, 48, uint64(block))
+	p, r := admit(t, buf), findings(t, buf)
+	of := 0
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if !strings.HasPrefix(f.Kind.ID, "overlap-") {
+			continue
+		}
+		of++
+		if f.Cause != "refcount-table-nonsense@header.refcount_table_offset" {
+			t.Errorf("%s follows from %q", f.ID(), f.Cause)
+		}
+		for _, fix := range f.Fixes {
+			_, err := r.Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, &fix}}, MendOptions{Grow: true})
+			if strings.HasPrefix(fix.Title, "refcount_table[") && err == nil {
+				t.Errorf("%s: done: %s", f.ID(), fix.Title)
+			}
+		}
+	}
+	if of == 0 {
+		t.Errorf("no overlap:%s", full(r.Findings))
+	}
+}
+
+// A refcount table that is said to be too long goes over what nothing leads to any more,
+// too: its entries there are none.
+func TestRefcountTableTooLong(t *testing.T) {
+	s := newTestImage()
+	s = append(s, make([]byte, 3*testCluster)...)
+	for to, from := range map[int]int{15: 1, 16: 12, 17: 11} { // the L2 table of the snapshot, and its L1 table
+		copy(s[to*testCluster:], s[from*testCluster:(from+1)*testCluster])
+		s.refcount(from, 0)
+		s.refcount(to, 1)
+	}
+	s.entry(17, 0, 16, false)
+	s.put64(10*testCluster, 17*testCluster)
+	s.put64(48, 15*testCluster)
+	if left := worse(findings(t, s)); len(left) > 0 {
+		t.Fatal(left)
+	}
+	s.put32(56, 3)
+	p, r := admit(t, s), findings(t, s)
+	f := finding(t, r, "overlap-data@l1[0].l2[2]")
+	if f.Cause != "overlap-tables@snapshot[0].l1_table_offset" {
+		t.Errorf("it follows from %q", f.Cause)
+	}
+	if _, err := r.Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, f.Fix("take")}}, MendOptions{Grow: true}); err == nil {
+		t.Error("what was the L2 table of a snapshot is written to")
+	}
+}

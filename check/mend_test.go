@@ -172,6 +172,21 @@ func TestRaise(t *testing.T) {
 	}
 }
 
+// What does not look like a refcount block is written to only when that is asked for, and
+// said to be lost then.
+func TestRaiseInDoubt(t *testing.T) {
+	buf := small(t)
+	block := make([]byte, 4*k)
+	for i := range uint16(20) {
+		put16(block, 4*int(i), 1000+i)
+	}
+	put64(buf, tableOf(buf), uint64(len(buf)))
+	f := finding(t, findings(t, append(buf, block...)), "refcount-zero@0x1000")
+	if fix := f.Fix("raise"); !fix.Choice || fix.Loses != doubtBlock {
+		t.Errorf("asked for %v, gives up %q", fix.Choice, fix.Loses)
+	}
+}
+
 // A refcount block that is gone is counted anew, in the file or behind it.
 func TestRebuildBlock(t *testing.T) {
 	for _, c := range []struct {

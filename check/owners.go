@@ -253,7 +253,8 @@ func (l *locator) tellOverlaps() {
 			return
 		}
 		if !told && of(c) > 0 {
-			l.ofBlocks, told = l.disputedBlocks(), true
+			l.judgeTable()
+			told = true
 		}
 		all := l.owners[c]
 		slices.SortStableFunc(all, func(a, b owner) int { return cmp.Compare(rank(&a), rank(&b)) })
@@ -312,10 +313,18 @@ func (l *locator) tellOverlap(c uint64, keeps, o *owner) {
 		number = o.l1
 	case o.kind == image.ClusterRefcountBlock:
 		f.At, f.Length = l.im.Area().Header.RefcountTableOffset+header.HostOffset(o.n)*entrySize, entrySize
-		number, f.Cause = uint64(o.n), l.ofBlocks.cause(uint64(o.n))
+		number = uint64(o.n)
+	}
+	for _, who := range [...]*owner{o, keeps} {
+		if f.Cause == "" && who.kind == image.ClusterRefcountBlock {
+			f.Cause = l.ofBlocks.cause(uint64(who.n))
+		}
 	}
 	if f.Cause == "" {
 		f.Cause = cmp.Or(l.doubt(o.tree()), l.doubt(keeps.tree()))
+	}
+	if f.Cause == "" && (o.kind == image.ClusterLUKS || keeps.kind == image.ClusterLUKS) {
+		f.Cause = l.wrongLUKS
 	}
 	f.Found = fmt.Sprintf("the cluster at 0x%x is %s of %s too", c<<l.bits, role(keeps.kind), f.With)
 	f.Want = "a cluster of its own"
@@ -382,46 +391,82 @@ func (l *locator) disputes() {
 		t := &l.trees[i]
 		if id := l.doubt(t.snapshot); id != "" {
 			l.disputed[t.snapshot] = dispute{0, id}
-		} else if d := l.dispute(t.at, t.entries); d.id != "" {
+		} else if d := l.dispute(t.at, t.entries, l.entriesNeeded(t)); d.id != "" {
 			l.disputed[t.snapshot] = d
 		}
 	}
 	if l.places.conflicts > 0 {
-		l.ofBlocks = l.disputedBlocks()
+		l.judgeTable()
 	}
+}
+
+// entriesNeeded returns how many entries the L1 table of a tree has at least, if it is
+// as long as it should be. Those of snapshots may have a VM state behind the disk.
+func (l *locator) entriesNeeded(t *tree) uint64 {
+	if t.active == 0 {
+		return t.entries
+	}
+	return l.im.Area().Header.L2TablesRequired()
+}
+
+// judgeTable finds out whether the refcount table, or its end, may be something else.
+func (l *locator) judgeTable() {
+	l.ofBlocks = l.disputedBlocks()
+	if l.ofBlocks.id != "" || !l.doubtfulTable() {
+		return
+	}
+	if l.tableCause() == "" {
+		t := l.im.RefcountTable()
+		l.c.add(Finding{Kind: kindTableNonsense, Path: "header.refcount_table_offset", At: 48, Length: 8, Host: t.Offset, HostLength: uint64(len(l.stored.table)) * entrySize, Snapshot: image.Active,
+			Found: fmt.Sprintf("what is at %v does not look like a refcount table: most of its entries make no sense", t.Offset), Want: "a refcount table"})
+	}
+	l.ofBlocks = dispute{0, l.tableCause()}
 }
 
 // disputedBlocks is dispute of the refcount table; before the owners of clusters
 // are known it goes by what was found of the header.
 func (l *locator) disputedBlocks() dispute {
-	return l.dispute(uint64(l.im.Area().Header.RefcountTableOffset), uint64(len(l.stored.table)))
+	return l.dispute(uint64(l.im.Area().Header.RefcountTableOffset), uint64(len(l.stored.table)), (l.clusters+1<<l.perBlock-1)>>l.perBlock)
 }
 
-func (l *locator) dispute(at, entries uint64) dispute {
+// dispute is about a table at a host offset. When it reaches into another structure its
+// length is wrong, and what lies behind the entries that are needed may be something
+// else, too, that nothing leads to any more.
+func (l *locator) dispute(at, entries, needed uint64) dispute {
 	if at >= l.size || entries == 0 {
 		return dispute{}
 	}
 	first, end := l.span(at, min(entries*entrySize, l.size-at))
-	tables := l.tablesOverlap()
+	tables, perCluster := l.tablesOverlap(), l.cs/entrySize
+	var found dispute
 	for c := first; c < end; c++ {
 		if l.places.get(c) != placeConflict {
 			continue
 		}
 		id := l.overlaps[c]
-		structures := 0
+		structures, blocks := 0, 0
 		for _, o := range l.owners[c] {
 			if o.from != image.FromL1 && o.from != image.FromL2 {
 				structures++
+			}
+			if o.kind == image.ClusterRefcountBlock {
+				blocks++
 			}
 		}
 		if id == "" {
 			id = tables
 		}
-		if id != "" && (c > first || structures > 1) {
-			return dispute{(max(c<<l.bits, at) - at) / entrySize, id}
+		if id == "" || c == first && structures <= 1 {
+			continue
+		}
+		if found.id == "" {
+			found.first = min((max(c<<l.bits, at)-at)/entrySize, (needed+perCluster-1)/perCluster*perCluster)
+		}
+		if found.id = id; blocks == 0 {
+			break // else its own entries may lead there
 		}
 	}
-	return dispute{}
+	return found
 }
 
 // tablesOverlap returns the ID of a finding about two tables that the header

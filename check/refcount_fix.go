@@ -134,6 +134,9 @@ func (m *mender) renewBlock(i uint64) error {
 	if i<<g.perBlock < g.clusters {
 		return m.newBlock(i)
 	}
+	if err := m.sureOf(i); err != nil {
+		return err
+	}
 	c, err := m.census()
 	if err != nil {
 		return err

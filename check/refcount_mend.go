@@ -52,6 +52,18 @@ func (m *mender) refcountAt(g *geometry, cluster uint64) (at header.HostOffset, 
 	return header.HostOffset(block + in>>3), in & 7, nil
 }
 
+// sureOf fails where the check before said that entry i of the refcount table may be
+// none: something else may lie there, and what it leads to may be no block.
+func (m *mender) sureOf(i uint64) error {
+	if m.before == nil || m.before.believed == nil || m.area().Header.RefcountTableOffset != m.before.believed.im.Area().Header.RefcountTableOffset {
+		return nil // it is a new one
+	}
+	if id := m.before.ofBlocks.cause(i); id != "" {
+		return fmt.Errorf("refcount_table[%d] may be something else, as %s says: mend that first", i, id)
+	}
+	return nil
+}
+
 // refcount returns the refcount of a cluster that is stored, 0 where there is no
 // block for it.
 func (m *mender) refcount(cluster uint64) (uint64, error) {
@@ -98,6 +110,9 @@ func (m *mender) setRefcount(cluster, v uint64) error {
 		// The new block has all counts of its range.
 		return m.newBlock(cluster >> g.perBlock)
 	}
+	if err == nil {
+		err = m.sureOf(cluster >> g.perBlock)
+	}
 	if err != nil {
 		return err
 	}
@@ -136,6 +151,9 @@ func (m *mender) newBlock(i uint64) error {
 	}
 	if !m.rebuilds && m.before != nil && m.before.uncertainBlock(m.ctx, i) {
 		return errElsewhere
+	}
+	if err := m.sureOf(i); err != nil {
+		return err
 	}
 	table, entries := m.refcountTable(&g)
 	if i >= entries {

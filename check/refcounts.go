@@ -114,7 +114,12 @@ func (l *locator) refcounts() {
 	}
 	tell := func(m mismatch, cause string) {
 		f := l.mismatchFinding(&m)
-		f.Cause, f.doubtful = cause, doubtful[m.first>>l.perBlock] || l.c.res.uncertain(m.first)
+		switch f.Cause = cause; {
+		case doubtful[m.first>>l.perBlock]:
+			f.doubt = doubtBlock
+		case l.c.res.uncertain(m.first):
+			f.doubt = doubtCount
+		}
 		if f.Cause == "" && f.Kind != kindRefcountOverflow {
 			f.Cause = l.blockCause(m.first>>l.perBlock, table)
 		}
@@ -177,7 +182,7 @@ func (l *locator) doubtfulBlocks() map[uint64]bool {
 
 // doubtfulTable reports whether the refcount table does not look like one: most
 // of its entries, and three or more, have reserved bits, or an offset that is
-// that of no cluster.
+// that of no cluster, or of one that is something else.
 func (l *locator) doubtfulTable() bool {
 	entries, odd := 0, 0
 	for _, word := range l.stored.table {
@@ -185,7 +190,7 @@ func (l *locator) doubtfulTable() bool {
 			continue
 		}
 		entries++
-		if e := image.RefcountTableEntry(word); e.Reserved() != 0 || !l.aligned(uint64(e.Offset())) || uint64(e.Offset()) >= l.size {
+		if e := image.RefcountTableEntry(word); e.Reserved() != 0 || !l.aligned(uint64(e.Offset())) || uint64(e.Offset()) >= l.size || l.places.get(uint64(e.Offset())>>l.bits) == placeConflict {
 			odd++
 		}
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // Refusal says why QEMU would not open an image for a check, "" if it would: see
-// Figures.Refusal. It reads the header, the bitmap directory and what that names.
+// Figures.Refusal. It reads the header, the first bytes of a LUKS header, the bitmap
+// directory and what that names.
 func Refusal(ctx context.Context, r io.ReaderAt, size int64, area *header.Area) string {
 	c := newRun(ctx, r, size, area, Options{})
 	if c.im != nil {
@@ -28,8 +29,8 @@ func (c *run) refusal() string {
 			return v.Field + ": " + v.QEMU
 		}
 	}
-	if c.im == nil {
-		return ""
+	if says := c.luksRefuses(); says != "" || c.im == nil {
+		return says
 	}
 	return c.bitmapRefusal()
 }

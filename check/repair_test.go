@@ -400,6 +400,25 @@ func TestSharedByASnapshot(t *testing.T) {
 	}
 }
 
+// An L2 table that two L1 entries have is a table by both: when one of them gives it up
+// the flags in it follow, too.
+func TestSharedTableTaken(t *testing.T) {
+	buf := qemuMade(t, sound, "4M", "write -P 1 2M 32k", "qemu-img snapshot -c one d.qcow2")
+	put64(buf, l1Of(buf), u64(buf, l1Of(buf)+8))
+	put64(buf, l1Of(buf)+8, 0)
+	p, r := admit(t, buf), findings(t, buf)
+	f := finding(t, r, "l2-twice@snapshot[0].l1[1]")
+	tx, err := r.Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, f.Fix("give-up")}}, MendOptions{})
+	must(t, err)
+	after := p.apply(tx)
+	if left := worse(findings(t, after)); len(left) > 0 || u64(after, entry(after, 0))&entryCopied == 0 {
+		t.Errorf("left is %q, the entry is %#x", left, u64(after, entry(after, 0)))
+	}
+	if out := qemuCheck(t, after); out != "" {
+		t.Error(out)
+	}
+}
+
 // The way to mend that loses nothing is named first.
 func TestOverlapLossless(t *testing.T) {
 	buf := small(t)

@@ -44,6 +44,7 @@ type Result struct {
 
 	left     [Error + 1]uint64 // findings that are left out, by severity
 	verified bool              // refcounts were counted, and none is too low
+	ofBlocks dispute           // about the refcount table
 
 	// What was counted, following pointers as QEMU does, and as can be believed;
 	// the same where nothing is misread, nil where no tables can be found.

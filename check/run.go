@@ -80,7 +80,9 @@ func (c *run) add(f Finding) {
 		f.Fixes = c.fixesOf(&f)
 	}
 	for i := range f.Fixes {
-		f.Fixes[i].Choice = f.Fixes[i].Choice || f.doubtful
+		if fix := &f.Fixes[i]; f.doubt != "" && !fix.Choice {
+			*fix = asked(f.doubt, *fix)
+		}
 	}
 	if f.Kind.Severity == Error && strings.HasPrefix(f.Path, "header.refcount_table_") {
 		f.Fixes = append(f.Fixes, tableFix())

@@ -92,6 +92,16 @@ func (r *Result) misused(at header.HostOffset, length uint64) bool {
 		r.anyCluster(at, length, func(c uint64) bool { return r.strict.refs.get(c) > r.believed.refs.get(c) })
 }
 
+// onlyTables reports whether L1 entries, and nothing else, point at the cluster that has
+// a byte, whatever QEMU counts: if it is contested, then by two places of one L2 table.
+func (r *Result) onlyTables(at header.HostOffset) bool {
+	if r.strict == nil {
+		return false
+	}
+	s := r.strict.special[uint64(at)&^(r.strict.cs-1)]
+	return s != nil && !s.other && r.strict.refs.get(uint64(at)>>r.strict.bits) == s.weight
+}
+
 // besideSnapshots reports whether one of the clusters of a run of bytes of the snapshot
 // table is contested, or anything else points at it. Of a table that QEMU refuses to
 // read the check counts less than there is.
