@@ -122,7 +122,7 @@ func removeBitmap(b *image.Bitmap) Fix {
 
 // cutDirectory takes an entry out of the bitmap directory.
 func cutDirectory(m *mender, b image.Bitmap) error {
-	ext, i, ok := bitmapsExtension(m.area().Header)
+	ext, i, ok := bitmapsExtension(m.Area().Header)
 	if !ok {
 		return errNoBitmap
 	}
@@ -135,7 +135,7 @@ func cutDirectory(m *mender, b image.Bitmap) error {
 		return fmt.Errorf("bitmap directory: the entry at %v reaches past its end at %v", b.Offset, end)
 	}
 	rest := make([]byte, end-b.Offset) // at most 64 MiB
-	if err := m.read(rest[:end-behind], behind); err != nil {
+	if err := m.Read(rest[:end-behind], behind); err != nil {
 		return err
 	}
 	if err := m.write(b.Offset, rest); err != nil {
@@ -198,7 +198,7 @@ func mendTable(b *image.Bitmap, name, title string, change func(word, clusterSiz
 		end := now.TableOffset + header.HostOffset(now.TableSize)*8
 		for at := now.TableOffset; at < end; at += header.HostOffset(len(buf)) {
 			buf = buf[:min(uint64(len(buf)), uint64(end-at))]
-			if err := m.read(buf, at); err != nil {
+			if err := m.Read(buf, at); err != nil {
 				return err
 			}
 			for i := 0; i < len(buf); i += 8 {

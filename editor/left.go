@@ -92,7 +92,7 @@ func (s *Session) Overlay(all []Transaction) (*Overlaid, error) {
 
 func (s *Session) overlaid(o overlay, size int64) (*Overlaid, error) {
 	v := view{s.image, o, s.disk, size}
-	area, err := readArea(v)
+	area, err := readArea(v, size)
 	if err != nil {
 		return nil, err
 	}

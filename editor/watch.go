@@ -125,7 +125,7 @@ func (w *Watcher) read(size int64) (*header.Area, error) {
 	}
 	n := int(min(size, int64(cluster)))
 	if n != len(w.area.Bytes) {
-		return readArea(view{w.image, nil, size, size})
+		return readArea(w.image, size)
 	}
 	if cap(w.head) < n {
 		w.head = make([]byte, n)
@@ -137,5 +137,5 @@ func (w *Watcher) read(size int64) (*header.Area, error) {
 	if bytes.Equal(w.head[:n], w.area.Bytes) {
 		return w.area, nil
 	}
-	return readArea(view{w.image, nil, size, size})
+	return readArea(w.image, size)
 }
