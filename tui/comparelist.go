@@ -247,17 +247,10 @@ func (d *differencesDialog) found() string {
 }
 
 func (d *differencesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(m), msg); ok {
-		return cmd
-	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.wheel(m.choiceStep(k, len(d.shown)))
-	}
-	return nil
+	return updateRows(m, d, d.buttons(m), msg)
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *differencesDialog) wheel(by int) { d.choose(by, len(d.shown)) }
+func (d *differencesDialog) choices() int { return len(d.shown) }
 
 // row returns the row that is chosen, nil where there is none.
 func (d *differencesDialog) row() *differenceRow {

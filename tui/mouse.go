@@ -166,7 +166,10 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 		return
 	}
 	if n := len(m.dialogs); n > 0 {
-		if d, ok := m.dialogs[n-1].(interface{ wheel(by int) }); ok {
+		switch d := m.dialogs[n-1].(type) {
+		case chooser:
+			d.choose(by, d.choices())
+		case interface{ wheel(by int) }:
 			d.wheel(by)
 		}
 		return
