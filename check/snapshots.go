@@ -15,20 +15,6 @@ const (
 	knownExtra    = 24 // bytes of the extra data that is known
 )
 
-// snapshotTableLength returns the length of the snapshot table in bytes, as far
-// as it can be read; 0 where none can.
-func (c *run) snapshotTableLength() uint64 {
-	if c.im == nil {
-		return 0
-	}
-	all, _ := c.im.Snapshots() // what can be read is what counts
-	if len(all) == 0 {
-		return 0
-	}
-	last := &all[len(all)-1]
-	return uint64(last.Offset-c.area.Header.SnapshotsOffset) + last.Length
-}
-
 // snapshotTable finds what is wrong with the entries of the snapshot table.
 func (c *run) snapshotTable() {
 	h := c.area.Header

@@ -199,7 +199,7 @@ func (im *Image) locateTables(l *Location) bool {
 func (im *Image) locateRecords(l *Location) bool {
 	d := im.directory()
 	for i, r := range d.snapshots {
-		if l.Host >= r.at && uint64(l.Host-r.at) < uint64(r.length) {
+		if r.contains(l.Host) {
 			l.Role, l.Title = header.RoleSnapshots, "snapshot table"
 			l.Owners = []Step{headerStep, {fmt.Sprintf("snapshot[%d]", i), r.at}}
 			nodes, _ := im.SnapshotNodes(i)
@@ -208,7 +208,7 @@ func (im *Image) locateRecords(l *Location) bool {
 		}
 	}
 	for i, r := range d.bitmaps {
-		if l.Host >= r.at && uint64(l.Host-r.at) < uint64(r.length) {
+		if r.contains(l.Host) {
 			l.Role, l.Title = header.RoleBitmaps, "bitmap directory"
 			l.Owners = []Step{headerStep, {fmt.Sprintf("bitmap[%d]", i), r.at}}
 			nodes, _ := im.BitmapNodes(i)
@@ -223,7 +223,6 @@ func (im *Image) locateRecords(l *Location) bool {
 	}
 	for i, r := range d.bitmaps {
 		if t, err := im.BitmapTable(i); err == nil && im.in(l, t, headerStep, Step{fmt.Sprintf("bitmap[%d]", i), r.at}) {
-			l.Title = "bitmap table"
 			return true
 		}
 	}
@@ -233,7 +232,7 @@ func (im *Image) locateRecords(l *Location) bool {
 // InRecord reports whether a byte is one of an entry of the snapshot table or the
 // bitmap directory, which are as long as they say themselves.
 func (im *Image) InRecord(at header.HostOffset) bool {
-	in := func(r record) bool { return at >= r.at && uint64(at-r.at) < uint64(r.length) }
+	in := func(r record) bool { return r.contains(at) }
 	d := im.directory()
 	return slices.ContainsFunc(d.snapshots, in) || slices.ContainsFunc(d.bitmaps, in)
 }
