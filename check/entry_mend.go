@@ -287,7 +287,7 @@ func (m *mender) settle() error {
 	if _, err := m.census(); err != nil {
 		return err
 	}
-	s := settler{mender: m, geometry: g, touched: merged(m.touched)}
+	s := settler{mender: m, geometry: g, touched: joined(m.touched)}
 	m.touched = nil
 	if err := m.image().Scan(m.ctx, &s, nil); err != nil {
 		return err
@@ -348,7 +348,7 @@ func (s *settler) L2(p *image.L2Part) {
 }
 
 func (s *settler) look(at header.HostOffset, word, cluster uint64) {
-	if cluster >= uint64(s.Size())>>s.bits+1 || s.err != nil || !within(s.touched, cluster) {
+	if cluster >= uint64(s.Size())>>s.bits+1 || s.err != nil || !touched(s.touched, cluster, 1) {
 		return
 	}
 	v, err := s.stored(cluster)

@@ -62,7 +62,7 @@ type seeker struct {
 type holes struct {
 	storage dataReader
 	from    uint64 // what was asked last
-	extent         // of what is stored behind that
+	stored  span   // the bytes behind that which are stored
 }
 
 // dataReader is a file that knows its holes, as editor/store's are.
@@ -81,18 +81,18 @@ func (h *holes) empty(at, length uint64) bool {
 	if h.storage == nil {
 		return false
 	}
-	if at < h.from || at >= h.end {
+	if at < h.from || at >= h.stored.end {
 		start, end, err := h.storage.Data(int64(at))
 		if err != nil {
 			h.storage = nil
 			return false
 		}
-		h.from, h.extent = at, extent{uint64(start), uint64(end)}
+		h.from, h.stored = at, span{uint64(start), uint64(end)}
 		if start >= end {
-			h.end = math.MaxUint64 // nothing more
+			h.stored.end = math.MaxUint64 // nothing more
 		}
 	}
-	return at+length <= h.at
+	return at+length <= h.stored.first
 }
 
 // lostTables finds what pointers to tables that are wrong may have meant.
@@ -123,9 +123,7 @@ func (l *locator) seeker(isWrong func(*claim) bool) *seeker {
 			s.wrong = append(s.wrong, span{cl.first, cl.end})
 		}
 	}
-	if len(s.wrong) > 0 {
-		s.wrong = merged(s.wrong)
-	}
+	s.wrong = joined(s.wrong)
 	return s
 }
 
@@ -226,7 +224,7 @@ func (s *seeker) each(mayBe func(c uint64) bool, look func(at uint64) bool) {
 
 // misled returns how many references to a cluster are by pointers that are wrong.
 func (s *seeker) misled(c uint64) uint64 {
-	if s.refs.get(c) > 0 && within(s.wrong, c) {
+	if s.refs.get(c) > 0 && touched(s.wrong, c, 1) {
 		return 1
 	}
 	return 0
@@ -252,7 +250,7 @@ func (s *seeker) ifUnowned(at, length uint64, mend func(*mender) error) func(*me
 		for c := first; c < end; c++ {
 			if n, err := m.references(c); err != nil {
 				return err
-			} else if n > 0 && !within(wrong, c) {
+			} else if n > 0 && !touched(wrong, c, 1) {
 				return errTableTaken
 			}
 		}

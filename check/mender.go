@@ -1,13 +1,11 @@
 package check
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"qedit/editor"
 	"qedit/header"
@@ -37,9 +35,6 @@ type mender struct {
 	before    *Result      // of the check whose findings are mended, nil: not known
 	noGrowth  bool         // what makes the file longer fails
 }
-
-// span is a run of clusters.
-type span struct{ first, end uint64 }
 
 func newMender(ctx context.Context, r io.ReaderAt, size int64, area *header.Area) *mender {
 	return &mender{Workbench: editor.NewWorkbench(r, size, area), ctx: ctx, given: size}
@@ -120,25 +115,4 @@ func (m *mender) touch(first, end uint64) {
 		return
 	}
 	m.touched = append(m.touched, span{first, end})
-}
-
-// merged returns spans sorted, and those that touch as one.
-func merged(spans []span) []span {
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
-	n := 0
-	for _, s := range spans[1:] {
-		if last := &spans[n]; s.first <= last.end {
-			last.end = max(last.end, s.end)
-		} else {
-			n++
-			spans[n] = s
-		}
-	}
-	return spans[:n+1]
-}
-
-// within reports whether one of sorted spans has a cluster.
-func within(spans []span, cluster uint64) bool {
-	i, found := slices.BinarySearchFunc(spans, cluster, func(s span, c uint64) int { return cmp.Compare(s.first, c) })
-	return found || i > 0 && cluster < spans[i-1].end
 }

@@ -122,9 +122,6 @@ func (o *Overlaid) Writes() []Replacement {
 	return clipped(o.edits.writes(min(o.session.disk, o.size)), o.size)
 }
 
-// Untouched reports whether no edit touches a range.
-func (o *Overlaid) Untouched(at, end header.HostOffset) bool { return len(o.edits.in(at, end)) == 0 }
-
 // CompareAreas returns what two header areas differ in, field by field.
 func CompareAreas(before, after *header.Area) []Change {
 	changes := FieldChanges(before, after)

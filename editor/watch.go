@@ -56,9 +56,6 @@ func (s *Session) Watch() (*Watcher, error) {
 	return &Watcher{image: s.image, area: s.base}, nil
 }
 
-// Watched reports whether the image is watched.
-func (s *Session) Watched() bool { return s.watched }
-
 // See takes what a Watcher saw as what is on disk, and reports whether the header
 // area or the length of the image is another one than before.
 func (s *Session) See(g Glance) bool {
