@@ -460,17 +460,6 @@ func (s *seeker) offers(p *wantedL1, starts []uint64) (fixes []Fix) {
 	return fixes
 }
 
-// several says how many there are of something.
-func several(n uint64, one string, more ...string) string {
-	switch {
-	case n == 1:
-		return "1 " + one
-	case len(more) > 0:
-		return fmt.Sprint(n, " ", more[0])
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}
-
 var errTableTaken = errors.New("the clusters of the table have another owner by now: check again")
 
 // offer makes a pointer lead to an L1 table that was found, with the number of its
@@ -484,7 +473,7 @@ func (s *seeker) offer(p *wantedL1, t lostL1) Fix {
 	if p.entries != t.entries {
 		where += fmt.Sprintf(" and l1_size to %d", t.entries)
 	}
-	where += fmt.Sprintf(", which looks like an L1 table that nothing points at: %s with %s%s of data", several(t.tables, "L2 table"), least, header.FormatSize(t.data<<s.bits))
+	where += fmt.Sprintf(", which looks like an L1 table that nothing points at: %s with %s%s of data", header.Count(t.tables, "L2 table"), least, header.FormatSize(t.data<<s.bits))
 	name := fmt.Sprintf("link-0x%x", t.at)
 	fix := setFields(name, where, "l1_table_offset", fmt.Sprint(t.at), "l1_size", fmt.Sprint(t.entries))
 	if p.snapshot != image.Active {
@@ -492,7 +481,7 @@ func (s *seeker) offer(p *wantedL1, t lostL1) Fix {
 	}
 	loses := "what the table maps that is pointed at now, if it is one"
 	if t.broken > 0 {
-		loses += fmt.Sprintf("; the one that was found has %s leading nowhere", several(t.broken, "entry", "entries"))
+		loses += fmt.Sprintf("; the one that was found has %s leading nowhere", header.Count(t.broken, "entry"))
 	}
 	fix.mend = s.ifUnowned(t.at, t.entries*entrySize, fix.mend)
 	return asked(loses, fix)

@@ -131,7 +131,7 @@ func (w *workbench) setBytes(expr string, data []byte) error {
 	if p.Length > 0 && len(data) > p.Length {
 		return fmt.Errorf("%s has %d bytes, %d are given", header.Quote(expr), p.Length, len(data))
 	}
-	return w.write(fmt.Sprintf("%s at %v", counted(len(data), "byte"), p.Offset), p.Offset, data)
+	return w.write(fmt.Sprintf("%s at %v", header.Count(len(data), "byte"), p.Offset), p.Offset, data)
 }
 
 // setEntry sets a field of an entry, or an entry as a whole. The rules of
@@ -241,12 +241,4 @@ func plainText(a *header.Area, path, text string) (string, error) {
 		return plain, nil
 	}
 	return text, nil
-}
-
-// counted says how many there are of something.
-func counted[T int | uint64](n T, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
