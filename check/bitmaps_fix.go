@@ -237,11 +237,11 @@ func setDirectory(was header.Bitmaps, n uint32, size uint64, name, title string)
 // so many and not past the end, and returns how many there are and where the
 // next one would start.
 func walkDirectory(r io.ReaderAt, at, end header.HostOffset, most uint32, cs uint64) (n uint32, next header.HostOffset) {
-	var head [24]byte
+	var head [image.BitmapHead]byte
 	for n < most && at < end && end-at >= header.HostOffset(len(head)) && readAll(r, head[:], at) {
 		be := binary.BigEndian
 		name := uint64(be.Uint16(head[18:]))
-		length := (24 + name + 7) &^ 7
+		length := (image.BitmapHead + name + 7) &^ 7
 		table := be.Uint64(head[:])
 		if table == 0 || table&(cs-1) != 0 || be.Uint32(head[8:]) == 0 || be.Uint32(head[12:])&^3 != 0 || head[16] != image.BitmapDirty ||
 			head[17] < minGranularity || head[17] > maxGranularity || name == 0 || name > maxBitmapName ||

@@ -82,7 +82,7 @@ func renumber(s *image.Snapshot, id string) Fix {
 		if err != nil {
 			return err
 		}
-		return m.writeSnapshots(now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize)), []byte(id))
+		return m.writeSnapshots(now.Offset+header.HostOffset(image.SnapshotHead+uint64(now.ExtraDataSize)), []byte(id))
 	}}
 }
 
@@ -173,8 +173,8 @@ func trimExtra(s *image.Snapshot) Fix {
 		if err := m.Read(table, now.Offset); err != nil {
 			return err
 		}
-		text := snapshotFixed + uint64(now.ExtraDataSize)
-		trimmed := slices.Clone(table[:snapshotFixed+image.MaxSnapshotExtra])
+		text := image.SnapshotHead + uint64(now.ExtraDataSize)
+		trimmed := slices.Clone(table[:image.SnapshotHead+image.MaxSnapshotExtra])
 		binary.BigEndian.PutUint32(trimmed[36:], image.MaxSnapshotExtra)
 		trimmed = append(trimmed, table[text:text+uint64(len(now.ID)+len(now.Name))]...)
 		trimmed = append(trimmed, make([]byte, -len(trimmed)&7)...)
@@ -217,9 +217,9 @@ func completeExtra(s *image.Snapshot) Fix {
 		if err := m.Read(old, now.Offset); err != nil {
 			return err
 		}
-		text := snapshotFixed + int(now.ExtraDataSize)
+		text := image.SnapshotHead + int(now.ExtraDataSize)
 		stop := text + len(now.ID) + len(now.Name)
-		entry := append([]byte(nil), old[:snapshotFixed]...)
+		entry := append([]byte(nil), old[:image.SnapshotHead]...)
 		binary.BigEndian.PutUint32(entry[36:], leastExtra)
 		entry = binary.BigEndian.AppendUint64(entry, now.VMStateSize)
 		entry = binary.BigEndian.AppendUint64(entry, now.DiskSize)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"qedit/header"
+	"qedit/image"
 )
 
 // Unaffected reports whether the result still holds, findings and figures, after
@@ -43,7 +44,7 @@ func (r *Result) listRead() {
 		if h := p.im.Area().Header; h.NbSnapshots > 0 {
 			// Reading may have ended within an entry that is not counted.
 			start := uint64(h.SnapshotsOffset)
-			all = append(all, span{start, start + p.c.snapshotBytes + snapshotHead + 8})
+			all = append(all, span{start, start + p.c.snapshotBytes + image.SnapshotHead + 8})
 		}
 	}
 	r.read = slices.Clip(joined(all))

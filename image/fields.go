@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"qedit/header"
@@ -115,6 +116,14 @@ func (f *Field) Number(entry []byte) (uint64, bool) {
 		v = v<<8 | uint64(b)
 	}
 	return v, true
+}
+
+// valueOf returns the value of a field by its name from the bytes of its entry, 0
+// where these are cut short.
+func valueOf(fields []Field, name string, entry []byte) uint64 {
+	i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
+	number, _ := fields[i].Number(entry)
+	return fields[i].Of(number)
 }
 
 // Expect says in a few words what Parse takes.

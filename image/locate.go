@@ -274,7 +274,7 @@ func (im *Image) owned(l *Location, t Table, owner Entry, owners ...Step) bool {
 func (im *Image) locateTrees(l *Location) bool {
 	cluster := uint64(l.Host) &^ (im.ClusterSize() - 1)
 	d := im.directory()
-	same := func(word uint64) bool { return word&entryOffset == cluster }
+	same := func(word uint64) bool { return word&EntryOffset == cluster }
 	budget := uint64(maxWalk)
 
 	for s := Active; s < len(d.snapshots); s++ {
@@ -331,7 +331,7 @@ func (im *Image) locateData(l *Location, budget *uint64) bool {
 		}
 		found := false
 		_, _ = im.searchFrom(t, 0, budget, func(i, word uint64) bool {
-			if word&entryOffset != 0 {
+			if word&EntryOffset != 0 {
 				found = im.dataIn(l, t, i, buf, budget) && l.certain(im)
 			}
 			return found
@@ -390,8 +390,8 @@ func (im *Image) dataIn(l *Location, l1 Table, i uint64, buf []byte, budget *uin
 	best, start := -1, uint64(0)
 	for at := uint64(0); at+step <= uint64(len(buf)); at += step {
 		word := be.Uint64(buf[at:])
-		if word&l2Compressed == 0 {
-			if word&entryOffset&^(cs-1) == cluster && word&entryOffset <= host && word&entryOffset != 0 && (best < 0 || start < host) {
+		if word&L2Compressed == 0 {
+			if word&EntryOffset&^(cs-1) == cluster && word&EntryOffset <= host && word&EntryOffset != 0 && (best < 0 || start < host) {
 				best, start = int(at/step), host
 			}
 			continue
