@@ -2,7 +2,6 @@ package image
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"qedit/header"
@@ -121,9 +120,9 @@ func (f *Field) Number(entry []byte) (uint64, bool) {
 // valueOf returns the value of a field by its name from the bytes of its entry, 0
 // where these are cut short.
 func valueOf(fields []Field, name string, entry []byte) uint64 {
-	i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
-	number, _ := fields[i].Number(entry)
-	return fields[i].Of(number)
+	f := (&Layout{Fields: fields}).Field(name)
+	number, _ := f.Number(entry)
+	return f.Of(number)
 }
 
 // Expect says in a few words what Parse takes.
