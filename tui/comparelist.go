@@ -82,7 +82,7 @@ func (m *Model) openDifferences() tea.Cmd {
 		d = &differencesDialog{with: s.with}
 		s.list = d
 	}
-	if len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d) {
+	if m.top() != dialog(d) {
 		m.open(d)
 	}
 	if d.stream == nil || d.job == nil && d.generation != m.beyond.generation {
@@ -128,7 +128,7 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 			if err != nil {
 				d.end = err.Error()
 			}
-			if len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d) {
+			if m.top() != dialog(d) {
 				m.say(d.found() + "; " + m.keyOf("compare") + " lists them")
 			}
 			return nil
@@ -329,9 +329,7 @@ func (d *differencesDialog) goTo(m *Model, i int) tea.Cmd {
 	default:
 		m.say(fmt.Sprintf("it is at %v of the other file, behind the end of this one", r.At))
 	}
-	if !m.visible(PaneHex) {
-		m.setFocus(PaneHex)
-	}
+	m.showHex()
 	return nil
 }
 

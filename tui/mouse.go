@@ -165,8 +165,8 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 	default:
 		return
 	}
-	if n := len(m.dialogs); n > 0 {
-		switch d := m.dialogs[n-1].(type) {
+	if d := m.top(); d != nil {
+		switch d := d.(type) {
 		case chooser:
 			d.choose(by, d.choices())
 		case interface{ wheel(by int) }:

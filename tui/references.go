@@ -117,9 +117,7 @@ func (d *referencesDialog) goTo(m *Model, i int) tea.Cmd {
 	if i < len(d.rows) {
 		r := d.rows[i]
 		m.jump(r.Field, r.At)
-		if !m.visible(PaneHex) {
-			m.setFocus(PaneHex)
-		}
+		m.showHex()
 	}
 	return nil
 }
