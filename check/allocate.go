@@ -86,7 +86,7 @@ func (m *mender) free(n uint64) (first uint64, ok bool, err error) {
 		v, err := m.refcount(cluster)
 		return err == nil && v == 0
 	}
-	whole := uint64(m.size) >> c.bits // a short last cluster is not used
+	whole := uint64(m.given) >> c.bits // a short last cluster is not used
 	run := uint64(0)
 	for cluster := s.next; cluster < whole; cluster++ {
 		if cluster&0xfff == 0 && m.ctx.Err() != nil {
@@ -123,17 +123,16 @@ func (m *mender) grow(n uint64) (first uint64, err error) {
 		return 0, &GrowthError{}
 	}
 	c := m.refs
-	first = (uint64(m.end) + c.cs - 1) >> c.bits
+	first = (uint64(m.Size()) + c.cs - 1) >> c.bits
 	for i := range n {
 		if m.meant(c, first+i) {
-			return 0, fmt.Errorf("the file cannot grow: entries point past its end at 0x%x, and would point into what is added; mend them first", m.end)
+			return 0, fmt.Errorf("the file cannot grow: entries point past its end at 0x%x, and would point into what is added; mend them first", m.Size())
 		}
 	}
 	if first+n > image.MaxClusters {
 		return 0, image.ErrTooManyClusters
 	}
-	m.end = int64((first + n) << c.bits)
-	m.im = nil // it has another length
+	m.Grow(int64((first + n) << c.bits))
 	m.result = nil
 	return first, nil
 }

@@ -223,7 +223,7 @@ func (c *bitmapCheck) bitmap(i int, b *image.Bitmap, names map[string]int) {
 
 // bitmapName returns where the name lies in an entry, and its length.
 func bitmapName(b *image.Bitmap) (at, length uint64) {
-	return 24 + uint64(b.ExtraDataSize), uint64(len(b.Name))
+	return image.BitmapHead + uint64(b.ExtraDataSize), uint64(len(b.Name))
 }
 
 // ifBitmap leaves a fix that writes to an entry to a person where what is there

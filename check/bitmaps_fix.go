@@ -122,7 +122,7 @@ func removeBitmap(b *image.Bitmap) Fix {
 
 // cutDirectory takes an entry out of the bitmap directory.
 func cutDirectory(m *mender, b image.Bitmap) error {
-	ext, i, ok := bitmapsExtension(m.area().Header)
+	ext, i, ok := bitmapsExtension(m.Area().Header)
 	if !ok {
 		return errNoBitmap
 	}
@@ -135,7 +135,7 @@ func cutDirectory(m *mender, b image.Bitmap) error {
 		return fmt.Errorf("bitmap directory: the entry at %v reaches past its end at %v", b.Offset, end)
 	}
 	rest := make([]byte, end-b.Offset) // at most 64 MiB
-	if err := m.read(rest[:end-behind], behind); err != nil {
+	if err := m.Read(rest[:end-behind], behind); err != nil {
 		return err
 	}
 	if err := m.write(b.Offset, rest); err != nil {
@@ -198,7 +198,7 @@ func mendTable(b *image.Bitmap, name, title string, change func(word, clusterSiz
 		end := now.TableOffset + header.HostOffset(now.TableSize)*8
 		for at := now.TableOffset; at < end; at += header.HostOffset(len(buf)) {
 			buf = buf[:min(uint64(len(buf)), uint64(end-at))]
-			if err := m.read(buf, at); err != nil {
+			if err := m.Read(buf, at); err != nil {
 				return err
 			}
 			for i := 0; i < len(buf); i += 8 {
@@ -237,11 +237,11 @@ func setDirectory(was header.Bitmaps, n uint32, size uint64, name, title string)
 // so many and not past the end, and returns how many there are and where the
 // next one would start.
 func walkDirectory(r io.ReaderAt, at, end header.HostOffset, most uint32, cs uint64) (n uint32, next header.HostOffset) {
-	var head [24]byte
+	var head [image.BitmapHead]byte
 	for n < most && at < end && end-at >= header.HostOffset(len(head)) && readAll(r, head[:], at) {
 		be := binary.BigEndian
 		name := uint64(be.Uint16(head[18:]))
-		length := (24 + name + 7) &^ 7
+		length := (image.BitmapHead + name + 7) &^ 7
 		table := be.Uint64(head[:])
 		if table == 0 || table&(cs-1) != 0 || be.Uint32(head[8:]) == 0 || be.Uint32(head[12:])&^3 != 0 || head[16] != image.BitmapDirty ||
 			head[17] < minGranularity || head[17] > maxGranularity || name == 0 || name > maxBitmapName ||

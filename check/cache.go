@@ -57,7 +57,7 @@ func (k *Cache) mostUsed() uint64 { return k.geometry.clusters/4 + 1<<20 }
 // cached is a cache, nil where there is none, as it is used by a check.
 type cached struct {
 	*Cache
-	edited []extent // where what is checked is not as in the file
+	edited []span // where what is checked is not as in the file
 }
 
 // useCache prepares the use of the cache of the options.
@@ -78,10 +78,10 @@ func (c *run) useCache() cached {
 }
 
 // extentsOf returns what edits replace.
-func extentsOf(edits []editor.Replacement) []extent {
-	all := make([]extent, len(edits))
+func extentsOf(edits []editor.Replacement) []span {
+	all := make([]span, len(edits))
 	for i, e := range edits {
-		all[i] = extent{uint64(e.Offset), uint64(e.End())}
+		all[i] = span{uint64(e.Offset), uint64(e.End())}
 	}
 	return joined(all)
 }

@@ -70,7 +70,7 @@ func TestKeptParts(t *testing.T) {
 	be.PutUint64(buf[16:], 4*testCluster|entryCopied)
 	be.PutUint64(buf[32:], 9*testCluster)
 	g := geometry{bits: 12, cs: testCluster, clusters: 100, entry: entrySize}
-	k := cached{&Cache{geometry: g, parts: map[uint64]l2Part{}}, []extent{{5, 6}}}
+	k := cached{&Cache{geometry: g, parts: map[uint64]l2Part{}}, []span{{5, 6}}}
 	if _, ok := k.keep(1<<20, buf); !ok {
 		t.Fatal("not kept")
 	}
@@ -79,13 +79,13 @@ func TestKeptParts(t *testing.T) {
 	}
 	for _, test := range []struct {
 		at, length uint64
-		edited     []extent
+		edited     []span
 		want       bool
 	}{
 		{1 << 20, 2 * minKeptPart, nil, true},
-		{1 << 20, 2 * minKeptPart, []extent{{1<<20 - 1, 1 << 20}, {1<<20 + 2*minKeptPart, 1 << 30}}, true},
-		{1 << 20, 2 * minKeptPart, []extent{{0, 1}, {1<<20 + 9, 1<<20 + 10}}, false},
-		{1 << 20, 2 * minKeptPart, []extent{{1<<20 + 2*minKeptPart - 1, 1 << 30}}, false},
+		{1 << 20, 2 * minKeptPart, []span{{1<<20 - 1, 1 << 20}, {1<<20 + 2*minKeptPart, 1 << 30}}, true},
+		{1 << 20, 2 * minKeptPart, []span{{0, 1}, {1<<20 + 9, 1<<20 + 10}}, false},
+		{1 << 20, 2 * minKeptPart, []span{{1<<20 + 2*minKeptPart - 1, 1 << 30}}, false},
 		{1 << 20, minKeptPart, nil, false},
 		{1<<20 + minKeptPart, minKeptPart, nil, false},
 		{0, 2 * minKeptPart, nil, false},

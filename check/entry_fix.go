@@ -197,7 +197,7 @@ func version2ZeroFixes(f *Finding) []Fix {
 		Name: "upgrade", Title: "make the header one of version 3, which has zero flags", Choice: true,
 		Loses: "readers that know version 2 only",
 		mend: func(m *mender) error {
-			if m.area().Header.Version >= header.Three {
+			if m.Area().Header.Version >= header.Three {
 				return nil // done with another finding
 			}
 			return upgradeToV3(m)

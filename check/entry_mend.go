@@ -256,7 +256,7 @@ func (m *mender) unlinked(g *geometry, old uint64, kept bool) error {
 // whether none of these is damaged.
 func (m *mender) hasTable(g *geometry, at uint64) (has map[uint64]uint64, ok bool, err error) {
 	table := make([]byte, g.cs)
-	if err := m.read(table[:min(g.cs, uint64(m.end)-at)], header.HostOffset(at)); err != nil {
+	if err := m.Read(table[:min(g.cs, uint64(m.Size())-at)], header.HostOffset(at)); err != nil {
 		return nil, false, err
 	}
 	has, ok = map[uint64]uint64{}, true
@@ -287,7 +287,7 @@ func (m *mender) settle() error {
 	if _, err := m.census(); err != nil {
 		return err
 	}
-	s := settler{mender: m, geometry: g, touched: merged(m.touched)}
+	s := settler{mender: m, geometry: g, touched: joined(m.touched)}
 	m.touched = nil
 	if err := m.image().Scan(m.ctx, &s, nil); err != nil {
 		return err
@@ -348,7 +348,7 @@ func (s *settler) L2(p *image.L2Part) {
 }
 
 func (s *settler) look(at header.HostOffset, word, cluster uint64) {
-	if cluster >= uint64(s.end)>>s.bits+1 || s.err != nil || !within(s.touched, cluster) {
+	if cluster >= uint64(s.Size())>>s.bits+1 || s.err != nil || !touched(s.touched, cluster, 1) {
 		return
 	}
 	v, err := s.stored(cluster)
@@ -376,7 +376,7 @@ func (s *settler) stored(cluster uint64) (uint64, error) {
 			return 0, nil
 		case err == nil:
 			s.counts = make([]byte, s.cs)
-			err = s.mender.read(s.counts, at)
+			err = s.mender.Read(s.counts, at)
 		}
 		if err != nil {
 			s.looked = false

@@ -117,8 +117,6 @@ type snapshotL1 struct {
 	l1, l1Size uint64
 }
 
-const snapshotHead = 40 // bytes of an entry of the snapshot table, without what is of any length
-
 // readSnapshots reads the snapshot table as qemu-img check does: what is past
 // the end of the file is zeros.
 func (c *run) readSnapshots() {
@@ -130,11 +128,11 @@ func (c *run) readSnapshots() {
 	case h.NbSnapshots > image.MaxSnapshots:
 		f.Refusal = "ERROR snapshot table too large"
 		return
-	case !c.geometry.aligned(at) || at > math.MaxInt64-image.MaxSnapshots*snapshotHead:
+	case !c.geometry.aligned(at) || at > math.MaxInt64-image.MaxSnapshots*image.SnapshotHead:
 		f.Refusal = "ERROR snapshot table offset invalid"
 		return
 	}
-	var head [snapshotHead]byte
+	var head [image.SnapshotHead]byte
 	r := bufio.NewReaderSize(&zeroed{c, at}, 64<<10)
 	for i := range h.NbSnapshots {
 		if i&0xff == 0 && c.ctx.Err() != nil {
@@ -155,7 +153,7 @@ func (c *run) readSnapshots() {
 		}
 		more := extra + uint64(be.Uint16(head[12:])) + uint64(be.Uint16(head[14:]))
 		r.Discard(int(more))
-		c.snapshotBytes += snapshotHead + more
+		c.snapshotBytes += image.SnapshotHead + more
 		if c.snapshotBytes > image.MaxSnapshotTable {
 			f.Refusal = "ERROR Snapshot table is too big"
 			break

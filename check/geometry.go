@@ -7,14 +7,13 @@ import (
 	"qedit/image"
 )
 
-// Bits of table entries, for loops that look at many (specification, "Cluster
-// mapping"); image has the types that name them.
+// Bits and sizes of table entries, for loops that look at many.
 const (
-	entryOffset   = 0x00fffffffffffe00 // of L1, L2 and bitmap table entries
-	entryCopied   = 1 << 63
-	l2Reserved    = 0x3f000000000001fe
-	l2Zero        = 1 << 0
-	l2Compressed  = 1 << 62
+	entryOffset   = image.EntryOffset
+	entryCopied   = image.EntryCopied
+	l2Reserved    = image.L2Reserved
+	l2Zero        = image.L2Zero
+	l2Compressed  = image.L2Compressed
 	entrySize     = 8 // bytes of an entry of an L1, refcount or bitmap table
 	sectorSize    = 512
 	maxHostOffset = 1 << 56       // of entries: bits above are reserved

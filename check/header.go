@@ -120,7 +120,7 @@ func (c *run) unknownBits() {
 	if autoclear != 0 {
 		f := c.fieldFinding(kindUnknownAutoclear, "autoclear_features", bitList(autoclear), "")
 		f.Fixes = []Fix{{Name: "clear", Title: "clear the unknown autoclear bits", mend: func(m *mender) error {
-			left := m.area().Header.AutoclearFeatures &^ autoclear // others may have been cleared by now
+			left := m.Area().Header.AutoclearFeatures &^ autoclear // others may have been cleared by now
 			return m.draft(func(d *header.Draft) error { return d.Set("autoclear_features", fmt.Sprintf("0x%x", left)) })
 		}}}
 		c.add(f)

@@ -301,7 +301,7 @@ func TestUpgradeToV3(t *testing.T) {
 	if err := upgradeToV3(m); err != nil {
 		t.Fatal(err)
 	}
-	if h := m.area().Header; h.Version != header.Three || h.HeaderLength != 112 {
+	if h := m.Area().Header; h.Version != header.Three || h.HeaderLength != 112 {
 		t.Errorf("%+v", h)
 	}
 	if fs := structuralOf(t, mended(t, m)); len(fs) > 0 {

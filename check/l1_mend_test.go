@@ -96,7 +96,7 @@ func BenchmarkManyL1(b *testing.B) {
 		}
 		buf = append(buf, table...)
 	}
-	area := menderOf(buf).area()
+	area := menderOf(buf).Area()
 	r := findings(b, buf)
 	var fixes []Mending
 	for i := range r.Findings {

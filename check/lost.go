@@ -62,7 +62,7 @@ type seeker struct {
 type holes struct {
 	storage dataReader
 	from    uint64 // what was asked last
-	extent         // of what is stored behind that
+	stored  span   // the bytes behind that which are stored
 }
 
 // dataReader is a file that knows its holes, as editor/store's are.
@@ -81,18 +81,18 @@ func (h *holes) empty(at, length uint64) bool {
 	if h.storage == nil {
 		return false
 	}
-	if at < h.from || at >= h.end {
+	if at < h.from || at >= h.stored.end {
 		start, end, err := h.storage.Data(int64(at))
 		if err != nil {
 			h.storage = nil
 			return false
 		}
-		h.from, h.extent = at, extent{uint64(start), uint64(end)}
+		h.from, h.stored = at, span{uint64(start), uint64(end)}
 		if start >= end {
-			h.end = math.MaxUint64 // nothing more
+			h.stored.end = math.MaxUint64 // nothing more
 		}
 	}
-	return at+length <= h.at
+	return at+length <= h.stored.first
 }
 
 // lostTables finds what pointers to tables that are wrong may have meant.
@@ -123,9 +123,7 @@ func (l *locator) seeker(isWrong func(*claim) bool) *seeker {
 			s.wrong = append(s.wrong, span{cl.first, cl.end})
 		}
 	}
-	if len(s.wrong) > 0 {
-		s.wrong = merged(s.wrong)
-	}
+	s.wrong = joined(s.wrong)
 	return s
 }
 
@@ -226,7 +224,7 @@ func (s *seeker) each(mayBe func(c uint64) bool, look func(at uint64) bool) {
 
 // misled returns how many references to a cluster are by pointers that are wrong.
 func (s *seeker) misled(c uint64) uint64 {
-	if s.refs.get(c) > 0 && within(s.wrong, c) {
+	if s.refs.get(c) > 0 && touched(s.wrong, c, 1) {
 		return 1
 	}
 	return 0
@@ -252,7 +250,7 @@ func (s *seeker) ifUnowned(at, length uint64, mend func(*mender) error) func(*me
 		for c := first; c < end; c++ {
 			if n, err := m.references(c); err != nil {
 				return err
-			} else if n > 0 && !within(wrong, c) {
+			} else if n > 0 && !touched(wrong, c, 1) {
 				return errTableTaken
 			}
 		}
@@ -462,17 +460,6 @@ func (s *seeker) offers(p *wantedL1, starts []uint64) (fixes []Fix) {
 	return fixes
 }
 
-// several says how many there are of something.
-func several(n uint64, one string, more ...string) string {
-	switch {
-	case n == 1:
-		return "1 " + one
-	case len(more) > 0:
-		return fmt.Sprint(n, " ", more[0])
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}
-
 var errTableTaken = errors.New("the clusters of the table have another owner by now: check again")
 
 // offer makes a pointer lead to an L1 table that was found, with the number of its
@@ -486,7 +473,7 @@ func (s *seeker) offer(p *wantedL1, t lostL1) Fix {
 	if p.entries != t.entries {
 		where += fmt.Sprintf(" and l1_size to %d", t.entries)
 	}
-	where += fmt.Sprintf(", which looks like an L1 table that nothing points at: %s with %s%s of data", several(t.tables, "L2 table"), least, header.FormatSize(t.data<<s.bits))
+	where += fmt.Sprintf(", which looks like an L1 table that nothing points at: %s with %s%s of data", header.Count(t.tables, "L2 table"), least, header.FormatSize(t.data<<s.bits))
 	name := fmt.Sprintf("link-0x%x", t.at)
 	fix := setFields(name, where, "l1_table_offset", fmt.Sprint(t.at), "l1_size", fmt.Sprint(t.entries))
 	if p.snapshot != image.Active {
@@ -494,7 +481,7 @@ func (s *seeker) offer(p *wantedL1, t lostL1) Fix {
 	}
 	loses := "what the table maps that is pointed at now, if it is one"
 	if t.broken > 0 {
-		loses += fmt.Sprintf("; the one that was found has %s leading nowhere", several(t.broken, "entry", "entries"))
+		loses += fmt.Sprintf("; the one that was found has %s leading nowhere", header.Count(t.broken, "entry"))
 	}
 	fix.mend = s.ifUnowned(t.at, t.entries*entrySize, fix.mend)
 	return asked(loses, fix)

@@ -168,7 +168,7 @@ func TestLostL1GivenUp(t *testing.T) {
 	cancel()
 	told := 0
 	start := time.Now()
-	_, err := Run(ctx, bytes.NewReader(buf), int64(len(buf)), menderOf(buf).area(), Options{Found: func(f Finding) {
+	_, err := Run(ctx, bytes.NewReader(buf), int64(len(buf)), menderOf(buf).Area(), Options{Found: func(f Finding) {
 		if f.seeks() {
 			told++
 		}

@@ -95,11 +95,11 @@ func (r *Result) mendAll(ctx context.Context, image io.ReaderAt, size int64, are
 	if err := m.settle(); err != nil {
 		return editor.Transaction{}, failed, err
 	}
-	if m.end > size && !o.Grow {
+	if m.Size() > size && !o.Grow {
 		g, _ := m.geometry()
-		return editor.Transaction{}, failed, &GrowthError{Bytes: m.end - size, Size: int64(g.cs)}
+		return editor.Transaction{}, failed, &GrowthError{Bytes: m.Size() - size, Size: int64(g.cs)}
 	}
-	return m.transaction(titleOf(done)), failed, nil
+	return m.Transaction(titleOf(done)), failed, nil
 }
 
 // maxUndone is how many fixes of one class may fail half done: after each all is
@@ -143,29 +143,21 @@ func titleOf(done []Mending) string {
 
 // attempt does one fix, or nothing of it.
 func (m *mender) attempt(mend func(*mender) error) error {
-	end, touched := m.end, len(m.touched)
-	m.undo, m.recounted = map[int64]*[pageSize]byte{}, false
-	err := mend(m)
-	if err != nil && (len(m.undo) > 0 || m.end != end || m.recounted) { // else what is known still holds
+	touched := len(m.touched)
+	m.recounted = false
+	undone, err := m.Try(func() error { return mend(m) })
+	if err != nil && (undone || m.recounted) { // else what is known still holds
 		m.undone++
-		for i, was := range m.undo {
-			if was == nil {
-				delete(m.pages, i)
-			} else {
-				m.pages[i].now = *was
-			}
-		}
-		m.end, m.touched = end, m.touched[:touched]
-		m.head, m.im, m.refs, m.search, m.result = nil, nil, nil, nil, nil
+		m.touched = m.touched[:touched]
+		m.im, m.refs, m.search, m.result = nil, nil, nil, nil
 	}
-	m.undo = nil
 	return err
 }
 
 // check checks what the fixes so far have left.
 func (m *mender) check() (*Result, error) {
 	if m.result == nil {
-		r, err := Run(m.ctx, m, m.end, m.area(), Options{noSearch: true})
+		r, err := Run(m.ctx, m, m.Size(), m.Area(), Options{noSearch: true})
 		if err != nil {
 			return nil, err
 		}

@@ -254,7 +254,7 @@ func TestExtendTable(t *testing.T) {
 	m := newMender(t.Context(), p.session, p.session.Size(), nil)
 	must(t, m.setRefcount(uint64(len(buf))/512-1, 1))
 	must(t, m.settle())
-	after := p.apply(m.transaction("extend"))
+	after := p.apply(m.Transaction("extend"))
 	if n := binary.BigEndian.Uint32(after[56:]); n < uint32(clusters) || tableOf(after) == table {
 		t.Errorf("the table has %d clusters, had %d", n, clusters)
 	}

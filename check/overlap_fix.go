@@ -250,8 +250,8 @@ func (m *mender) copyFor(o *owner, i, cluster uint64) error {
 	}
 	data := make([]byte, g.cs)
 	from := cluster << g.bits
-	there := min(g.cs, uint64(m.end)-min(uint64(m.end), from)) // the file may end within it
-	if err := m.read(data[:there], header.HostOffset(from)); err != nil {
+	there := min(g.cs, uint64(m.Size())-min(uint64(m.Size()), from)) // the file may end within it
+	if err := m.Read(data[:there], header.HostOffset(from)); err != nil {
 		return err
 	}
 	own, err := m.take(1)

@@ -17,13 +17,13 @@ var (
 // refcountTable returns where the refcount table lies and how many entries it
 // has, none where it cannot be used.
 func (m *mender) refcountTable(g *geometry) (at header.HostOffset, entries uint64) {
-	h := m.area().Header
+	h := m.Area().Header
 	at = h.RefcountTableOffset
 	entries = uint64(h.RefcountTableClusters) << (g.bits - 3)
-	if uint64(at) < g.cs || !g.aligned(uint64(at)) || uint64(at) >= uint64(m.end) || entries > header.MaxRefcountTable/entrySize {
+	if uint64(at) < g.cs || !g.aligned(uint64(at)) || uint64(at) >= uint64(m.Size()) || entries > header.MaxRefcountTable/entrySize {
 		return 0, 0
 	}
-	return at, min(entries, (uint64(m.end)-uint64(at))/entrySize)
+	return at, min(entries, (uint64(m.Size())-uint64(at))/entrySize)
 }
 
 // refcountAt returns where the refcount of a cluster is stored: the byte, and
@@ -31,7 +31,7 @@ func (m *mender) refcountTable(g *geometry) (at header.HostOffset, entries uint6
 func (m *mender) refcountAt(g *geometry, cluster uint64) (at header.HostOffset, bit uint64, err error) {
 	table, entries := m.refcountTable(g)
 	i := cluster >> g.perBlock
-	if entries == 0 && m.area().Header.RefcountTableClusters > 0 {
+	if entries == 0 && m.Area().Header.RefcountTableClusters > 0 {
 		return 0, 0, errBadBlock
 	}
 	if i >= entries {
@@ -45,7 +45,7 @@ func (m *mender) refcountAt(g *geometry, cluster uint64) (at header.HostOffset, 
 	switch {
 	case block == 0:
 		return 0, 0, errNoBlock
-	case !g.aligned(block) || block >= maxHostOffset || block+g.cs > uint64(m.end):
+	case !g.aligned(block) || block >= maxHostOffset || block+g.cs > uint64(m.Size()):
 		return 0, 0, errBadBlock
 	}
 	in := cluster & (1<<g.perBlock - 1) << g.refShift
@@ -79,7 +79,7 @@ func (m *mender) refcount(cluster uint64) (uint64, error) {
 		return 0, err
 	}
 	buf := make([]byte, max(1, 1<<g.refShift>>3))
-	if err := m.read(buf, at); err != nil {
+	if err := m.Read(buf, at); err != nil {
 		return 0, err
 	}
 	if g.refShift < 3 {
@@ -129,7 +129,7 @@ func (m *mender) setRefcount(cluster, v uint64) error {
 func (m *mender) packed(g *geometry, at header.HostOffset, bit, v uint64) []byte {
 	if g.refShift < 3 {
 		var b [1]byte
-		_ = m.read(b[:], at) // put reads it again, and fails
+		_ = m.Read(b[:], at) // put reads it again, and fails
 		mask := byte(1<<(1<<g.refShift) - 1)
 		return []byte{b[0]&^(mask<<bit) | byte(v)<<bit}
 	}
@@ -194,7 +194,7 @@ func (m *mender) newBlock(i uint64) error {
 	if err := m.setWord(at, own<<g.bits); err != nil {
 		return err
 	}
-	m.touch(i<<g.perBlock, min((i+1)<<g.perBlock, uint64(m.end)>>g.bits+1))
+	m.touch(i<<g.perBlock, min((i+1)<<g.perBlock, uint64(m.Size())>>g.bits+1))
 	if own>>g.perBlock != i {
 		if err := m.setRefcount(own, 1); err != nil {
 			return err
@@ -259,7 +259,7 @@ func (m *mender) newTable(entries uint64, keep bool) error {
 	need, clusters := max(entries, had), uint64(0)
 	for range 4 {
 		clusters = (need*entrySize + c.cs - 1) >> c.bits
-		end := (uint64(m.end)+c.cs-1)>>c.bits + clusters + need + 1
+		end := (uint64(m.Size())+c.cs-1)>>c.bits + clusters + need + 1
 		need = max(need, end>>c.perBlock+1)
 	}
 	if clusters<<c.bits > header.MaxRefcountTable {
@@ -267,7 +267,7 @@ func (m *mender) newTable(entries uint64, keep bool) error {
 	}
 	content := make([]byte, clusters<<c.bits)
 	if keep {
-		if err := m.read(content[:had*entrySize], old); err != nil {
+		if err := m.Read(content[:had*entrySize], old); err != nil {
 			return err
 		}
 	}
@@ -279,7 +279,7 @@ func (m *mender) newTable(entries uint64, keep bool) error {
 	if err := m.put(header.HostOffset(at), content); err != nil {
 		return err
 	}
-	was := m.area().Header
+	was := m.Area().Header
 	oldClusters := uint64(was.RefcountTableClusters)
 	oldAt := uint64(was.RefcountTableOffset)
 	err = m.edit(func(d *header.Draft) error {
@@ -358,7 +358,7 @@ func (m *mender) renewRefcounts(prepare func(*census), fields ...string) error {
 		return err
 	}
 	prepare(c)
-	blocks := func() uint64 { return ((uint64(m.end)+c.cs-1)>>c.bits + 1<<c.perBlock - 1) >> c.perBlock }
+	blocks := func() uint64 { return ((uint64(m.Size())+c.cs-1)>>c.bits + 1<<c.perBlock - 1) >> c.perBlock }
 	if err := m.newTable(blocks(), false); err != nil {
 		return err
 	}

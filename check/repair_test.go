@@ -15,7 +15,7 @@ import (
 // findings checks an image and returns what is found.
 func findings(t testing.TB, raw []byte) *Result {
 	t.Helper()
-	r, err := Run(t.Context(), bytes.NewReader(raw), int64(len(raw)), menderOf(raw).area(), Options{})
+	r, err := Run(t.Context(), bytes.NewReader(raw), int64(len(raw)), menderOf(raw).Area(), Options{})
 	must(t, err)
 	return r
 }

@@ -51,7 +51,7 @@ type Result struct {
 	strict, believed *pass
 
 	once sync.Once
-	read []extent // of metadata, for Unaffected
+	read []span // of metadata, for Unaffected
 }
 
 // Count returns the number of findings of a severity, those left out included.

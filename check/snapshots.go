@@ -10,24 +10,9 @@ import (
 )
 
 const (
-	snapshotFixed = 40 // bytes of an entry before its extra data
-	leastExtra    = 16 // bytes of extra data that version 3 asks for
-	knownExtra    = 24 // bytes of the extra data that is known
+	leastExtra = 16 // bytes of extra data that version 3 asks for
+	knownExtra = 24 // bytes of the extra data that is known
 )
-
-// snapshotTableLength returns the length of the snapshot table in bytes, as far
-// as it can be read; 0 where none can.
-func (c *run) snapshotTableLength() uint64 {
-	if c.im == nil {
-		return 0
-	}
-	all, _ := c.im.Snapshots() // what can be read is what counts
-	if len(all) == 0 {
-		return 0
-	}
-	last := &all[len(all)-1]
-	return uint64(last.Offset-c.area.Header.SnapshotsOffset) + last.Length
-}
 
 // snapshotTable finds what is wrong with the entries of the snapshot table.
 func (c *run) snapshotTable() {
@@ -128,7 +113,7 @@ func (c *snapshotCheck) unread(all []image.Snapshot, err error) {
 		if i > 0 {
 			at = all[i-1].Offset + header.HostOffset(all[i-1].Length)
 		}
-		if uint64(at-h.SnapshotsOffset)+snapshotFixed > image.MaxSnapshotTable {
+		if uint64(at-h.SnapshotsOffset)+image.SnapshotHead > image.MaxSnapshotTable {
 			k = kindSnapshotTableBig
 		}
 		f := Finding{
@@ -170,7 +155,7 @@ func decimal(s string) bool {
 
 // id looks at the id of an entry.
 func (c *snapshotCheck) id(i int, s *image.Snapshot) {
-	at := snapshotFixed + uint64(s.ExtraDataSize)
+	at := image.SnapshotHead + uint64(s.ExtraDataSize)
 	finding := func(k *Kind, found, want string) Finding {
 		return snapshotFinding(k, i, s, "id", at, uint64(len(s.ID)), found, want)
 	}
@@ -200,7 +185,7 @@ func (c *snapshotCheck) id(i int, s *image.Snapshot) {
 }
 
 func (c *snapshotCheck) name(i int, s *image.Snapshot) {
-	at := snapshotFixed + uint64(s.ExtraDataSize) + uint64(len(s.ID))
+	at := image.SnapshotHead + uint64(s.ExtraDataSize) + uint64(len(s.ID))
 	if !utf8.ValidString(s.Name) {
 		c.add(snapshotFinding(kindSnapshotText, i, s, "name", at, uint64(len(s.Name)), "a name that is no UTF-8", ""))
 	}
@@ -250,7 +235,7 @@ func (c *snapshotCheck) extra(i int, s *image.Snapshot) {
 			patchSnapshot(s, "large", "take the size of the machine state from the extra data, as QEMU does, for", 32, be32(stored)))}
 		if short != 0 {
 			f.Fixes = append(f.Fixes, asked("the size in the extra data",
-				patchSnapshot(s, "short", "take the size of the machine state from the short field for", snapshotFixed, be64(short))))
+				patchSnapshot(s, "short", "take the size of the machine state from the short field for", image.SnapshotHead, be64(short))))
 		}
 		c.add(f)
 	}

@@ -43,7 +43,7 @@ func findSnapshot(m *mender, s *image.Snapshot) (now image.Snapshot, end header.
 // no entry can move, as what lies behind it would be lost.
 func (m *mender) wholeSnapshots() error {
 	all, err := m.image().Snapshots()
-	if n := m.area().Header.NbSnapshots; uint64(len(all)) < uint64(n) {
+	if n := m.Area().Header.NbSnapshots; uint64(len(all)) < uint64(n) {
 		return fmt.Errorf("only %d of %d snapshots can be read, mend that first: %w", len(all), n, err)
 	}
 	return nil
@@ -82,7 +82,7 @@ func renumber(s *image.Snapshot, id string) Fix {
 		if err != nil {
 			return err
 		}
-		return m.writeSnapshots(now.Offset+header.HostOffset(snapshotFixed+uint64(now.ExtraDataSize)), []byte(id))
+		return m.writeSnapshots(now.Offset+header.HostOffset(image.SnapshotHead+uint64(now.ExtraDataSize)), []byte(id))
 	}}
 }
 
@@ -118,7 +118,7 @@ func removeSnapshot(s *image.Snapshot) Fix {
 		if err := m.wholeSnapshots(); err != nil {
 			return err
 		}
-		n := m.area().Header.NbSnapshots
+		n := m.Area().Header.NbSnapshots
 		if n == 1 {
 			return m.draft(func(d *header.Draft) error { return setAll(d, "nb_snapshots", "0", "snapshots_offset", "0") })
 		}
@@ -135,7 +135,7 @@ func removeSnapshot(s *image.Snapshot) Fix {
 func moveTable(m *mender, from, end, to header.HostOffset) error {
 	rest := make([]byte, end-to) // no longer than a table, 64 MiB
 	if end > from {
-		if err := m.read(rest[:end-from], from); err != nil {
+		if err := m.Read(rest[:end-from], from); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func (m *mender) writeSnapshots(at header.HostOffset, data []byte) error {
 	if m.before != nil && m.before.besideSnapshots(at, uint64(len(data))) {
 		return fmt.Errorf("the snapshot table from %v on: %w", at, errTwoOwners)
 	}
-	first := m.area().Header.SnapshotsOffset
+	first := m.Area().Header.SnapshotsOffset
 	if m.before != nil && m.before.missesPointers() && uint64(at-first)+uint64(len(data)) > m.image().ClusterSize() {
 		return errTableEnd
 	}
@@ -170,11 +170,11 @@ func trimExtra(s *image.Snapshot) Fix {
 			return err
 		}
 		table := make([]byte, end-now.Offset) // no longer than one may be, 64 MiB
-		if err := m.read(table, now.Offset); err != nil {
+		if err := m.Read(table, now.Offset); err != nil {
 			return err
 		}
-		text := snapshotFixed + uint64(now.ExtraDataSize)
-		trimmed := slices.Clone(table[:snapshotFixed+image.MaxSnapshotExtra])
+		text := image.SnapshotHead + uint64(now.ExtraDataSize)
+		trimmed := slices.Clone(table[:image.SnapshotHead+image.MaxSnapshotExtra])
 		binary.BigEndian.PutUint32(trimmed[36:], image.MaxSnapshotExtra)
 		trimmed = append(trimmed, table[text:text+uint64(len(now.ID)+len(now.Name))]...)
 		trimmed = append(trimmed, make([]byte, -len(trimmed)&7)...)
@@ -214,12 +214,12 @@ func completeExtra(s *image.Snapshot) Fix {
 			return err
 		}
 		old := make([]byte, end-now.Offset)
-		if err := m.read(old, now.Offset); err != nil {
+		if err := m.Read(old, now.Offset); err != nil {
 			return err
 		}
-		text := snapshotFixed + int(now.ExtraDataSize)
+		text := image.SnapshotHead + int(now.ExtraDataSize)
 		stop := text + len(now.ID) + len(now.Name)
-		entry := append([]byte(nil), old[:snapshotFixed]...)
+		entry := append([]byte(nil), old[:image.SnapshotHead]...)
 		binary.BigEndian.PutUint32(entry[36:], leastExtra)
 		entry = binary.BigEndian.AppendUint64(entry, now.VMStateSize)
 		entry = binary.BigEndian.AppendUint64(entry, now.DiskSize)
@@ -231,7 +231,7 @@ func completeExtra(s *image.Snapshot) Fix {
 		grown := append(entry, behind...)
 		if more := len(grown) - len(old); more > 0 {
 			buf := make([]byte, more)
-			if err := m.read(buf, end); err != nil {
+			if err := m.Read(buf, end); err != nil {
 				return err
 			}
 			im := m.image()

@@ -72,8 +72,8 @@ func (c *run) headerTables() {
 		if c.ctx.Err() != nil {
 			return
 		}
-		if all[i].Name == "snapshots" {
-			all[i].Length = c.snapshotTableLength()
+		if all[i].Name == "snapshots" && c.im != nil {
+			all[i].Length = c.im.SnapshotTableLength()
 		}
 		for j := range i {
 			a, b := all[j], all[i]

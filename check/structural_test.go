@@ -41,7 +41,7 @@ func try(dir string, args ...string) (string, error) {
 // structuralRun returns a check of an image that has not begun.
 func structuralRun(raw []byte) *run {
 	m := menderOf(raw)
-	return newRun(context.Background(), m, m.size, m.area(), Options{})
+	return newRun(context.Background(), m, m.Size(), m.Area(), Options{})
 }
 
 // menderOf returns a mender of an image.
@@ -52,7 +52,7 @@ func menderOf(raw []byte) *mender {
 // mended returns the image as the fixes have left it.
 func mended(t testing.TB, m *mender) []byte {
 	t.Helper()
-	buf := make([]byte, m.end)
+	buf := make([]byte, m.Size())
 	if _, err := m.ReadAt(buf, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,11 @@
 package check
 
 import (
-	"cmp"
 	"slices"
 
 	"qedit/header"
+	"qedit/image"
 )
-
-// extent is a run of bytes of the file.
-type extent struct{ at, end uint64 }
 
 // Unaffected reports whether the result still holds, findings and figures, after
 // so many bytes at a host offset were replaced: whether they touch no cluster of
@@ -25,42 +22,17 @@ func (r *Result) Unaffected(at header.HostOffset, length uint64) bool {
 	return !touched(r.read, uint64(at), length)
 }
 
-// touched reports whether bytes are among those of extents, sorted and apart.
-func touched(all []extent, at, length uint64) bool {
-	i, _ := slices.BinarySearchFunc(all, at, func(x extent, at uint64) int {
-		if x.end <= at {
-			return -1
-		}
-		return 1
-	})
-	return i < len(all) && all[i].at < at+length
-}
-
-// joined sorts extents and makes one of those that overlap or touch.
-func joined(all []extent) []extent {
-	slices.SortFunc(all, func(a, b extent) int { return cmp.Compare(a.at, b.at) })
-	n := 0
-	for _, x := range all {
-		if n > 0 && x.at <= all[n-1].end {
-			all[n-1].end = max(all[n-1].end, x.end)
-		} else {
-			all[n], n = x, n+1
-		}
-	}
-	return all[:n]
-}
-
 // listRead lists the clusters that metadata was read from.
 func (r *Result) listRead() {
-	var all []extent
+	var all []span
 	passes := []*pass{r.strict, r.believed}
 	if r.strict == r.believed {
 		passes = passes[:1]
 	}
 	for _, p := range passes {
-		cluster := func(c uint64) { all = append(all, extent{c << p.bits, (c + 1) << p.bits}) }
+		cluster := func(c uint64) { all = append(all, span{c << p.bits, (c + 1) << p.bits}) }
 		for _, cl := range p.claims {
-			all = append(all, extent{cl.first << p.bits, cl.end << p.bits})
+			all = append(all, span{cl.first << p.bits, cl.end << p.bits})
 		}
 		for _, c := range p.l2s {
 			cluster(uint64(c))
@@ -72,7 +44,7 @@ func (r *Result) listRead() {
 		if h := p.im.Area().Header; h.NbSnapshots > 0 {
 			// Reading may have ended within an entry that is not counted.
 			start := uint64(h.SnapshotsOffset)
-			all = append(all, extent{start, start + p.c.snapshotBytes + snapshotHead + 8})
+			all = append(all, span{start, start + p.c.snapshotBytes + image.SnapshotHead + 8})
 		}
 	}
 	r.read = slices.Clip(joined(all))

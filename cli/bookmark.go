@@ -145,7 +145,7 @@ func bookmarksMarkdown(w io.Writer, path string, all []editor.Bookmark) {
 		if b.SnapshotName != "" {
 			what += ", snapshot " + markdownWord(b.SnapshotName)
 		}
-		fmt.Fprintf(w, "%s, %s%s, %s\n", placeText(b), counted(int(b.Length), "byte"), what, b.Time.Format(time.RFC3339))
+		fmt.Fprintf(w, "%s, %s%s, %s\n", placeText(b), header.Count(int(b.Length), "byte"), what, b.Time.Format(time.RFC3339))
 		if b.Note != "" {
 			fmt.Fprintln(w)
 			for l := range strings.SplitSeq(header.Harmless(b.Note), "\n") {

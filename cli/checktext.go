@@ -198,7 +198,7 @@ func (t *checkText) figures(q *check.Figures) {
 		return float64(n) * 100 / float64(of)
 	}
 	t.line("  ", "", fmt.Sprintf("qemu-img check would count %s, %s, %s",
-		counted(q.Corruptions, "corruption"), counted(q.Leaks, "leak"), counted(q.CheckErrors, "check error")))
+		header.Count(q.Corruptions, "corruption"), header.Count(q.Leaks, "leak"), header.Count(q.CheckErrors, "check error")))
 	t.line("  ", "", fmt.Sprintf("%d of %d clusters = %.2f%% allocated, %.2f%% fragmented, %.2f%% compressed",
 		q.AllocatedClusters, q.TotalClusters, share(q.AllocatedClusters, q.TotalClusters),
 		share(q.FragmentedClusters, q.AllocatedClusters), share(q.CompressedClusters, q.AllocatedClusters)))
@@ -209,7 +209,7 @@ func (t *checkText) figures(q *check.Figures) {
 func whereText(f *check.Finding) string {
 	var parts []string
 	if f.Length > 0 {
-		parts = append(parts, fmt.Sprintf("%s at %v", counted(f.Length, "byte"), f.At))
+		parts = append(parts, fmt.Sprintf("%s at %v", header.Count(f.Length, "byte"), f.At))
 	}
 	if f.HostLength > 0 && (f.Host != f.At || f.HostLength != f.Length) {
 		parts = append(parts, fmt.Sprintf("about host %v to 0x%x", f.Host, uint64(f.Host)+f.HostLength))
@@ -234,7 +234,7 @@ func verdict(res *check.Result) string {
 	var parts []string
 	for _, s := range []check.Severity{check.Error, check.Leak, check.Warning, check.Note} {
 		if n := res.Count(s); n > 0 {
-			parts = append(parts, counted(n, s.String()))
+			parts = append(parts, header.Count(n, s.String()))
 		}
 	}
 	if len(parts) == 0 {

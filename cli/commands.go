@@ -217,7 +217,7 @@ func extensionWords(size int64, t editor.Transaction, before, after *editor.Over
 		return nil
 	}
 	again, err := w.transaction(t.Raw)
-	if err != nil || !t.Raw && len(header.Brought(before.Area, w.area)) > 0 || !sameRuns(again.Replacements, t.Replacements) {
+	if err != nil || !t.Raw && len(header.Brought(before.Area, w.Area())) > 0 || !sameRuns(again.Replacements, t.Replacements) {
 		return nil
 	}
 	return words
@@ -346,7 +346,7 @@ func replays(settings []setting, size int64, t editor.Transaction, before *edito
 		return false
 	}
 	again, err := w.transaction(raw)
-	if err != nil || !raw && len(header.Brought(before.Area, w.area)) > 0 {
+	if err != nil || !raw && len(header.Brought(before.Area, w.Area())) > 0 {
 		return false
 	}
 	return sameRuns(again.Replacements, t.Replacements)

@@ -166,7 +166,7 @@ Exit codes: 0 done, or nothing to do; 1 failed or refused, nothing was written;
 			if err != nil {
 				return nothingWritten(err)
 			}
-			t, err := editor.Over(fmt.Sprintf("import %s at %s", counted(len(data), "byte"), args[1]), s.View(), pieces, editor.MaxOver)
+			t, err := editor.Over(fmt.Sprintf("import %s at %s", header.Count(len(data), "byte"), args[1]), s.View(), pieces, editor.MaxOver)
 			if err != nil {
 				return nothingWritten(err)
 			}

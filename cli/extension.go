@@ -230,7 +230,7 @@ func findExtension(all []header.Extension, which string) (int, error) {
 		if i < len(all) {
 			return i, nil
 		}
-		return 0, fmt.Errorf("there is no extension %d, the image has %s", i, counted(len(all), "extension"))
+		return 0, fmt.Errorf("there is no extension %d, the image has %s", i, header.Count(len(all), "extension"))
 	}
 	like, err := header.ParseExtension(which, "")
 	if err != nil {

@@ -49,7 +49,7 @@ func (o *outcome) print(w io.Writer) {
 	default:
 		fmt.Fprintln(w, "\nplan")
 		for i, t := range o.done.Transactions {
-			fmt.Fprintf(w, "  %d  %s (%s)\n", i+1, header.Harmless(t.Title), counted(t.Bytes(), "byte"))
+			fmt.Fprintf(w, "  %d  %s (%s)\n", i+1, header.Harmless(t.Title), header.Count(t.Bytes(), "byte"))
 		}
 		told := map[string]bool{}
 		for _, d := range o.done.Done {
@@ -58,7 +58,7 @@ func (o *outcome) print(w io.Writer) {
 				told[d.Loses] = true
 			}
 		}
-		fmt.Fprintf(w, "\n%s\nmends %s; left: %s\n", o.plan, counted(o.mended(), "finding"), verdict(o.done.Left))
+		fmt.Fprintf(w, "\n%s\nmends %s; left: %s\n", o.plan, header.Count(o.mended(), "finding"), verdict(o.done.Left))
 	}
 	for i := range o.done.Failed {
 		if i == shownLeft {

@@ -202,7 +202,7 @@ func (w *workbench) settingOf(o object, m member) (setting, bool, error) {
 
 // isText reports whether a path is of a text, whose escapes set reads.
 func (w *workbench) isText(path string) bool {
-	if n := w.area.Lookup(path); textPath(path) || n != nil {
+	if n := w.Area().Lookup(path); textPath(path) || n != nil {
 		return textPath(path) || n.Field != nil && n.Field.Kind == header.Text
 	}
 	im, err := w.image()
@@ -216,7 +216,7 @@ func (w *workbench) isText(path string) bool {
 // current is what info -o json says about the header now.
 func (w *workbench) current() (object, error) {
 	var b bytes.Buffer
-	if err := encodeJSON(&b, headerJSON(w.area), ""); err != nil {
+	if err := encodeJSON(&b, headerJSON(w.Area()), ""); err != nil {
 		return nil, err
 	}
 	return parseObject(b.Bytes())
@@ -226,33 +226,31 @@ func (w *workbench) current() (object, error) {
 // -o json, as far as it differs.
 func (w *workbench) setHeader(want object) error {
 	// First what decides how the rest is read.
-	for _, names := range [][]string{{"magic"}, {"version"}, {"cluster_bits"}, {"header_length"}, {"backing_file_offset", "backing_file_size"}} {
-		before := *w
-		now, err := w.current()
-		if err != nil {
+	first := []string{"magic", "version", "cluster_bits", "header_length"}
+	for _, name := range first {
+		if err := w.setMembers(want, name); err != nil {
 			return err
-		}
-		for _, name := range names {
-			if err := w.setMember(now, want, name); err != nil {
-				return err
-			}
-		}
-		if len(names) == 1 {
-			continue
-		}
-		// Where the name is to change anyway, its place follows from that.
-		if now, err = w.current(); err != nil {
-			return err
-		}
-		if differs(now, want, header.PathBackingFile) {
-			*w = before
 		}
 	}
-	now, err := w.current()
+	// Where the name is to change anyway, its place follows from that.
+	place := []string{"backing_file_offset", "backing_file_size"}
+	trial := newWorkbench(w, w.Size(), w.Area())
+	if err := trial.setMembers(want, place...); err != nil {
+		return err
+	}
+	now, err := trial.current()
 	if err != nil {
 		return err
 	}
-	done := []string{"magic", "version", "cluster_bits", "header_length", "backing_file_offset", "backing_file_size", header.PathExtensions}
+	if !differs(now, want, header.PathBackingFile) {
+		if err := w.setMembers(want, place...); err != nil {
+			return err
+		}
+	}
+	if now, err = w.current(); err != nil {
+		return err
+	}
+	done := slices.Concat(first, place, []string{header.PathExtensions})
 	if differs(now, want, header.PathExtensions) {
 		v, _ := want.get(header.PathExtensions)
 		if err := w.setExtensions(v); err != nil {
@@ -271,6 +269,15 @@ func (w *workbench) setHeader(want object) error {
 		}
 	}
 	return nil
+}
+
+// setMembers sets members that an object gives, those that differ from what is.
+func (w *workbench) setMembers(want object, names ...string) error {
+	now, err := w.current()
+	for i := 0; err == nil && i < len(names); i++ {
+		err = w.setMember(now, want, names[i])
+	}
+	return err
 }
 
 // setMember sets a member that an object gives, and that differs.

@@ -72,7 +72,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 				n += len(p.Bytes)
 				fmt.Fprintf(env.Stdout, "%-10v %-28s %s\n", p.Offset, p.Name, header.FormatSize(uint64(len(p.Bytes))))
 			}
-			fmt.Fprintf(env.Stdout, "%s of %s saved\n", counted(len(b.Parts), "structure"), header.FormatSize(uint64(n)))
+			fmt.Fprintf(env.Stdout, "%s of %s saved\n", header.Count(len(b.Parts), "structure"), header.FormatSize(uint64(n)))
 			return nil
 		},
 	}

@@ -138,7 +138,7 @@ Exit codes: 0 done; 1 failed or refused; 2 wrong usage.`,
 						return err // it cannot be looked at
 					}
 					if taken > 0 {
-						return fmt.Errorf("only %s can be taken back, of %d asked for; nothing was written", counted(taken, "transaction"), count)
+						return fmt.Errorf("only %s can be taken back, of %d asked for; nothing was written", header.Count(taken, "transaction"), count)
 					}
 					return errors.New("nothing is left in the history to take back; nothing was written")
 				}

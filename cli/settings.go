@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,98 +32,56 @@ const (
 	textPrefix  = "text:"
 )
 
-// workbench is an image on which settings are made one after the other, each of
-// which sees those before it. Nothing of it is in the session before Apply takes
-// its transaction.
+// workbench is where settings are made one after the other, each of which sees
+// those before it. Nothing of it is in the session before apply.
 type workbench struct {
-	base io.ReaderAt
-	size int64
-	was  *header.Area
-
-	area   *header.Area
-	im     *image.Image // of the view; nil: to be made
-	writes []editor.Replacement
+	*editor.Workbench
+	base   *editor.Workbench // without settings
+	im     *image.Image      // as it was read last, nil: not yet
 	titles []string
 	paths  []string // of the entries that were set
 }
 
 func newWorkbench(base io.ReaderAt, size int64, area *header.Area) *workbench {
-	return &workbench{base: base, size: size, was: area, area: area}
-}
-
-// ReadAt reads the image with what was set.
-func (w *workbench) ReadAt(p []byte, off int64) (int, error) {
-	n, err := w.base.ReadAt(p, off)
-	at := header.HostOffset(off)
-	end := at + header.HostOffset(n)
-	for _, r := range w.writes {
-		if r.Offset < end && at < r.End() {
-			from, to := max(at, r.Offset), min(end, r.End())
-			copy(p[from-at:to-at], r.New[from-r.Offset:to-r.Offset])
-		}
-	}
-	return n, err
+	return &workbench{Workbench: editor.NewWorkbench(base, size, area), base: editor.NewWorkbench(base, size, area)}
 }
 
 // write puts bytes at a host offset.
 func (w *workbench) write(title string, at header.HostOffset, data []byte) error {
-	if uint64(at) > uint64(w.size) || uint64(len(data)) > uint64(w.size)-uint64(at) {
-		return &editor.BoundsError{Title: title, Offset: at, Length: len(data), Size: w.size}
+	if err := w.Write(at, data); err != nil {
+		return fmt.Errorf("%s: %w", title, err)
 	}
 	w.titles = append(w.titles, title)
-	if len(data) == 0 {
-		return nil
+	if w.im != nil {
+		w.im.Invalidate(at, at+header.HostOffset(len(data)))
 	}
-	w.writes = append(w.writes, editor.Replacement{Offset: at, New: data})
-	end := at + header.HostOffset(len(data))
-	if int(at) >= max(len(w.area.Bytes), minHeader) {
-		if w.im != nil {
-			w.im.Invalidate(at, end)
-		}
-		return nil
-	}
-	buf := make([]byte, min(w.size, header.MaxClusterSize))
-	if _, err := w.ReadAt(buf, 0); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	area := header.NewArea(buf)
-	if cs, ok := area.Header.ClusterSize(); ok && cs < uint64(len(buf)) {
-		area = header.NewArea(buf[:cs])
-	}
-	w.area, w.im = area, nil
 	return nil
 }
-
-// minHeader is how far the fields reach that say how long the header is, bytes.
-const minHeader = 104
 
 // image returns the image as it is set so far.
 func (w *workbench) image() (*image.Image, error) {
 	var err error
-	if w.im == nil {
-		w.im, err = image.New(w, w.size, w.area)
+	if w.im == nil || w.im.Area() != w.Area() {
+		w.im, err = image.New(w, w.Size(), w.Area())
 	}
 	return w.im, err
 }
 
 // edit changes the header area through a draft.
 func (w *workbench) edit(change func(*header.Draft) error) error {
-	d := header.NewDraft(w.area.Bytes)
+	d := w.Draft()
 	if err := change(d); err != nil {
 		return err
 	}
-	titles, title := len(w.titles), d.Title()
-	w.writes = append(w.writes, editor.Difference("", 0, w.area.Bytes, d.Bytes()).Replacements...)
-	if w.titles = w.titles[:titles]; title != "" {
+	if title := d.Title(); title != "" {
 		w.titles = append(w.titles, title)
 	}
-	w.area, w.im = d.Area(), nil
-	return nil
+	return w.Commit(d)
 }
 
 // set makes one setting.
 func (w *workbench) set(s setting) error {
-	n := w.area.Lookup(s.path)
+	n := w.Area().Lookup(s.path)
 	digits, isBytes := strings.CutPrefix(s.text, bytesPrefix)
 	chars, isText := strings.CutPrefix(s.text, textPrefix)
 	inHeader := n != nil && n.Field != nil || textPath(s.path)
@@ -144,7 +101,7 @@ func (w *workbench) set(s setting) error {
 	case image.BeyondHeader(s.path):
 		return w.setEntry(s)
 	}
-	text, err := plainText(w.area, s.path, s.text)
+	text, err := plainText(w.Area(), s.path, s.text)
 	if err != nil {
 		return err
 	}
@@ -160,7 +117,7 @@ func (w *workbench) set(s setting) error {
 
 // find returns the place that an expression names.
 func (w *workbench) find(expr string) (image.Place, error) {
-	scope := image.Scope{Area: w.area, Size: w.size}
+	scope := image.Scope{Area: w.Area(), Size: w.Size()}
 	scope.Image, _ = w.image() // without one the header is found
 	return scope.Find(expr)
 }
@@ -174,7 +131,7 @@ func (w *workbench) setBytes(expr string, data []byte) error {
 	if p.Length > 0 && len(data) > p.Length {
 		return fmt.Errorf("%s has %d bytes, %d are given", header.Quote(expr), p.Length, len(data))
 	}
-	return w.write(fmt.Sprintf("%s at %v", counted(len(data), "byte"), p.Offset), p.Offset, data)
+	return w.write(fmt.Sprintf("%s at %v", header.Count(len(data), "byte"), p.Offset), p.Offset, data)
 }
 
 // setEntry sets a field of an entry, or an entry as a whole. The rules of
@@ -200,7 +157,7 @@ func (w *workbench) brings() []header.Violation {
 	if err != nil || len(w.paths) == 0 {
 		return nil
 	}
-	before, err := image.New(w.base, w.size, w.was)
+	before, err := image.New(w.base, w.base.Size(), w.base.Area())
 	var brought []header.Violation
 	same := func(v header.Violation) func(header.Violation) bool {
 		return func(o header.Violation) bool { return o.Rule == v.Rule && o.Field == v.Field && o.Offset == v.Offset }
@@ -233,23 +190,8 @@ func (w *workbench) transaction(raw bool) (editor.Transaction, error) {
 	if vs := w.brings(); len(vs) > 0 && !raw {
 		return editor.Transaction{}, &editor.RefusedError{Title: title, Violations: vs}
 	}
-	ranges := slices.Clone(w.writes)
-	slices.SortFunc(ranges, func(a, b editor.Replacement) int { return cmp.Compare(a.Offset, b.Offset) })
-	t := editor.Transaction{Title: title, Raw: raw}
-	for i := 0; i < len(ranges); {
-		at, end := ranges[i].Offset, ranges[i].End()
-		for i++; i < len(ranges) && ranges[i].Offset <= end; i++ {
-			end = max(end, ranges[i].End())
-		}
-		old, new := make([]byte, end-at), make([]byte, end-at)
-		if _, err := w.base.ReadAt(old, int64(at)); err != nil && !errors.Is(err, io.EOF) {
-			return t, err
-		}
-		if _, err := w.ReadAt(new, int64(at)); err != nil && !errors.Is(err, io.EOF) {
-			return t, err
-		}
-		t.Replacements = append(t.Replacements, editor.Difference("", at, old, new).Replacements...)
-	}
+	t := w.Transaction(title)
+	t.Raw = raw
 	return t, nil
 }
 
@@ -299,12 +241,4 @@ func plainText(a *header.Area, path, text string) (string, error) {
 		return plain, nil
 	}
 	return text, nil
-}
-
-// counted says how many there are of something.
-func counted[T int | uint64](n T, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

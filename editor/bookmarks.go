@@ -52,17 +52,6 @@ func IsMark(name string) bool {
 	return len(name) == 1 && (name[0]|0x20) >= 'a' && (name[0]|0x20) <= 'z'
 }
 
-// Holds reports whether a byte of the file is in the bookmark.
-func (b *Bookmark) Holds(at header.HostOffset) bool {
-	return !b.OnGuest && at >= b.Offset && uint64(at-b.Offset) < uint64(b.Length)
-}
-
-// HoldsGuest reports whether a byte of the disk of a snapshot is in the
-// bookmark; the id is "" for the active disk.
-func (b *Bookmark) HoldsGuest(at GuestOffset, snapshot string) bool {
-	return b.OnGuest && b.Snapshot == snapshot && at >= b.Guest && uint64(at-b.Guest) < uint64(b.Length)
-}
-
 // Check reports why a bookmark cannot be kept, nil if it can.
 func (b *Bookmark) Check() error {
 	switch start := max(uint64(b.Offset), uint64(b.Guest)); {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"qedit/editor/store"
+	"qedit/header"
 )
 
 // Bounds of the history. The oldest saves go first.
@@ -104,9 +105,9 @@ func (s *Session) tell(v *Save) {
 
 func wasWere(n int, what string) string {
 	if n == 1 {
-		return counted(n, what) + " was"
+		return header.Count(n, what) + " was"
 	}
-	return counted(n, what) + " were"
+	return header.Count(n, what) + " were"
 }
 
 // Saved is a save of the history.

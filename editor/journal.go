@@ -271,7 +271,7 @@ var ErrUnfinished = errors.New("an unfinished save has left the image between ol
 func (u *Unfinished) State() string {
 	switch {
 	case u.unsure && u.Done > 0:
-		return fmt.Sprintf("%d of %s may be on disk", u.Done, counted(u.Total, "range"))
+		return fmt.Sprintf("%d of %s may be on disk", u.Done, header.Count(u.Total, "range"))
 	case u.Untouched || u.unsure:
 		return "nothing of it is on disk: the image is as before the save"
 	case u.Done == u.Total:
@@ -282,9 +282,9 @@ func (u *Unfinished) State() string {
 
 func isAre(n int, what string) string {
 	if n == 1 {
-		return counted(n, what) + " is"
+		return header.Count(n, what) + " is"
 	}
-	return counted(n, what) + " are"
+	return header.Count(n, what) + " are"
 }
 
 // Unfinished returns the save that was not finished, nil if there is none.

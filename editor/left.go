@@ -92,7 +92,7 @@ func (s *Session) Overlay(all []Transaction) (*Overlaid, error) {
 
 func (s *Session) overlaid(o overlay, size int64) (*Overlaid, error) {
 	v := view{s.image, o, s.disk, size}
-	area, err := readArea(v)
+	area, err := readArea(v, size)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +121,6 @@ func (o *Overlaid) Then(t Transaction) (*Overlaid, error) {
 func (o *Overlaid) Writes() []Replacement {
 	return clipped(o.edits.writes(min(o.session.disk, o.size)), o.size)
 }
-
-// Untouched reports whether no edit touches a range.
-func (o *Overlaid) Untouched(at, end header.HostOffset) bool { return len(o.edits.in(at, end)) == 0 }
 
 // CompareAreas returns what two header areas differ in, field by field.
 func CompareAreas(before, after *header.Area) []Change {

@@ -224,7 +224,7 @@ func TestOverlay(t *testing.T) {
 	if _, err := o.ReadAt(b[:], 0x28000); err != nil || b[0] != 1 || b[1] != 3 || b[2] != whole[0x28002] {
 		t.Errorf("% x %v", b, err)
 	}
-	if o.Untouched(0x28001, 0x28002) || !o.Untouched(0, 0x28000) || len(o.Writes()) == 0 {
+	if len(o.Writes()) == 0 {
 		t.Error(o.Writes())
 	}
 	if back, err := o.Then(second.Invert()); err != nil || len(back.Writes()) == 0 {

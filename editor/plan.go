@@ -58,9 +58,9 @@ func (p Plan) Length() string {
 	if n < 0 {
 		n, does = -n, "is cut back"
 	}
-	text := fmt.Sprintf("the file %s by %s", does, counted(int(n), "byte"))
+	text := fmt.Sprintf("the file %s by %s", does, header.Count(int(n), "byte"))
 	if c := p.cluster; c > 0 && n%c == 0 {
-		text = fmt.Sprintf("the file %s by %s, %d bytes", does, counted(int(n/c), "cluster"), n)
+		text = fmt.Sprintf("the file %s by %s, %d bytes", does, header.Count(int(n/c), "cluster"), n)
 	}
 	if does != "grows" {
 		text += ", which a save had added"
@@ -241,7 +241,7 @@ func extensionText(a *header.Area, n *header.Node) string {
 	if text := a.Describe(n); text != "" {
 		return text
 	}
-	return counted(n.Length, "byte")
+	return header.Count(n.Length, "byte")
 }
 
 // bitChanges returns the bits of a mask that differ. Bits without a name are
@@ -289,10 +289,10 @@ func (p Plan) String() string {
 	if text := p.Length(); text != "" {
 		b.WriteString(text + "\n")
 	}
-	fmt.Fprintf(&b, "%s to write at", counted(p.Bytes(), "byte"))
+	fmt.Fprintf(&b, "%s to write at", header.Count(p.Bytes(), "byte"))
 	for i, w := range p.Writes {
 		if i == shownWrites {
-			fmt.Fprintf(&b, " and %s more", counted(len(p.Writes)-i, "place"))
+			fmt.Fprintf(&b, " and %s more", header.Count(len(p.Writes)-i, "place"))
 			break
 		}
 		fmt.Fprintf(&b, " %v+%d", w.Offset, len(w.New))
@@ -312,11 +312,4 @@ func orNothing(s string) string {
 		return "(nothing)"
 	}
 	return s
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

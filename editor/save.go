@@ -30,7 +30,7 @@ func (e *SaveError) Error() string {
 	}
 	state := "nothing was written"
 	if e.Written > 0 {
-		state = fmt.Sprintf("%d of %s may have changed on disk", e.Written, counted(e.Total, "range"))
+		state = fmt.Sprintf("%d of %s may have changed on disk", e.Written, header.Count(e.Total, "range"))
 	}
 	if e.Journal != "" {
 		state += "; the journal in " + e.Journal + " has the bytes before and after: finish the save, or take it back"

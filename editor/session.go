@@ -226,11 +226,11 @@ func (s *Session) reread() error {
 		s.size = size // no edit gives it another one
 	}
 	s.disk, s.stamp = size, stamp
-	if s.base, err = readArea(view{s.image, nil, s.disk, s.disk}); err != nil {
+	if s.base, err = readArea(s.image, s.disk); err != nil {
 		return err
 	}
 	if s.area = s.base; s.Modified() {
-		s.area, err = readArea(view{s.image, s.overlay, s.disk, s.size})
+		s.area, err = readArea(s, s.size)
 	}
 	return err
 }
@@ -369,8 +369,7 @@ func (s *Session) try(t Transaction) (overlay, *header.Area, error) {
 		if !bytes.Equal(old, r.Old) {
 			stale = append(stale, Conflict{r, old})
 		}
-		// cluster_bits itself decides how far the header's cluster reaches.
-		touched = touched || int(r.Offset) < max(len(s.area.Bytes), 104)
+		touched = touched || inArea(s.area, r.Offset)
 	}
 	if len(stale) > 0 {
 		return nil, nil, &StaleError{t.Title, stale}
@@ -379,7 +378,8 @@ func (s *Session) try(t Transaction) (overlay, *header.Area, error) {
 	if !touched {
 		return o, s.area, nil
 	}
-	area, err := readArea(view{s.image, o, s.disk, t.size(s.size)})
+	size := t.size(s.size)
+	area, err := readArea(view{s.image, o, s.disk, size}, size)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -44,4 +44,4 @@ func (t State) Size() int64 { return t.view.size }
 func (t State) View() io.ReaderAt { return t.view }
 
 // Area reads the header area of this state.
-func (t State) Area() (*header.Area, error) { return readArea(t.view) }
+func (t State) Area() (*header.Area, error) { return readArea(t.view, t.view.size) }

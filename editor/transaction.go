@@ -140,7 +140,7 @@ func (t Transaction) check(size int64) error {
 // BoundsError says that an edit reaches past the end of the image. Images grow
 // only by a transaction's Growth.
 type BoundsError struct {
-	Title  string
+	Title  string // of the edit, or ""
 	Offset header.HostOffset
 	Length int   // bytes
 	Size   int64 // of the image, bytes
@@ -148,7 +148,11 @@ type BoundsError struct {
 
 // Error says where the edit lies and where the image ends.
 func (e *BoundsError) Error() string {
-	return fmt.Sprintf("%s: %d bytes at %v reach past the end of the image at 0x%x", e.Title, e.Length, e.Offset, e.Size)
+	text := fmt.Sprintf("%d bytes at %v reach past the end of the image at 0x%x", e.Length, e.Offset, e.Size)
+	if e.Title == "" {
+		return text
+	}
+	return e.Title + ": " + text
 }
 
 // overlay is the difference between the image on disk and the edited view:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"qedit/editor/store"
+	"qedit/header"
 )
 
 // The log of edits that are not saved is a file of records: which image it is
@@ -379,7 +380,7 @@ func (s *Session) Restore(u *Unsaved) error {
 	for i, t := range u.transactions {
 		s.typing = max(s.typing, t.Group)
 		if err := s.again(t); err != nil {
-			return fmt.Errorf("%d of %s restored: %w", i, counted(len(u.transactions), "edit"), err)
+			return fmt.Errorf("%d of %s restored: %w", i, header.Count(len(u.transactions), "edit"), err)
 		}
 	}
 	if err := s.log.flush(); err != nil {

@@ -122,11 +122,11 @@ func readPadded(r io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// readArea decodes the first cluster as it is seen in a view. Where the header
+// readArea decodes the first cluster of an image of so many bytes. Where the header
 // does not say how large that is, it is as large as can be.
-func readArea(v view) (*header.Area, error) {
+func readArea(r io.ReaderAt, size int64) (*header.Area, error) {
 	const probe = 4096
-	head, err := readHead(v, probe)
+	head, err := readHead(r, min(size, probe))
 	if err != nil {
 		return nil, err
 	}
@@ -136,18 +136,27 @@ func readArea(v view) (*header.Area, error) {
 		cluster = header.MaxClusterSize
 	}
 	if cluster != probe {
-		if head, err = readHead(v, int(cluster)); err != nil {
+		if head, err = readHead(r, min(size, int64(cluster))); err != nil {
 			return nil, err
 		}
 	}
 	return header.NewArea(head), nil
 }
 
-func readHead(v view, length int) ([]byte, error) {
-	head := make([]byte, min(int64(length), v.size))
-	n, err := readFull(v, head, 0)
+func readHead(r io.ReaderAt, length int64) ([]byte, error) {
+	head := make([]byte, length)
+	n, err := readFull(r, head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the header: %w", err)
 	}
 	return head[:n], nil
 }
+
+// inArea reports whether what is written at a host offset may change the header
+// area. cluster_bits itself decides how far that reaches.
+func inArea(area *header.Area, at header.HostOffset) bool {
+	return uint64(at) < uint64(max(len(area.Bytes), headerFields))
+}
+
+// headerFields is how far the fields of the header reach, bytes.
+const headerFields = 104

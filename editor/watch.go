@@ -56,9 +56,6 @@ func (s *Session) Watch() (*Watcher, error) {
 	return &Watcher{image: s.image, area: s.base}, nil
 }
 
-// Watched reports whether the image is watched.
-func (s *Session) Watched() bool { return s.watched }
-
 // See takes what a Watcher saw as what is on disk, and reports whether the header
 // area or the length of the image is another one than before.
 func (s *Session) See(g Glance) bool {
@@ -125,7 +122,7 @@ func (w *Watcher) read(size int64) (*header.Area, error) {
 	}
 	n := int(min(size, int64(cluster)))
 	if n != len(w.area.Bytes) {
-		return readArea(view{w.image, nil, size, size})
+		return readArea(w.image, size)
 	}
 	if cap(w.head) < n {
 		w.head = make([]byte, n)
@@ -137,5 +134,5 @@ func (w *Watcher) read(size int64) (*header.Area, error) {
 	if bytes.Equal(w.head[:n], w.area.Bytes) {
 		return w.area, nil
 	}
-	return readArea(view{w.image, nil, size, size})
+	return readArea(w.image, size)
 }

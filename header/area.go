@@ -479,9 +479,9 @@ func (a *Area) Describe(n *Node) string {
 	b := a.Stored(n)
 	switch {
 	case zero(b):
-		return fmt.Sprintf("%s, zero", count(len(b), "byte"))
+		return fmt.Sprintf("%s, zero", Count(len(b), "byte"))
 	case len(b) > maxShown:
-		return fmt.Sprintf("% x … %s", b[:maxShown], count(len(b), "byte"))
+		return fmt.Sprintf("% x … %s", b[:maxShown], Count(len(b), "byte"))
 	}
 	return fmt.Sprintf("% x", b)
 }
@@ -492,7 +492,7 @@ func describeText(s string) string {
 	if len(s) <= maxBackingName {
 		return Printable(s)
 	}
-	return Printable(s[:maxBackingName]) + " … " + count(len(s), "byte")
+	return Printable(s[:maxBackingName]) + " … " + Count(len(s), "byte")
 }
 
 func (a *Area) describeStructure(n *Node) string {
@@ -509,7 +509,7 @@ func (a *Area) describeStructure(n *Node) string {
 		}
 	}
 	if n.kind != nil && n.kind.Repeats != 0 {
-		return count((n.Length-extensionHeadLength)/n.kind.Repeats, "entry")
+		return Count((n.Length-extensionHeadLength)/n.kind.Repeats, "entry")
 	}
 	if len(parts) == 3 && parts[2].Field != nil && parts[2].Field.Kind == Text {
 		return a.Describe(parts[0]) + " " + a.Describe(parts[1]) + " · " + a.Describe(parts[2]) // a feature name
@@ -534,7 +534,7 @@ func (h *Header) Summary() string {
 		s += " · " + FormatSize(cs) + " clusters"
 	}
 	if h.NbSnapshots > 0 {
-		s += " · " + count(int(h.NbSnapshots), "snapshot")
+		s += " · " + Count(int(h.NbSnapshots), "snapshot")
 	}
 	if h.BackingFile != "" {
 		s += " · backing " + Printable(h.BackingFile)

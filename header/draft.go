@@ -57,9 +57,9 @@ func (e *SpaceError) Error() string {
 
 func isAre(n int, what string) string {
 	if n == 1 {
-		return count(n, what) + " is"
+		return Count(n, what) + " is"
 	}
-	return count(n, what) + " are"
+	return Count(n, what) + " are"
 }
 
 // ErrDowngrade says that a version 3 image is not made one of version 2.

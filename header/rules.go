@@ -72,7 +72,7 @@ type InvalidError struct {
 // Error lists all violations.
 func (e *InvalidError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "invalid qcow2 header: %s", count(len(e.Violations), "violation"))
+	fmt.Fprintf(&b, "invalid qcow2 header: %s", Count(len(e.Violations), "violation"))
 	for _, v := range e.Violations {
 		b.WriteString("\n  ")
 		b.WriteString(v.String())
@@ -251,16 +251,6 @@ func (h *Header) unknownFeatures() (string, Effect) {
 		names = append(names, fmt.Sprintf("Unknown incompatible feature: %x", rest))
 	}
 	return fmt.Sprintf("refuses to open: \"Unsupported qcow2 feature(s): %s\"", strings.Join(names, ", ")), Refuses
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	if stem, ok := strings.CutSuffix(what, "ry"); ok {
-		what = stem + "rie"
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // of completes a violation that has its place and value with the rule.

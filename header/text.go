@@ -36,6 +36,18 @@ func Quote(s string) string {
 	return `"` + strings.ReplaceAll(Printable(s), `"`, `\"`) + `"`
 }
 
+// Count says how many there are of something that has a regular plural: "1 byte",
+// "3 entries".
+func Count[T ~int | ~uint64](n T, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "ry"); ok {
+		what = stem + "rie"
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func escapeHidden(s string) string {
 	if plain(s) {
 		return s

@@ -107,11 +107,11 @@ func (h *Header) contradictions() []Violation {
 			refuse(ExtensionPath(i), "type 0", "have another type: 0 is the end marker, which is written unasked")
 		}
 		if pad := pad8(len(e.Data)) - len(e.Data); e.Padding != nil && len(e.Padding) != pad {
-			refuse(ExtensionPath(i), count(len(e.Padding), "byte")+" of padding", fmt.Sprintf("have %d", pad))
+			refuse(ExtensionPath(i), Count(len(e.Padding), "byte")+" of padding", fmt.Sprintf("have %d", pad))
 		}
 	}
 	if end := h.Sizeof(); h.validCluster() && uint64(end) > 1<<h.ClusterBits {
-		refuse("header", count(end, "byte"), fmt.Sprintf("fit into the first cluster of %d bytes; %d are missing", 1<<h.ClusterBits, end-1<<h.ClusterBits))
+		refuse("header", Count(end, "byte"), fmt.Sprintf("fit into the first cluster of %d bytes; %d are missing", 1<<h.ClusterBits, end-1<<h.ClusterBits))
 	}
 	return append(vs, h.nameContradictions()...)
 }
@@ -122,7 +122,7 @@ func (h *Header) nameContradictions() []Violation {
 			Rule: "backing_file.stored", Field: "backing_file", Value: value, Must: must, QEMU: "never gets to see it",
 		}}
 	}
-	have := count(len(h.BackingFile), "byte")
+	have := Count(len(h.BackingFile), "byte")
 	if h.BackingFileOffset == 0 {
 		if h.BackingFile != "" {
 			return refuse(have, "be empty when backing_file_offset is 0")
@@ -138,7 +138,7 @@ func (h *Header) nameContradictions() []Violation {
 		gap -= extensionHeadLength
 	}
 	if n := len(h.Unclaimed); ok && n != 0 && n != gap {
-		return refuse(count(n, "unclaimed byte")+" before it", fmt.Sprintf("have %d", gap))
+		return refuse(Count(n, "unclaimed byte")+" before it", fmt.Sprintf("have %d", gap))
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (im *Image) Anchors() (all []Anchor, problems []string) {
 	table(im.RefcountTable(), nil)
 	d := im.directory()
 	if im.h.NbSnapshots > 0 {
-		add("snapshots", im.h.SnapshotsOffset, im.snapshotTableLength())
+		add("snapshots", im.h.SnapshotsOffset, im.SnapshotTableLength())
 	}
 	for i := range d.snapshots {
 		table(im.L1(i))

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"qedit/header"
@@ -25,7 +24,9 @@ func (f BitmapFlags) Unknown() BitmapFlags { return f &^ 7 }
 // BitmapDirty is the one type of bitmap that the specification names.
 const BitmapDirty = 1
 
-const bitmapHead = 24 // bytes of an entry before its extra data
+// BitmapHead is the length of an entry of the bitmap directory before its extra
+// data, bytes.
+const BitmapHead = 24
 
 // Bitmap is an entry of the bitmap directory (specification, "Bitmap
 // directory").
@@ -116,21 +117,21 @@ func (im *Image) eachBitmap(yield func(*Bitmap) bool) error {
 // bitmap reads the next entry, nil where the directory ends.
 func (t *stream) bitmap(i int) (*Bitmap, error) {
 	t.entry, t.start = i, t.at
-	head, err := t.take(bitmapHead, "the fields of an entry")
+	head, err := t.take(BitmapHead, "the fields of an entry")
 	if err != nil {
 		return nil, err
 	}
-	be := binary.BigEndian
+	field := func(name string) uint64 { return valueOf(bitmapHeadFields, name, head) }
 	b := &Bitmap{
 		Offset:          t.start,
-		TableOffset:     header.HostOffset(be.Uint64(head)),
-		TableSize:       be.Uint32(head[8:]),
-		Flags:           BitmapFlags(be.Uint32(head[12:])),
-		Type:            head[16],
-		GranularityBits: head[17],
-		ExtraDataSize:   be.Uint32(head[20:]),
+		TableOffset:     header.HostOffset(field("bitmap_table_offset")),
+		TableSize:       uint32(field("bitmap_table_size")),
+		Flags:           BitmapFlags(field("flags")),
+		Type:            uint8(field("type")),
+		GranularityBits: uint8(field("granularity_bits")),
+		ExtraDataSize:   uint32(field("extra_data_size")),
 	}
-	nameSize := int(be.Uint16(head[18:]))
+	nameSize := int(field("name_size"))
 	extra, err := t.take(int(min(b.ExtraDataSize, MaxBitmapExtra)), "the extra data")
 	if err != nil {
 		return nil, err

@@ -105,7 +105,7 @@ func (im *Image) brings(it *item, v uint64) error {
 // kindOf returns the kind of an entry of a table by its first word.
 func kindOf(table EntryKind, word uint64) EntryKind {
 	switch {
-	case word&l2Compressed == 0:
+	case word&L2Compressed == 0:
 	case table == EntryL2:
 		return EntryL2Compressed
 	case table == EntryL2Extended:

@@ -5,14 +5,16 @@ import "qedit/header"
 // GuestOffset is a byte position on the virtual disk.
 type GuestOffset uint64
 
-// Bits of table entries (specification, "Cluster mapping" and "Refcounts").
+// Bits of table entries as their field tables have them, for loops that look at many
+// (specification, "Cluster mapping" and "Refcounts"). The types below name them.
 const (
-	entryOffset    = 0x00fffffffffffe00 // of L1, L2 and bitmap table entries
-	entryCopied    = 1 << 63
+	EntryOffset  = 0x00fffffffffffe00 // of L1, standard L2 and bitmap table entries
+	EntryCopied  = 1 << 63            // of L1 and L2 entries
+	L2Zero       = 1 << 0             // of standard L2 entries
+	L2Compressed = 1 << 62
+	L2Reserved   = 0x3f000000000001fe // of standard L2 entries; with extended ones L2Zero too
+
 	l1Reserved     = 0x7f000000000001ff
-	l2Reserved     = 0x3f000000000001fe
-	l2Zero         = 1 << 0
-	l2Compressed   = 1 << 62
 	refcountOffset = 0xfffffffffffffe00
 	bitmapReserved = 0xff000000000001fe
 	bitmapOnes     = 1 << 0
@@ -23,10 +25,10 @@ const (
 type L1Entry uint64
 
 // Offset returns where the L2 table starts, 0 where there is none.
-func (e L1Entry) Offset() header.HostOffset { return header.HostOffset(e & entryOffset) }
+func (e L1Entry) Offset() header.HostOffset { return header.HostOffset(e & EntryOffset) }
 
 // Copied reports whether the refcount of the L2 table is exactly one.
-func (e L1Entry) Copied() bool { return e&entryCopied != 0 }
+func (e L1Entry) Copied() bool { return e&EntryCopied != 0 }
 
 // Reserved returns the bits that must be zero and are not.
 func (e L1Entry) Reserved() uint64 { return uint64(e) & l1Reserved }
@@ -40,23 +42,23 @@ type L2Entry struct {
 }
 
 // Compressed reports whether the cluster is stored compressed.
-func (e L2Entry) Compressed() bool { return e.Word&l2Compressed != 0 }
+func (e L2Entry) Compressed() bool { return e.Word&L2Compressed != 0 }
 
 // Copied reports whether the refcount of the cluster is exactly one.
-func (e L2Entry) Copied() bool { return e.Word&entryCopied != 0 }
+func (e L2Entry) Copied() bool { return e.Word&EntryCopied != 0 }
 
 // Zero reports whether a standard cluster reads as zeros, whatever is stored.
-func (e L2Entry) Zero() bool { return !e.Compressed() && e.Word&l2Zero != 0 }
+func (e L2Entry) Zero() bool { return !e.Compressed() && e.Word&L2Zero != 0 }
 
 // Offset returns where a standard cluster starts, 0 where none is stored.
-func (e L2Entry) Offset() header.HostOffset { return header.HostOffset(e.Word & entryOffset) }
+func (e L2Entry) Offset() header.HostOffset { return header.HostOffset(e.Word & EntryOffset) }
 
 // Reserved returns the bits of the first word of a standard entry that must be
 // zero and are not; with extended entries the zero flag is one of them.
 func (e L2Entry) Reserved(extended bool) uint64 {
-	mask := uint64(l2Reserved)
+	mask := uint64(L2Reserved)
 	if extended {
-		mask |= l2Zero
+		mask |= L2Zero
 	}
 	if e.Compressed() {
 		return 0
@@ -86,7 +88,7 @@ func (e RefcountTableEntry) Reserved() uint64 { return uint64(e) &^ refcountOffs
 type BitmapTableEntry uint64
 
 // Offset returns where the cluster of the bitmap starts, 0 where none is stored.
-func (e BitmapTableEntry) Offset() header.HostOffset { return header.HostOffset(e & entryOffset) }
+func (e BitmapTableEntry) Offset() header.HostOffset { return header.HostOffset(e & EntryOffset) }
 
 // AllOnes reports whether a cluster that is not stored reads as ones.
 func (e BitmapTableEntry) AllOnes() bool { return e.Offset() == 0 && e&bitmapOnes != 0 }

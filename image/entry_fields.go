@@ -62,8 +62,8 @@ func (im *Image) makeLayouts() {
 			pointer("cluster_offset", 9, 55, header.RoleBitmaps, "Host offset of a cluster of the bitmap, 0 where none is stored.", "refuses to open the image"),
 			zeros("reserved_56", 0, 56, 63),
 		}},
-		EntrySnapshot: {EntrySnapshot, snapshotHead, snapshotFields},
-		EntryBitmap:   {EntryBitmap, bitmapHead, bitmapHeadFields},
+		EntrySnapshot: {EntrySnapshot, SnapshotHead, snapshotFields},
+		EntryBitmap:   {EntryBitmap, BitmapHead, bitmapHeadFields},
 	}
 }
 

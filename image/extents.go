@@ -161,8 +161,8 @@ func (im *Image) repeated(c *Chain) uint64 {
 	step, either, left := uint64(0), uint64(0), e.Table.Present-e.Index-1
 	switch c.Kind {
 	case GuestData, GuestExternal:
-		step, either = im.ClusterSize(), entryCopied
-		end := uint64(entryOffset)
+		step, either = im.ClusterSize(), EntryCopied
+		end := uint64(EntryOffset)
 		if c.Kind == GuestData {
 			end = uint64(im.size) - 1 // what lies behind is a problem
 		}

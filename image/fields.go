@@ -117,6 +117,14 @@ func (f *Field) Number(entry []byte) (uint64, bool) {
 	return v, true
 }
 
+// valueOf returns the value of a field by its name from the bytes of its entry, 0
+// where these are cut short.
+func valueOf(fields []Field, name string, entry []byte) uint64 {
+	f := (&Layout{Fields: fields}).Field(name)
+	number, _ := f.Number(entry)
+	return f.Of(number)
+}
+
 // Expect says in a few words what Parse takes.
 func (f *Field) Expect() string {
 	switch {

@@ -199,7 +199,7 @@ func (im *Image) locateTables(l *Location) bool {
 func (im *Image) locateRecords(l *Location) bool {
 	d := im.directory()
 	for i, r := range d.snapshots {
-		if l.Host >= r.at && uint64(l.Host-r.at) < uint64(r.length) {
+		if r.contains(l.Host) {
 			l.Role, l.Title = header.RoleSnapshots, "snapshot table"
 			l.Owners = []Step{headerStep, {fmt.Sprintf("snapshot[%d]", i), r.at}}
 			nodes, _ := im.SnapshotNodes(i)
@@ -208,7 +208,7 @@ func (im *Image) locateRecords(l *Location) bool {
 		}
 	}
 	for i, r := range d.bitmaps {
-		if l.Host >= r.at && uint64(l.Host-r.at) < uint64(r.length) {
+		if r.contains(l.Host) {
 			l.Role, l.Title = header.RoleBitmaps, "bitmap directory"
 			l.Owners = []Step{headerStep, {fmt.Sprintf("bitmap[%d]", i), r.at}}
 			nodes, _ := im.BitmapNodes(i)
@@ -223,7 +223,6 @@ func (im *Image) locateRecords(l *Location) bool {
 	}
 	for i, r := range d.bitmaps {
 		if t, err := im.BitmapTable(i); err == nil && im.in(l, t, headerStep, Step{fmt.Sprintf("bitmap[%d]", i), r.at}) {
-			l.Title = "bitmap table"
 			return true
 		}
 	}
@@ -233,7 +232,7 @@ func (im *Image) locateRecords(l *Location) bool {
 // InRecord reports whether a byte is one of an entry of the snapshot table or the
 // bitmap directory, which are as long as they say themselves.
 func (im *Image) InRecord(at header.HostOffset) bool {
-	in := func(r record) bool { return at >= r.at && uint64(at-r.at) < uint64(r.length) }
+	in := func(r record) bool { return r.contains(at) }
 	d := im.directory()
 	return slices.ContainsFunc(d.snapshots, in) || slices.ContainsFunc(d.bitmaps, in)
 }
@@ -275,7 +274,7 @@ func (im *Image) owned(l *Location, t Table, owner Entry, owners ...Step) bool {
 func (im *Image) locateTrees(l *Location) bool {
 	cluster := uint64(l.Host) &^ (im.ClusterSize() - 1)
 	d := im.directory()
-	same := func(word uint64) bool { return word&entryOffset == cluster }
+	same := func(word uint64) bool { return word&EntryOffset == cluster }
 	budget := uint64(maxWalk)
 
 	for s := Active; s < len(d.snapshots); s++ {
@@ -332,7 +331,7 @@ func (im *Image) locateData(l *Location, budget *uint64) bool {
 		}
 		found := false
 		_, _ = im.searchFrom(t, 0, budget, func(i, word uint64) bool {
-			if word&entryOffset != 0 {
+			if word&EntryOffset != 0 {
 				found = im.dataIn(l, t, i, buf, budget) && l.certain(im)
 			}
 			return found
@@ -391,8 +390,8 @@ func (im *Image) dataIn(l *Location, l1 Table, i uint64, buf []byte, budget *uin
 	best, start := -1, uint64(0)
 	for at := uint64(0); at+step <= uint64(len(buf)); at += step {
 		word := be.Uint64(buf[at:])
-		if word&l2Compressed == 0 {
-			if word&entryOffset&^(cs-1) == cluster && word&entryOffset <= host && word&entryOffset != 0 && (best < 0 || start < host) {
+		if word&L2Compressed == 0 {
+			if word&EntryOffset&^(cs-1) == cluster && word&EntryOffset <= host && word&EntryOffset != 0 && (best < 0 || start < host) {
 				best, start = int(at/step), host
 			}
 			continue

@@ -163,7 +163,7 @@ func (m *mapper) L2(p *L2Part) {
 	rest, size := uint64(1)<<l.clusterBits-1, l.entrySize()
 	for ; len(entries) >= size; entries = entries[size:] {
 		word := binary.BigEndian.Uint64(entries)
-		if offset := word & entryOffset; word&l2Compressed == 0 && offset&rest == 0 && !l.externalData {
+		if offset := word & EntryOffset; word&L2Compressed == 0 && offset&rest == 0 && !l.externalData {
 			if offset == 0 {
 				continue
 			}

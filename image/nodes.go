@@ -72,12 +72,12 @@ func (im *Image) SnapshotNodes(i int) ([]Node, error) {
 	known := 0
 	for j := range snapshotExtraFields {
 		f := &snapshotExtraFields[j]
-		if uint64(f.Offset+f.Width-snapshotHead) <= extra {
+		if uint64(f.Offset+f.Width-SnapshotHead) <= extra {
 			r.fields(snapshotExtraFields[j : j+1])
-			known = f.Offset + f.Width - snapshotHead
+			known = f.Offset + f.Width - SnapshotHead
 		}
 	}
-	r.at = snapshotHead + uint64(known)
+	r.at = SnapshotHead + uint64(known)
 	r.bytes("extra_data", "Extra data that is not known. It is kept as it is.", header.Opaque, extra-uint64(known))
 	r.bytes("id", "The unique id of the snapshot.", header.Text, head.value("id_str_size"))
 	r.bytes("name", "The name of the snapshot.", header.Text, head.value("name_size"))

@@ -295,7 +295,7 @@ func (s Scope) structure(term string) (Place, error) {
 		}
 		if !indexed {
 			if t.Role == header.RoleSnapshots && s.Image != nil {
-				t.Length = s.Image.snapshotTableLength()
+				t.Length = s.Image.SnapshotTableLength()
 			}
 			return Place{Offset: t.Offset, Length: int(min(t.Length, math.MaxInt32)), Name: t.Name}, nil
 		}

@@ -18,11 +18,16 @@ type recordList struct {
 
 // record is an entry of the snapshot table or the bitmap directory.
 type record struct {
-	at     header.HostOffset
-	length uint32 // bytes
-	l1     header.HostOffset
-	l1Size uint64
-	size   uint64 // of the virtual disk, bytes
+	at      header.HostOffset
+	length  uint32            // bytes
+	table   header.HostOffset // the L1 table of a snapshot, the bitmap table of a bitmap
+	entries uint64            // of that table
+	size    uint64            // of the virtual disk of a snapshot, bytes
+}
+
+// contains reports whether a byte belongs to the entry.
+func (r record) contains(o header.HostOffset) bool {
+	return o >= r.at && uint64(o-r.at) < uint64(r.length)
 }
 
 // directory returns the snapshots and bitmaps of the image.
@@ -33,13 +38,13 @@ func (im *Image) directory() *recordList {
 	l := new(recordList)
 	l.snapshotErr = im.eachSnapshot(func(s *Snapshot) bool {
 		l.snapshots = append(l.snapshots, record{
-			at: s.Offset, length: uint32(min(s.Length, 1<<31)), l1: s.L1TableOffset, l1Size: uint64(s.L1Size), size: s.DiskSize,
+			at: s.Offset, length: uint32(min(s.Length, 1<<31)), table: s.L1TableOffset, entries: uint64(s.L1Size), size: s.DiskSize,
 		})
 		return true
 	})
 	l.bitmapErr = im.eachBitmap(func(b *Bitmap) bool {
 		l.bitmaps = append(l.bitmaps, record{
-			at: b.Offset, length: uint32(min(b.Length, 1<<31)), l1: b.TableOffset, l1Size: uint64(b.TableSize),
+			at: b.Offset, length: uint32(min(b.Length, 1<<31)), table: b.TableOffset, entries: uint64(b.TableSize),
 		})
 		return true
 	})
@@ -53,9 +58,9 @@ func (im *Image) snapshot(i int) (record, error) {
 	return pick(l.snapshots, i, "snapshot", l.snapshotErr)
 }
 
-// snapshotTableLength returns the length of the snapshot table in bytes, as far
+// SnapshotTableLength returns the length of the snapshot table in bytes, as far
 // as it can be read: it is not stored.
-func (im *Image) snapshotTableLength() uint64 {
+func (im *Image) SnapshotTableLength() uint64 {
 	all := im.directory().snapshots
 	if len(all) == 0 {
 		return 0
@@ -89,8 +94,8 @@ func (im *Image) BitmapTable(i int) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	t := Table{Kind: EntryBitmapTable, Role: header.RoleBitmaps, Offset: b.l1, Bits: 64, Snapshot: Active, Bitmap: i}
-	return im.bound(t, MaxBitmapTable, b.l1Size), nil
+	t := Table{Kind: EntryBitmapTable, Role: header.RoleBitmaps, Offset: b.table, Bits: 64, Snapshot: Active, Bitmap: i}
+	return im.bound(t, MaxBitmapTable, b.entries), nil
 }
 
 // DiskSize returns the size of the virtual disk in bytes: that of the header

@@ -104,9 +104,9 @@ func (f *finder) L2(p *L2Part) {
 	size, cb, entries := f.layout.entrySize(), f.layout.clusterBits, p.Entries
 	for i := 0; i+size <= len(entries); i += size {
 		word := binary.BigEndian.Uint64(entries[i:])
-		if word&l2Compressed == 0 {
+		if word&L2Compressed == 0 {
 			// The offset of what is not aligned touches two clusters.
-			if c := word & entryOffset >> cb; c != f.cluster && (c+1 != f.cluster || word&entryOffset == c<<cb) {
+			if c := word & EntryOffset >> cb; c != f.cluster && (c+1 != f.cluster || word&EntryOffset == c<<cb) {
 				continue
 			}
 		}

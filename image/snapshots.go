@@ -2,7 +2,6 @@ package image
 
 import (
 	"bufio"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -24,7 +23,10 @@ const (
 const NoIcount uint64 = math.MaxUint64
 
 const (
-	snapshotHead = 40       // bytes of an entry before its extra data
+	// SnapshotHead is the length of an entry of the snapshot table before its
+	// extra data, bytes.
+	SnapshotHead = 40
+
 	streamBuffer = 64 << 10 // bytes of a table in memory
 )
 
@@ -120,25 +122,25 @@ func (im *Image) eachSnapshot(yield func(*Snapshot) bool) error {
 // snapshot reads the next entry, nil where the table ends.
 func (t *stream) snapshot(i int, diskSize uint64) (*Snapshot, error) {
 	t.entry, t.start = i, t.at
-	head, err := t.take(snapshotHead, "the fields of an entry")
+	head, err := t.take(SnapshotHead, "the fields of an entry")
 	if err != nil {
 		return nil, err
 	}
-	be := binary.BigEndian
+	field := func(name string) uint64 { return valueOf(snapshotFields, name, head) }
 	s := &Snapshot{
 		Offset:        t.start,
-		L1TableOffset: header.HostOffset(be.Uint64(head)),
-		L1Size:        be.Uint32(head[8:]),
-		DateSec:       be.Uint32(head[16:]),
-		DateNsec:      be.Uint32(head[20:]),
-		VMClockNsec:   be.Uint64(head[24:]),
-		VMStateSize32: be.Uint32(head[32:]),
-		ExtraDataSize: be.Uint32(head[36:]),
+		L1TableOffset: header.HostOffset(field("l1_table_offset")),
+		L1Size:        uint32(field("l1_size")),
+		DateSec:       uint32(field("date_sec")),
+		DateNsec:      uint32(field("date_nsec")),
+		VMClockNsec:   field("vm_clock_nsec"),
+		VMStateSize32: uint32(field("vm_state_size")),
+		ExtraDataSize: uint32(field("extra_data_size")),
 		DiskSize:      diskSize,
 		Icount:        NoIcount,
 	}
 	s.VMStateSize = uint64(s.VMStateSize32)
-	idSize, nameSize := int(be.Uint16(head[12:])), int(be.Uint16(head[14:]))
+	idSize, nameSize := int(field("id_str_size")), int(field("name_size"))
 
 	var kept error
 	if s.ExtraDataSize > MaxSnapshotExtra {

@@ -54,7 +54,12 @@ func (t Table) Name() string {
 }
 
 // Title returns what people call the table.
-func (t Table) Title() string { return t.Role.String() }
+func (t Table) Title() string {
+	if t.Kind == EntryBitmapTable {
+		return "bitmap table"
+	}
+	return t.Role.String()
+}
 
 // Length returns the length of the table in bytes, missing entries included.
 func (t Table) Length() uint64 { return (t.Entries*t.Bits + 7) / 8 }
@@ -132,8 +137,8 @@ func (im *Image) L1(snapshot int) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	t.Offset = s.l1
-	return im.bound(t, MaxL1Entries, s.l1Size), nil
+	t.Offset = s.table
+	return im.bound(t, MaxL1Entries, s.entries), nil
 }
 
 // RefcountTable returns the refcount table (specification, "Refcounts").

@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -291,10 +290,6 @@ func (n numberForm) parse(value string, start int) (p Pattern, at int, err error
 	}
 	return Pattern{n.String() + canonical, f}, 0, nil
 }
-
-// Bytes returns the pattern of exactly these bytes, at most MaxLength and at
-// least one.
-func Bytes(b []byte) (Pattern, error) { return Parse(hex.EncodeToString(b)) }
 
 // Exact returns the bytes that the pattern stands for; false where it fits others
 // too. They must not be changed.

@@ -21,7 +21,6 @@ import (
 // comparison with what an entry does not have, as zero of a compressed cluster,
 // does not hold. A query is used by one goroutine at a time.
 type Query struct {
-	text    string
 	subject string
 	im      *image.Image
 	holds   condition
@@ -29,9 +28,6 @@ type Query struct {
 
 // condition is a part of a query.
 type condition func(*candidate) bool
-
-// String returns the query as ParseQuery takes it.
-func (q *Query) String() string { return q.text }
 
 // IsQuery reports whether a text is meant as a query, well formed or not: it
 // starts with a subject and a colon.
@@ -47,30 +43,6 @@ func subjectNamed(name string) string {
 		}
 	}
 	return ""
-}
-
-// Property is something that a query can ask for.
-type Property struct {
-	Name    string
-	Meaning string
-	Values  []string // that have a name
-}
-
-// Properties returns what can be asked of a subject of an image, for help and
-// completion.
-func Properties(im *image.Image, subject string) []Property {
-	if subjectNamed(subject) != subject {
-		return nil
-	}
-	var all []Property
-	for _, p := range properties(im, subject) {
-		out := Property{Name: p.name, Meaning: p.meaning}
-		for _, c := range p.choices {
-			out.Values = append(out.Values, c.name)
-		}
-		all = append(all, out)
-	}
-	return all
 }
 
 // ParseQuery reads a query of an image, which it then reads from: nothing else
@@ -94,7 +66,7 @@ func ParseQuery(im *image.Image, text string) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Query{strings.TrimSpace(text), subject, im, holds}, nil
+	return &Query{subject, im, holds}, nil
 }
 
 // parser reads a query. The token is what is to be read next, "" at the end.

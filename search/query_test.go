@@ -174,17 +174,14 @@ func TestSubjects(t *testing.T) {
 			t.Error(s.Example)
 		}
 		ask(t, im, s.Example)
-		for _, p := range Properties(im, s.Name) {
-			if p.Meaning == "" {
-				t.Errorf("%s: %s has no meaning", s.Name, p.Name)
-			}
-			ask(t, im, fmt.Sprintf("%s: %s = 0 or not %s", s.Name, p.Name, p.Name))
-			for _, v := range p.Values {
-				ask(t, im, fmt.Sprintf("%s: %s = %s", s.Name, p.Name, v))
+		for _, p := range properties(im, s.Name) {
+			ask(t, im, fmt.Sprintf("%s: %s = 0 or not %s", s.Name, p.name, p.name))
+			for _, v := range p.choices {
+				ask(t, im, fmt.Sprintf("%s: %s = %s", s.Name, p.name, v.name))
 			}
 		}
 	}
-	if IsQuery("u32be:5") || IsQuery("l2") || !IsQuery(" L2 : x") || Properties(im, "x") != nil {
+	if IsQuery("u32be:5") || IsQuery("l2") || !IsQuery(" L2 : x") {
 		t.Error("what is a query is mistaken")
 	}
 }
@@ -228,7 +225,7 @@ func FuzzQuery(f *testing.F) {
 	f.Add("l2: (not copied or offset <= 0x10 && refcount == index) and zero = off")
 	im := newBuild().image(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		q, err := ParseQuery(im, text)
+		_, err := ParseQuery(im, text)
 		if err != nil {
 			var se *SyntaxError
 			if !errors.As(err, &se) || se.At < 0 || se.At > len(text) {
@@ -239,11 +236,7 @@ func FuzzQuery(f *testing.F) {
 		if !IsQuery(text) {
 			t.Fatalf("%q is no query", text)
 		}
-		got, _ := ask(t, im, text)
-		again, _ := ask(t, im, q.String())
-		if !slices.Equal(got, again) {
-			t.Fatalf("%q: %q, then %q", text, got, again)
-		}
+		ask(t, im, text)
 	})
 }
 

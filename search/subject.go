@@ -57,7 +57,6 @@ type candidate struct {
 // property is something that can be asked of a candidate.
 type property struct {
 	name    string
-	meaning string
 	choices []choice // its values by name
 	// of returns the value, false where the candidate has none.
 	of func(c *candidate) (uint64, bool)
@@ -97,7 +96,7 @@ func properties(im *image.Image, subject string) []property {
 // fieldProperty returns the field of that name, whichever of the kinds an entry
 // has.
 func fieldProperty(im *image.Image, kinds []image.EntryKind, first *image.Field) property {
-	p := property{name: first.Name, meaning: first.Meaning}
+	p := property{name: first.Name}
 	var fields [int(image.EntryBitmap) + 1]*image.Field
 	for _, k := range kinds {
 		fields[k] = im.Layout(k).Field(first.Name)
@@ -128,7 +127,7 @@ func flagProperties(field *property, f *image.Field) []property {
 	var all []property
 	of := field.of
 	for _, flag := range f.Flags {
-		all = append(all, property{name: flag.Name, meaning: flag.Meaning, of: func(c *candidate) (uint64, bool) {
+		all = append(all, property{name: flag.Name, of: func(c *candidate) (uint64, bool) {
 			v, ok := of(c)
 			return v >> flag.Bit & 1, ok
 		}})
@@ -136,7 +135,8 @@ func flagProperties(field *property, f *image.Field) []property {
 	return all
 }
 
-var indexProperty = property{name: "index", meaning: "Number of the entry in its table, from 0.",
+// Number of the entry in its table, from 0.
+var indexProperty = property{name: "index",
 	of: func(c *candidate) (uint64, bool) {
 		if c.entry == nil {
 			return c.index, true
@@ -144,7 +144,8 @@ var indexProperty = property{name: "index", meaning: "Number of the entry in its
 		return c.entry.Index, true
 	}}
 
-var brokenProperty = property{name: "broken", meaning: "Whether the entry breaks a rule of the format.",
+// Whether the entry breaks a rule of the format.
+var brokenProperty = property{name: "broken",
 	of: func(c *candidate) (uint64, bool) {
 		if c.entry != nil {
 			return truth(len(c.im.Violations(c.entry)) > 0), true
@@ -157,16 +158,18 @@ var brokenProperty = property{name: "broken", meaning: "Whether the entry breaks
 		return 0, true
 	}}
 
-var hostProperty = property{name: "host", meaning: "Host offset of the entry itself.",
+// Host offset of the entry itself.
+var hostProperty = property{name: "host",
 	of: func(c *candidate) (uint64, bool) { return uint64(c.entry.Offset), true }}
 
-var wordProperty = property{name: "value", meaning: "The whole entry as a number; of an extended L2 entry the first half.",
+// The whole entry as a number; of an extended L2 entry the first half.
+var wordProperty = property{name: "value",
 	of: func(c *candidate) (uint64, bool) { return c.entry.Word, true }}
 
 // entryProperties are what can be asked of an entry beside its fields.
 var entryProperties = []property{
 	wordProperty, indexProperty, hostProperty,
-	{name: "offset", meaning: "Host offset that the entry points at, 0 where it points nowhere.",
+	{name: "offset", // Host offset that the entry points at, 0 where it points nowhere.
 		of: func(c *candidate) (uint64, bool) {
 			for i := range c.im.Layout(c.entry.Kind).Fields {
 				if f := &c.im.Layout(c.entry.Kind).Fields[i]; f.Kind == header.Offset {
@@ -175,7 +178,7 @@ var entryProperties = []property{
 			}
 			return 0, false
 		}},
-	{name: "refcount", meaning: "Refcount of the cluster that the entry points at.",
+	{name: "refcount", // Refcount of the cluster that the entry points at.
 		of: func(c *candidate) (uint64, bool) {
 			at, _, ok := c.im.Pointed(c.entry)
 			if !ok {
@@ -183,12 +186,12 @@ var entryProperties = []property{
 			}
 			return c.refcount(uint64(at) / c.im.ClusterSize())
 		}},
-	{name: "guest", meaning: "First guest offset that is reached through the entry.",
+	{name: "guest", // First guest offset that is reached through the entry.
 		of: func(c *candidate) (uint64, bool) {
 			at, _, ok := c.im.GuestSpan(c.entry)
 			return uint64(at), ok
 		}},
-	{name: "reserved", meaning: "Bits that must be zero and are not.",
+	{name: "reserved", // Bits that must be zero and are not.
 		of: func(c *candidate) (uint64, bool) {
 			bits := uint64(0)
 			for i := range c.im.Layout(c.entry.Kind).Fields {
@@ -199,7 +202,7 @@ var entryProperties = []property{
 			return bits, true
 		}},
 	brokenProperty,
-	{name: "in_snapshot", meaning: "Whether the entry belongs to a snapshot only.",
+	{name: "in_snapshot", // Whether the entry belongs to a snapshot only.
 		of: func(c *candidate) (uint64, bool) { return truth(c.entry.Table.Snapshot != image.Active), true }},
 }
 
@@ -270,20 +273,20 @@ func wordOf(name string) string { return strings.ReplaceAll(strings.ToLower(name
 
 // clusterProperties are what can be asked of a cluster.
 var clusterProperties = []property{
-	{name: "kind", meaning: "What the cluster is.", choices: kindChoices(),
+	{name: "kind", choices: kindChoices(), // What the cluster is.
 		of: func(c *candidate) (uint64, bool) { return uint64(c.cluster.Base()), true }},
-	{name: "owner", meaning: "Whose it is: what the active tree has too counts as its own.", choices: ownerChoices,
+	{name: "owner", choices: ownerChoices, // Whose it is: what the active tree has too counts as its own.
 		of: func(c *candidate) (uint64, bool) { return ownerOf(c.cluster), true }},
-	{name: "shared", meaning: "Whether several owners have it as they may.",
+	{name: "shared", // Whether several owners have it as they may.
 		of: func(c *candidate) (uint64, bool) { return truth(c.cluster.Shared()), true }},
-	{name: "conflict", meaning: "Whether its owners exclude each other.",
+	{name: "conflict", // Whether its owners exclude each other.
 		of: func(c *candidate) (uint64, bool) { return truth(c.cluster.Conflict()), true }},
-	{name: "short", meaning: "Whether the file ends within it.",
+	{name: "short", // Whether the file ends within it.
 		of: func(c *candidate) (uint64, bool) { return truth(c.cluster.Short()), true }},
-	{name: "refcount", meaning: "Its stored refcount.",
+	{name: "refcount", // Its stored refcount.
 		of: func(c *candidate) (uint64, bool) { return c.refcount(c.index) }},
-	{name: "index", meaning: "Number of the cluster, from 0.",
+	{name: "index", // Number of the cluster, from 0.
 		of: func(c *candidate) (uint64, bool) { return c.index, true }},
-	{name: "offset", meaning: "Host offset of the cluster.",
+	{name: "offset", // Host offset of the cluster.
 		of: func(c *candidate) (uint64, bool) { return c.index * c.im.ClusterSize(), true }},
 }

@@ -70,22 +70,19 @@ func (d *bookmarksDialog) find(m *Model) {
 }
 
 func (d *bookmarksDialog) update(m *Model, msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !d.typing || ok && slices.Contains([]string{"up", "down", "pgup", "pgdown"}, k.String()) {
+		return updateRows(m, d, d.buttons(), msg)
+	}
 	if cmd, ok := press(m, d.buttons(), msg); ok {
 		return cmd
 	}
-	k, ok := msg.(tea.KeyPressMsg)
-	switch {
-	case d.typing && !(ok && (k.String() == "up" || k.String() == "down" || k.String() == "pgup" || k.String() == "pgdown")):
-		d.filter, _ = d.filter.Update(msg)
-		d.find(m)
-	case ok:
-		d.wheel(m.choiceStep(k, len(d.rows)))
-	}
+	d.filter, _ = d.filter.Update(msg)
+	d.find(m)
 	return nil
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *bookmarksDialog) wheel(by int) { d.choose(by, len(d.rows)) }
+func (d *bookmarksDialog) choices() int { return len(d.rows) }
 
 func (d *bookmarksDialog) buttons() []button {
 	var list []button

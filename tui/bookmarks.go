@@ -402,9 +402,7 @@ func (m *Model) goToBookmark(b editor.Bookmark) {
 		m.jump("", b.Offset)
 	}
 	m.back = m.back[:jumps]
-	if !m.visible(PaneHex) {
-		m.setFocus(PaneHex)
-	}
+	m.showHex()
 	if at, end := m.span(); b.Length > 1 && (at != b.Offset || int64(end-at) != b.Length) {
 		m.hex.selecting, m.hex.anchor = true, min(b.Offset+header.HostOffset(b.Length-1), m.lastByte())
 	}

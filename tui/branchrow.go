@@ -305,9 +305,6 @@ func (m *Model) tableRow(row treeRow) treeRow {
 	t := c.table
 	row.part, row.at, row.folds, row.ink = c.name, t.Offset, t.Present > 0, roleInk(t.Role)
 	row.title, row.value = t.Title(), counted(t.Entries, "entry", "entries")
-	if t.Kind == structures.EntryBitmapTable {
-		row.title = "bitmap table"
-	}
 	if t.Problem != "" {
 		row.value, row.wrong, row.valueInk = t.Problem, true, inkWrong
 	}

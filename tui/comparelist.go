@@ -82,7 +82,7 @@ func (m *Model) openDifferences() tea.Cmd {
 		d = &differencesDialog{with: s.with}
 		s.list = d
 	}
-	if len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d) {
+	if m.top() != dialog(d) {
 		m.open(d)
 	}
 	if d.stream == nil || d.job == nil && d.generation != m.beyond.generation {
@@ -128,7 +128,7 @@ func (d *differencesDialog) begin(m *Model) tea.Cmd {
 			if err != nil {
 				d.end = err.Error()
 			}
-			if len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d) {
+			if m.top() != dialog(d) {
 				m.say(d.found() + "; " + m.keyOf("compare") + " lists them")
 			}
 			return nil
@@ -247,17 +247,10 @@ func (d *differencesDialog) found() string {
 }
 
 func (d *differencesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(m), msg); ok {
-		return cmd
-	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.wheel(m.choiceStep(k, len(d.shown)))
-	}
-	return nil
+	return updateRows(m, d, d.buttons(m), msg)
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *differencesDialog) wheel(by int) { d.choose(by, len(d.shown)) }
+func (d *differencesDialog) choices() int { return len(d.shown) }
 
 // row returns the row that is chosen, nil where there is none.
 func (d *differencesDialog) row() *differenceRow {
@@ -336,9 +329,7 @@ func (d *differencesDialog) goTo(m *Model, i int) tea.Cmd {
 	default:
 		m.say(fmt.Sprintf("it is at %v of the other file, behind the end of this one", r.At))
 	}
-	if !m.visible(PaneHex) {
-		m.setFocus(PaneHex)
-	}
+	m.showHex()
 	return nil
 }
 

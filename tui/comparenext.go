@@ -110,9 +110,7 @@ func (m *Model) goToDifference(c *comparison, r differenceFound, forward, only b
 	}
 	m.hex.selecting = false
 	m.jump("", header.HostOffset(r.run.From))
-	if !m.visible(PaneHex) {
-		m.setFocus(PaneHex)
-	}
+	m.showHex()
 	length := counted(uint64(r.run.To-r.run.From), "byte", "bytes")
 	if r.run.More {
 		length = "more than " + length

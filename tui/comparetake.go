@@ -74,7 +74,7 @@ func (m *Model) takeDifference(d *compare.Difference) tea.Cmd {
 
 // compareAgain makes the list anew while it is open.
 func (m *Model) compareAgain() tea.Cmd {
-	if d := m.comparing.list; d != nil && len(m.dialogs) > 0 && m.dialogs[len(m.dialogs)-1] == dialog(d) {
+	if d := m.comparing.list; d != nil && m.top() == dialog(d) {
 		return d.begin(m)
 	}
 	return nil

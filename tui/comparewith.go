@@ -266,10 +266,8 @@ func (m *Model) loadFolder() tea.Cmd {
 
 // pathPrompt returns the prompt on top that asks for a path, nil where none does.
 func (m *Model) pathPrompt() *promptDialog {
-	if n := len(m.dialogs); n > 0 {
-		if d, ok := m.dialogs[n-1].(*promptDialog); ok && d.paths {
-			return d
-		}
+	if d, ok := m.top().(*promptDialog); ok && d.paths {
+		return d
 	}
 	return nil
 }

@@ -131,10 +131,7 @@ func (m *Model) dropAll() {
 }
 
 // demoDialog asks which image of the demo to open.
-type demoDialog struct {
-	lines
-	at int // 0 for the first
-}
+type demoDialog struct{ rowList }
 
 // lessonRows is how many rows an image takes in the list: title, a line more,
 // and a blank one.
@@ -147,27 +144,18 @@ func (m *Model) openDemo() tea.Cmd {
 		m.say("this is no demo: qedit --demo has five broken images to practise on")
 		return nil
 	}
-	m.open(&demoDialog{at: m.demo.lesson % len(lessons)})
+	m.open(&demoDialog{rowList{at: m.demo.lesson % len(lessons)}})
 	return nil
 }
 
 func (d *demoDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(m), msg); ok {
-		return cmd
+	if k, ok := msg.(tea.KeyPressMsg); ok && k.Code >= '1' && int(k.Code-'0') <= len(lessons) {
+		return d.take(m, int(k.Code-'1'))
 	}
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	if n := int(k.Code - '0'); n >= 1 && n <= len(lessons) {
-		return d.take(m, n-1)
-	}
-	d.wheel(m.choiceStep(k, len(lessons)))
-	return nil
+	return updateRows(m, d, d.buttons(m), msg)
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *demoDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(lessons)-1)) }
+func (d *demoDialog) choices() int { return len(lessons) }
 
 func (d *demoDialog) buttons(m *Model) []button {
 	open := button{[]string{"enter"}, "open it", func(m *Model) tea.Cmd { return d.take(m, d.at) }}

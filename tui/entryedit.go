@@ -30,12 +30,7 @@ func (m *Model) jumpTo(p structures.Place) {
 
 // jumpPart jumps to a part of an entry, as expressions name it.
 func (m *Model) jumpPart(part string, at header.HostOffset) {
-	m.pages.retry()
-	m.remember(m.here())
-	m.arrive(func() { m.selectPart(part, at) })
-	m.reveal(m.cursor.path)
-	m.revealPart()
-	m.follow()
+	m.jumpBy(func() { m.selectPart(part, at) })
 }
 
 // selectPart selects a part of an entry.

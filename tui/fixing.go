@@ -351,23 +351,15 @@ func losses(fixes []check.Mending) string {
 
 // fixDialog asks which of the fixes of a finding to take.
 type fixDialog struct {
-	lines
+	rowList
 	finding *check.Finding
-	at      int
 }
 
 func (d *fixDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(), msg); ok {
-		return cmd
-	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.wheel(m.choiceStep(k, len(d.finding.Fixes)))
-	}
-	return nil
+	return updateRows(m, d, d.buttons(), msg)
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *fixDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(d.finding.Fixes)-1)) }
+func (d *fixDialog) choices() int { return len(d.finding.Fixes) }
 
 func (d *fixDialog) buttons() []button {
 	return []button{

@@ -38,6 +38,13 @@ func (m *Model) setFocus(p Pane) {
 	}
 }
 
+// showHex moves the focus to the hex pane where that is not seen.
+func (m *Model) showHex() {
+	if !m.visible(PaneHex) {
+		m.setFocus(PaneHex)
+	}
+}
+
 // focusOn moves the focus to a pane.
 var focusOn = func() (runs [paneCount]func(*Model) tea.Cmd) {
 	for p := range paneCount {

@@ -149,7 +149,7 @@ func (d *matchesDialog) rowAt(at int64) int {
 func (d *matchesDialog) end(m *Model, note string) {
 	d.take()
 	d.busy, d.note = false, note
-	if len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d) {
+	if m.top() != dialog(d) {
 		m.say(d.found() + "; " + m.keyOf("find all") + " lists them")
 	}
 }
@@ -301,7 +301,7 @@ func (m *Model) openMatches() tea.Cmd {
 		return m.askFind()
 	case d.wanted.text != m.searching.last.text || d.scope != m.searching.last.scope:
 		return m.findAll(m.searching.last)
-	case len(m.dialogs) == 0 || m.dialogs[len(m.dialogs)-1] != dialog(d):
+	case m.top() != dialog(d):
 		m.open(d)
 	}
 	return nil
@@ -348,9 +348,7 @@ func (m *Model) goToListed(d *matchesDialog, i int) {
 		} else {
 			m.jump("", header.HostOffset(r.at)) // such as a cluster
 		}
-		if !m.visible(PaneHex) {
-			m.setFocus(PaneHex)
-		}
+		m.showHex()
 		return
 	}
 	m.goToMatch(d.scope, search.Match{Offset: search.Offset(r.at), Length: r.length})

@@ -10,17 +10,10 @@ import (
 )
 
 func (d *matchesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(), msg); ok {
-		return cmd
-	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.wheel(m.choiceStep(k, len(d.rows)))
-	}
-	return nil
+	return updateRows(m, d, d.buttons(), msg)
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *matchesDialog) wheel(by int) { d.choose(by, len(d.rows)) }
+func (d *matchesDialog) choices() int { return len(d.rows) }
 
 func (d *matchesDialog) buttons() []button {
 	var list []button

@@ -373,7 +373,7 @@ func (m *Model) input(msg tea.Msg) tea.Cmd {
 		case m.saving != nil:
 			m.say("saving; wait for it")
 		case len(m.dialogs) > 0:
-			return m.dialogs[len(m.dialogs)-1].update(m, msg)
+			return m.top().update(m, msg)
 		case isPaste:
 			m.bookmarks.awaits = nil // it is no letter of a mark
 			return m.paste(paste.Content)
@@ -455,6 +455,14 @@ func (m *Model) open(d dialog) { m.dialogs = append(m.dialogs, d) }
 
 func (m *Model) closeDialog() { m.dialogs = m.dialogs[:max(0, len(m.dialogs)-1)] }
 
+// top is the dialog that has the keys, nil where none is open.
+func (m *Model) top() dialog {
+	if len(m.dialogs) == 0 {
+		return nil
+	}
+	return m.dialogs[len(m.dialogs)-1]
+}
+
 // View draws the screen.
 func (m *Model) View() tea.View {
 	v := tea.View{AltScreen: true, ReportFocus: true, WindowTitle: m.windowTitle()}
@@ -494,14 +502,12 @@ func (m *Model) draw() *tea.Cursor {
 		m.region(r).Fill('│', inkFaint)
 	}
 	cursor := m.drawPanes()
-	if help := m.region(m.layout.Help); len(m.dialogs) == 0 {
+	if d, help := m.top(), m.region(m.layout.Help); d == nil {
 		m.drawHelp(help)
 	} else {
 		help.Fill(' ', inkText|grid.Bar) // a dialog says itself what its keys are
-	}
-	if n := len(m.dialogs); n > 0 {
-		m.hotspots = m.hotspots[:0] // of what lies below
-		cursor = m.dialogs[n-1].draw(m, m.besideTour(screen))
+		m.hotspots = m.hotspots[:0]      // of what lies below
+		cursor = d.draw(m, m.besideTour(screen))
 		if m.message.text != "" { // nowhere else would it be seen
 			m.drawMessage(m.region(m.layout.Help))
 		}

@@ -165,8 +165,11 @@ func (m *Model) wheel(at image.Point, button tea.MouseButton) {
 	default:
 		return
 	}
-	if n := len(m.dialogs); n > 0 {
-		if d, ok := m.dialogs[n-1].(interface{ wheel(by int) }); ok {
+	if d := m.top(); d != nil {
+		switch d := d.(type) {
+		case chooser:
+			d.choose(by, d.choices())
+		case interface{ wheel(by int) }:
 			d.wheel(by)
 		}
 		return

@@ -142,9 +142,14 @@ func (m *Model) remember(v visit) {
 // jump goes to a place and remembers where one was. What could not be read is
 // tried again.
 func (m *Model) jump(path string, at header.HostOffset) {
+	m.jumpBy(func() { m.selectPath(path, at) })
+}
+
+// jumpBy is jump to what move selects.
+func (m *Model) jumpBy(move func()) {
 	m.pages.retry()
 	m.remember(m.here())
-	m.arrive(func() { m.selectPath(path, at) })
+	m.arrive(move)
 	m.reveal(m.cursor.path)
 	m.revealPart()
 	m.follow()
@@ -230,9 +235,7 @@ func (m *Model) followPointer() tea.Cmd {
 			m.arrived(&structures.Chain{L2: s.entry, HasL2: s.entry.Table.Role == header.RoleL2, Kind: structures.GuestData, Host: at, HasHost: !s.entry.L2().Compressed()})
 		}
 		m.jump(pathAt(m.area(), at), at)
-		if !m.visible(PaneHex) {
-			m.setFocus(PaneHex)
-		}
+		m.showHex()
 	}
 	return nil
 }

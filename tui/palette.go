@@ -14,9 +14,8 @@ import (
 
 // paletteDialog finds an action by name, or goes to a place.
 type paletteDialog struct {
-	lines
+	rowList
 	input textinput.Model
-	at    int
 	found []choice
 }
 
@@ -128,7 +127,7 @@ func (d *paletteDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		by := map[string]int{"up": -1, "shift+tab": -1, "ctrl+p": -1, "down": 1, "tab": 1, "ctrl+n": 1, "pgup": -10, "pgdown": 10}[k.String()]
 		if by != 0 {
-			d.at = max(0, min(d.at+by, len(d.found)-1))
+			d.choose(by, len(d.found))
 			return nil
 		}
 	}
@@ -138,8 +137,7 @@ func (d *paletteDialog) update(m *Model, msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *paletteDialog) wheel(by int) { d.at = max(0, min(d.at+by, len(d.found)-1)) }
+func (d *paletteDialog) choices() int { return len(d.found) }
 
 func (d *paletteDialog) buttons() []button {
 	return []button{

@@ -90,17 +90,10 @@ func referenceRows(all []structures.Reference) []referenceRow {
 }
 
 func (d *referencesDialog) update(m *Model, msg tea.Msg) tea.Cmd {
-	if cmd, ok := press(m, d.buttons(), msg); ok {
-		return cmd
-	}
-	if k, ok := msg.(tea.KeyPressMsg); ok {
-		d.wheel(m.choiceStep(k, len(d.rows)))
-	}
-	return nil
+	return updateRows(m, d, d.buttons(), msg)
 }
 
-// wheel moves the choice: it is what Enter takes.
-func (d *referencesDialog) wheel(by int) { d.choose(by, len(d.rows)) }
+func (d *referencesDialog) choices() int { return len(d.rows) }
 
 func (d *referencesDialog) buttons() []button {
 	closes := button{[]string{"esc", "ctrl+c", "q"}, "close", func(m *Model) tea.Cmd {
@@ -124,9 +117,7 @@ func (d *referencesDialog) goTo(m *Model, i int) tea.Cmd {
 	if i < len(d.rows) {
 		r := d.rows[i]
 		m.jump(r.Field, r.At)
-		if !m.visible(PaneHex) {
-			m.setFocus(PaneHex)
-		}
+		m.showHex()
 	}
 	return nil
 }

@@ -209,9 +209,7 @@ func (m *Model) goToMatch(in searchScope, found search.Match) {
 		m.jump("", header.HostOffset(found.Offset))
 	}
 	m.searching.found = matched{int64(found.Offset), found.Length, guest, m.beyond.generation}
-	if !m.visible(PaneHex) {
-		m.setFocus(PaneHex)
-	}
+	m.showHex()
 }
 
 // giveUpSearch ends the search under way; false where there is none. What it has

@@ -182,9 +182,6 @@ func at(from, to header.HostOffset) func(*Model) bool {
 
 // dialogOpen: a dialog of this type is on top.
 func dialogOpen[D dialog](m *Model) bool {
-	if len(m.dialogs) == 0 {
-		return false
-	}
-	_, ok := m.dialogs[len(m.dialogs)-1].(D)
+	_, ok := m.top().(D)
 	return ok
 }
