@@ -172,9 +172,9 @@ func (d *bookmarksDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	width := min(w, bookmarksWidth)
 	switch n := len(d.removed); {
 	case n > 0:
-		note = wrap(counted(n, "bookmark is", "bookmarks are")+" removed; as long as this list is open that can be taken back.", width-4)
+		note = grid.Wrap(counted(n, "bookmark is", "bookmarks are")+" removed; as long as this list is open that can be taken back.", width-4)
 	case len(d.rows) == 0 && !d.typing:
-		note = wrap("None yet. "+m.keyOf("set a mark")+" and a letter marks what is selected, "+m.keyOf("bookmark")+" gives it a name and a note; "+m.keyOf("go to a mark")+" and the letter goes there. They are kept with the image.", width-4)
+		note = grid.Wrap("None yet. "+m.keyOf("set a mark")+" and a letter marks what is selected, "+m.keyOf("bookmark")+" gives it a name and a note; "+m.keyOf("go to a mark")+" and the letter goes there. They are kept with the image.", width-4)
 	}
 	typing := 0
 	if d.typing {

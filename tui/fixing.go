@@ -408,7 +408,7 @@ type fixDialogRow struct {
 func (d *fixDialog) rows(width int) []fixDialogRow {
 	var rows []fixDialogRow
 	text := func(fix, indent int, ink grid.Ink, s string) {
-		for _, l := range wrap(header.Harmless(s), width-indent-2) {
+		for _, l := range grid.Wrap(header.Harmless(s), width-indent-2) {
 			rows = append(rows, fixDialogRow{fix, indent, l, ink})
 		}
 	}
