@@ -178,7 +178,7 @@ func (m *Model) followGuest() {
 func (m *Model) placeGuest() {
 	h := &m.guest.rows
 	h.perRow, h.width, h.height, h.inText = m.hex.perRow, m.hex.width, m.hex.height, m.hex.inText
-	h.stored, h.wide = true, m.guest.size > 1<<(4*offsetDigits) || m.hex.wide
+	h.stored, h.digits = true, max(digitsOf(m.guest.size), m.hex.digits)
 }
 
 // goGuest moves to a byte of the disk, and the cursor of the file with it where
