@@ -98,7 +98,7 @@ func (m *Model) showGuest(snapshot int, name string) {
 	if name := dataFileName(m.area().Header); name != "" && m.others.data == nil {
 		m.say("the guest's clusters are in the data file " + grid.Cut(name, maxTitle) + "; " + m.keyOf("open the data file"))
 	} else {
-		m.say("the byte at " + m.cursor.at.String() + " is none of this disk; " + m.keyOf("back") + " goes back to it")
+		m.say("the byte at " + m.cursor.at.String() + " is not on this disk; " + m.keyOf("back") + " goes back to it")
 	}
 	m.remember(before)
 	m.goGuest(g.at)
