@@ -109,3 +109,11 @@ func TestReviewSaysFirst(t *testing.T) {
 	}
 	s.keys("ctrl+s").want("40 bytes change, in place", "Findings: ", "…able[0].block[8].refcount").keys("end").reject("40 bytes change")
 }
+
+// An edit that is selected while the cursor is elsewhere is explained alone.
+func TestEditElsewhere(t *testing.T) {
+	s := openChecked(t, "full", damage(), 80, 24).keys("f9")
+	s.overwriteAt(0x4010, []byte{1})
+	s.keys(":cluster_bits", "enter", "g5").want("─ edit ─", "findings", "header › cluster_bits").reject("meaning")
+	s.keys("k").want("refcount_table[0] › block[8]", "─ refcount ─")
+}
