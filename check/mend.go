@@ -138,7 +138,7 @@ func titleOf(done []Mending) string {
 			return fmt.Sprintf("mend %d findings", len(done))
 		}
 	}
-	return fmt.Sprintf("%s: %d times %s", first.Finding.Kind.ID, len(done), first.Fix.Name)
+	return fmt.Sprintf("mend %d findings: %s (%s)", len(done), first.Finding.Kind.Title, first.Fix.Name)
 }
 
 // attempt does one fix, or nothing of it.

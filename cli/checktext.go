@@ -246,32 +246,16 @@ func verdict(res *check.Result) string {
 // fixesText says how many of the findings can be mended. What follows from
 // another one waits until that is.
 func fixesText(res *check.Result) string {
-	var mended, asked, none uint64
-	unmended := map[string]bool{} // by ID
-	for i := range res.Findings {
-		if f := &res.Findings[i]; f.Default() == nil {
-			unmended[f.ID()] = true
-		}
-	}
-	for i := range res.Findings {
-		switch f := &res.Findings[i]; {
-		case f.Default() != nil && !unmended[f.Cause]:
-			mended++
-		case len(f.Fixes) > 0:
-			asked++
-		case f.Cause == "":
-			none++
-		}
-	}
+	p := res.Prospects()
 	var parts []string
-	if mended > 0 {
-		parts = append(parts, fmt.Sprintf("qedit fix mends %d", mended))
+	if p.Alone > 0 {
+		parts = append(parts, fmt.Sprintf("qedit fix mends %d", p.Alone))
 	}
-	if asked > 0 {
-		parts = append(parts, fmt.Sprintf("%d only when asked for", asked))
+	if p.Asked > 0 {
+		parts = append(parts, fmt.Sprintf("%d only when asked for", p.Asked))
 	}
-	if none > 0 {
-		parts = append(parts, fmt.Sprintf("no fix for %d", none))
+	if p.None > 0 {
+		parts = append(parts, fmt.Sprintf("no fix for %d", p.None))
 	}
 	return strings.Join(parts, ", ")
 }

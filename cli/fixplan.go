@@ -83,33 +83,60 @@ func (o *outcome) unchosen() string {
 	return ""
 }
 
-// printLeft lists the first causes that are left, with the fixes to choose from.
+// shownAlike is how many findings of a kind are listed that are left.
+const shownAlike = 3
+
+// printLeft lists the first causes that are left, kind by kind, with the fixes to
+// choose from: of a kind some, and how many more there are.
 func (o *outcome) printLeft(w io.Writer) {
-	shown, more := 0, uint64(0)
+	var kinds []*check.Kind
+	left := map[*check.Kind][]*check.Finding{}
 	for i := range o.done.Left.Findings {
 		f := &o.done.Left.Findings[i]
 		if f.Kind.Severity == check.Note || f.Cause != "" {
 			continue
 		}
-		if shown++; shown > shownLeft {
-			more++
+		if left[f.Kind] == nil {
+			kinds = append(kinds, f.Kind)
+		}
+		left[f.Kind] = append(left[f.Kind], f)
+	}
+	shown, more := 0, 0
+	for _, k := range kinds {
+		all := left[k]
+		if shown >= shownLeft {
+			more += len(all)
 			continue
 		}
-		var names []string
-		for _, x := range f.Fixes {
-			if !o.failed(f.ID(), x.Name) {
-				names = append(names, x.Name)
-			}
+		first := all
+		if len(all) > shownAlike+1 {
+			first = all[:shownAlike]
 		}
-		text := f.ID()
-		if len(names) > 0 {
-			text += "; fixes: " + strings.Join(names, ", ")
+		for _, f := range first {
+			fmt.Fprintf(w, "  %s: %s\n", k.Severity, header.Harmless(f.ID()+o.choices(f)))
 		}
-		fmt.Fprintf(w, "  %s: %s\n", f.Kind.Severity, header.Harmless(text))
+		if n := len(all) - len(first); n > 0 {
+			fmt.Fprintf(w, "  and %d more like %s: %s\n", n, k.ID, k.Title)
+		}
+		shown += len(first)
 	}
 	if more > 0 {
 		fmt.Fprintf(w, "  and %d more, see check\n", more)
 	}
+}
+
+// choices names the fixes of a finding that could be done.
+func (o *outcome) choices(f *check.Finding) string {
+	var names []string
+	for _, x := range f.Fixes {
+		if !o.failed(f.ID(), x.Name) {
+			names = append(names, x.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; fixes: " + strings.Join(names, ", ")
 }
 
 // failed reports whether a fix could not be done.

@@ -73,7 +73,7 @@ func init() {
 			hint: func(m *Model) bool { return len(m.problems) > 0 }},
 		{Name: "edit the problem's field", Group: groupEdit, Scope: InProblems, Keys: bind("edit the field that it is about", "i", "insert"), Short: "edit", Rank: 4,
 			run: (*Model).editProblem, hint: func(m *Model) bool { return len(m.problems) > 0 }},
-		{Name: "sort problems", Group: groupPanes, Scope: InProblems, Keys: bind("by severity, by place, by kind", "s"), Short: "sort", Rank: 5, run: do((*Model).nextOrder)},
+		{Name: "sort problems", Group: groupPanes, Scope: InProblems, Keys: bind("by severity, by place, by kind, by cause", "s"), Short: "sort", Rank: 5, run: do((*Model).nextOrder)},
 		{Name: "problems of one severity", Group: groupPanes, Scope: InProblems, Keys: bind("all, errors, leaks, warnings, notes", "S"), run: do((*Model).nextSeverity)},
 		{Name: "filter problems", Group: groupPanes, Scope: InProblems, Keys: bind("those with a text only; Esc lists all", "/"), Short: "filter", Rank: 5, run: (*Model).askFilter},
 		{Name: "go to the cause", Group: groupMove, Scope: InProblems, Keys: bind("the problem that this one follows from", "c"), Short: "cause", Rank: 4, run: (*Model).goToCause, hint: (*Model).hasCause},

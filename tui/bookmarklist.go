@@ -166,12 +166,14 @@ func (d *bookmarksDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		title += ", by name"
 	}
 	var note []string
+	ink := inkWarn
 	width := min(w, bookmarksWidth)
 	switch n := len(d.removed); {
 	case n > 0:
-		note = wrap(counted(n, "bookmark is", "bookmarks are")+" removed; as long as this list is open that can be taken back.", width-4)
+		note = grid.Wrap(counted(n, "bookmark is", "bookmarks are")+" removed; as long as this list is open that can be taken back.", width-4)
 	case len(d.rows) == 0 && !d.typing:
-		note = wrap("None yet. "+m.keyOf("set a mark")+" and a letter marks what is selected, "+m.keyOf("bookmark")+" gives it a name and a note; "+m.keyOf("go to a mark")+" and the letter goes there. They are kept with the image.", width-4)
+		title, ink = "bookmarks", inkText
+		note = grid.Wrap("None yet. "+m.keyOf("set a mark")+" and a letter marks what is selected, "+m.keyOf("bookmark")+" gives it a name and a note; "+m.keyOf("go to a mark")+" and the letter goes there. They are kept with the image.", width-4)
 	}
 	typing := 0
 	if d.typing {
@@ -184,7 +186,7 @@ func (d *bookmarksDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		cursor = drawInput(r, 0, 0, width, d.filter)
 	}
 	for i, l := range note {
-		r.Text(0, typing+i, inkWarn|grid.Panel, l)
+		r.Text(0, typing+i, ink|grid.Panel, l)
 	}
 	d.drawRows(m, r, typing+len(note), len(d.rows), d.drawRow, d.goTo)
 	return cursor

@@ -103,7 +103,7 @@ func TestBookmarkRange(t *testing.T) {
 // Bookmarks are named, listed, filtered, sorted, edited, and removed and back.
 func TestBookmarkList(t *testing.T) {
 	s := openScreen(t, "full", 80, 24)
-	s.keys("M").want("None yet").keys("esc")
+	s.keys("M").want("─ bookmarks ─", "None yet").keys("esc")
 	s.keys(":bookmark", "enter").want("new bookmark  0x0, 4 bytes, magic").keys("start", "down", "one", "ctrl+j", "two", "enter")
 	s.want("kept: start at 0x0", "start  one").wantNamed(`start@0x0+4 "one\ntwo"`)
 	s.keys(":l1[0]", "enter", "m", "b", ":0x24040", "enter", "m", "a")

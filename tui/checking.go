@@ -238,6 +238,7 @@ func (m *Model) checkEnded(begun int, size int64, edits []editor.Replacement, re
 	}
 	m.stateChecked(result)
 	if then != nil && c.current() {
+		m.message = message{} // that it is waited for
 		return then(m)
 	}
 	return nil

@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {120, 36}, {200, 60}} {
 		s := openChecked(t, "full", damage(), size[0], size[1])
 		s.keys("f9").want("checked: 3 errors · 1 leak · 1 warning · 1 note", "!3 errors").keys("g4")
-		s.want("3 errors · 1 leak · 1 warning · 1 note", "! refcount too low: refc", "block[3]", "1/6").keys("s").want("by place").keys("s", "s")
+		s.want("3 errors · 1 leak · 1 warning · 1 note", "! refcount too low: refc", "block[3]", "1/6").keys("s").want("by place").keys("s", "s", "s")
 		if size[1] != 36 {
 			s.want("~ ↳ leaked clusters ×2", "? reserved bits", "· data behind", "qemu-img: 1 corruption · 2 leaks")
 		}
@@ -87,7 +87,8 @@ func TestSortAndFilter(t *testing.T) {
 		{[]string{"s"}, "by kind", "outside refcount-low refcount-low leak reserved-bits tail"},
 		{[]string{"S"}, "3 of 6  by kind · errors", "outside refcount-low refcount-low"},
 		{[]string{"S"}, "1 of 6  by kind · leaks", "leak"},
-		{[]string{"S", "S", "S", "s"}, "by severity", "outside refcount-low refcount-low leak reserved-bits tail"},
+		{[]string{"S", "S", "S", "s"}, "by cause", "outside leak refcount-low refcount-low reserved-bits tail"},
+		{[]string{"s"}, "by severity", "outside refcount-low refcount-low leak reserved-bits tail"},
 		{[]string{"/", "refcount_table[0]", "enter"}, "2 of 6  by severity · /refcount_table[0]", "refcount-low refcount-low"},
 		{[]string{"/", "ctrl+u", "REFERENCE", "enter"}, "3 of 6  by severity · /reference", "refcount-low refcount-low leak"},
 		{[]string{"esc"}, "by severity", "outside refcount-low refcount-low leak reserved-bits tail"},
@@ -97,6 +98,31 @@ func TestSortAndFilter(t *testing.T) {
 		}
 	}
 	s.want("▸ problems").keys("/", "no such text", "enter").want("none passes the filter", "0 of 6").keys("f8").want("no problem passes").keys("esc").want("1/6")
+}
+
+// Where the selected problem is held back by a filter, the first of the list is selected.
+func TestFilterSelectsFirst(t *testing.T) {
+	openChecked(t, "full", damage(), 80, 24).keys("f9", "g4", "G").want("6/6").keys("S").want("1/3").keys("j", "/", "block", "enter").want("1/2")
+}
+
+// What follows from a problem stands below it, however often it follows, where the
+// list is sorted by cause.
+func TestSortByCause(t *testing.T) {
+	found := func(kind *check.Kind, path, cause string) rule {
+		return rule{check.Finding{Kind: kind, Path: path, Cause: cause, Count: 1}, 1 << 40, 0, 0}
+	}
+	all := rules{
+		found(kindReserved, "a", ""), found(kindLow, "b", ""), found(kindLeak, "c", "refcount-low@b"), found(kindLow, "d", "reserved-bits@a"),
+		found(kindLow, "e", "leak@c"), found(kindLow, "f", "refcount-low@g"), found(kindLow, "g", "refcount-low@f"),
+	}
+	s := openChecked(t, "full", all, 120, 36).keys("f9", "g4", "s", "s", "s").want("by cause")
+	var paths string
+	for _, p := range s.problems {
+		paths += p.finding.Path
+	}
+	if !strings.HasPrefix(paths, "bce") || !strings.HasSuffix(paths, "ad") || len(paths) != len(all) {
+		t.Error(paths)
+	}
 }
 
 // While findings come in, the first one is selected, unless another was chosen.

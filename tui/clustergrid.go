@@ -3,7 +3,6 @@ package tui
 import (
 	"cmp"
 	"fmt"
-	"math/bits"
 	"slices"
 	"strings"
 
@@ -319,9 +318,7 @@ func mapLetters() []helpRow {
 const letterColumns = 32
 
 // mapDigits is how many digits the offsets of rows have.
-func (m *Model) mapDigits() int {
-	return max(offsetDigits, (bits.Len64(uint64(m.lastByte()))+3)/4)
-}
+func (m *Model) mapDigits() int { return m.hex.offsetColumns() }
 
 // mapStart is the column of the first cell. Of longer offsets a column is spared
 // behind them, so that a row of 64 cells still fits.

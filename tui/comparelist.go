@@ -390,7 +390,7 @@ func (d *differencesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	width := min(w, differencesWidth)
 	var notes []string
 	for _, n := range d.heading(m) {
-		notes = append(notes, wrap(n, width-4)...)
+		notes = append(notes, grid.Wrap(n, width-4)...)
 	}
 	title := d.found()
 	if len(d.rows) > 0 {

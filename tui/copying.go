@@ -295,7 +295,7 @@ func (d *copyDialog) drawPreview(r grid.Region) {
 	}
 	r.Fit(0, 0, end, inkDim|grid.Panel, d.forms[d.at].Meaning)
 	if d.textErr != nil {
-		for i, l := range wrap(sentence(header.Harmless(d.textErr.Error())), w) {
+		for i, l := range grid.Wrap(sentence(header.Harmless(d.textErr.Error())), w) {
 			r.Text(0, 2+i, inkWarn|grid.Panel, l)
 		}
 		return

@@ -17,7 +17,7 @@ const demoNote = "They lie in memory: save as you like, nothing is written to a 
 func (d *demoDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, _ := screen.Size()
 	width := min(w, demoWidth)
-	note := wrap(demoNote, width-4)
+	note := grid.Wrap(demoNote, width-4)
 	rows := len(lessons)*lessonRows + len(note)
 	if m.session.Modified() {
 		note = append(note, "What is not saved in this one is dropped.")

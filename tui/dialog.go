@@ -1,10 +1,10 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"qedit/editor"
 	"qedit/header"
@@ -138,11 +138,6 @@ func drawBorder(r grid.Region, ink grid.Ink) {
 	r.Set(w-1, h-1, '┘', ink)
 }
 
-// wrap breaks text into lines of so many columns.
-func wrap(text string, columns int) []string {
-	return strings.Split(ansi.WrapWc(text, max(columns, 1), ""), "\n")
-}
-
 // lines is a list of rows in a dialog that scrolls.
 type lines struct{ top int }
 
@@ -219,7 +214,7 @@ func (d *textDialog) buttons() []button {
 
 func (d *textDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, _ := screen.Size()
-	text := wrap(d.text, min(w, dialogWidth)-4)
+	text := grid.Wrap(d.text, min(w, dialogWidth)-4)
 	r := drawBox(m, screen, d.title, d.ink, dialogWidth, len(text), d.buttons())
 	d.lines.draw(r, len(text), func(r grid.Region, i int) { r.Text(0, 0, inkText|grid.Panel, text[i]) })
 	return nil
@@ -307,8 +302,9 @@ func (d *reviewDialog) buttons() []button {
 	return []button{{[]string{"enter", "ctrl+s"}, label, func(m *Model) tea.Cmd { m.closeDialog(); return m.save(d.quit) }}, back}
 }
 
-// reviewRow is a row of the review: of a change, or of what is broken by it.
+// reviewRow is a row of the review: of a change, or of what the save does.
 type reviewRow struct {
+	text         string // over the whole row; then there is nothing else
 	offset, name string
 	old, new     string // new begins behind old on the same row
 	ink          grid.Ink
@@ -318,6 +314,7 @@ type reviewRow struct {
 const (
 	reviewName  = 12
 	reviewValue = 40
+	reviewWide  = 52 // of values where there is room
 )
 
 func (d *reviewDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
@@ -328,6 +325,7 @@ func (d *reviewDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	value := valueColumn(width - 4)
 	d.lines.draw(r, len(rows), func(r grid.Region, i int) {
 		row := rows[i]
+		r.Text(0, 0, row.ink|grid.Panel, row.text)
 		r.Text(0, 0, inkDim|grid.Panel, row.offset)
 		r.Text(reviewName, 0, row.ink|grid.Panel, row.name)
 		x := r.Text(value, 0, inkDim|grid.Panel, row.old)
@@ -339,6 +337,8 @@ func (d *reviewDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 // valueColumn is where values stand in a review of so many columns.
 func valueColumn(width int) int {
 	switch {
+	case width >= 2*reviewWide-12:
+		return reviewWide
 	case width >= 2*reviewValue-10:
 		return reviewValue
 	case width >= reviewValue:
@@ -347,42 +347,63 @@ func valueColumn(width int) int {
 	return 0
 }
 
-// rows lists the changes of the plan, the rules that they would break, and
-// what a save does.
+// reviewHeight is from how many rows of a screen on the review says what the save
+// does before it lists the changes: below that these would not be seen.
+const reviewHeight = 16
+
+// rows lists what a save does and which rules it would break, the changes of the
+// plan, and what they mend and bring.
 func (d *reviewDialog) rows(m *Model, width int) []reviewRow {
 	var rows []reviewRow
 	text := func(ink grid.Ink, s string) {
-		for _, l := range wrap(s, width-reviewName) {
-			rows = append(rows, reviewRow{name: l, ink: ink})
+		for _, l := range grid.Wrap(s, width-2) {
+			rows = append(rows, reviewRow{text: l, ink: ink})
 		}
 	}
+	does := func() {
+		text(inkText, counted(m.plan.Bytes(), "byte changes", "bytes change")+", in place, after a comparison with the disk.")
+		if l := m.plan.Length(); l != "" {
+			text(inkWarn, sentence(l))
+		}
+		m.reviewFindings(text)
+		if m.plan.Raw() {
+			text(inkWrong|grid.Bold, "! Raw edits were not checked. QEMU may not open what they leave.")
+		}
+		for _, v := range m.plan.Breaks {
+			text(inkWrong, "! "+header.Harmless(v.Field+": "+v.Value+" must "+v.Must))
+			text(inkDim, "QEMU "+v.QEMU)
+		}
+	}
+	parts := []func(){does, func() { rows = append(rows, d.changeRows(width)...) }, func() { m.reviewFound(text) }}
+	if m.layout.Height < reviewHeight {
+		parts[0], parts[1] = parts[1], parts[0]
+	}
+	for _, part := range parts {
+		before := len(rows)
+		if part(); before > 0 && len(rows) > before {
+			rows = slices.Insert(rows, before, reviewRow{})
+		}
+	}
+	return rows
+}
+
+// changeRows lists the changes of the plan.
+func (d *reviewDialog) changeRows(width int) []reviewRow {
+	var rows []reviewRow
 	value := valueColumn(width)
 	for _, c := range d.changes {
 		name := c.Path
 		if name == "" {
 			name = "bytes"
 		}
-		row := reviewRow{offset: c.Offset.String(), name: grid.Cut(name, width-reviewName), ink: inkBright}
-		if value == reviewValue {
-			row.name = grid.Cut(name, reviewValue-reviewName-2)
+		row := reviewRow{offset: c.Offset.String(), name: cutLeft(name, width-reviewName), ink: inkBright}
+		if value > reviewName {
+			row.name = cutLeft(name, value-reviewName-2)
 		} else {
 			rows = append(rows, row)
 			row = reviewRow{}
 		}
 		rows = append(rows, wrapChange(row, orNothing(c.Old)+" → ", orNothing(c.New), width-value)...)
-	}
-	rows = append(rows, reviewRow{})
-	text(inkDim, counted(m.plan.Bytes(), "byte changes", "bytes change")+", in place, after a comparison with the disk.")
-	if l := m.plan.Length(); l != "" {
-		text(inkWarn, sentence(l))
-	}
-	m.reviewFindings(text)
-	if m.plan.Raw() {
-		text(inkWrong|grid.Bold, "! Raw edits were not checked. QEMU may not open what they leave.")
-	}
-	for _, v := range m.plan.Breaks {
-		text(inkWrong, "! "+header.Harmless(v.Field+": "+v.Value+" must "+v.Must))
-		text(inkDim, "QEMU "+v.QEMU)
 	}
 	return rows
 }
@@ -392,7 +413,7 @@ func (d *reviewDialog) rows(m *Model, width int) []reviewRow {
 func wrapChange(first reviewRow, old, new string, width int) []reviewRow {
 	rows := []reviewRow{first}
 	last := func() *reviewRow { return &rows[len(rows)-1] }
-	for i, l := range wrap(old, width) {
+	for i, l := range grid.Wrap(old, width) {
 		if i > 0 {
 			rows = append(rows, reviewRow{})
 		}
@@ -405,7 +426,7 @@ func wrapChange(first reviewRow, old, new string, width int) []reviewRow {
 		}
 		return rows
 	}
-	for _, l := range wrap(new, width) {
+	for _, l := range grid.Wrap(new, width) {
 		rows = append(rows, reviewRow{new: l})
 	}
 	return rows

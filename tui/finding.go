@@ -206,11 +206,23 @@ func (m *Model) inspectFound() []infoLine {
 	return append(m.inspectEdit(), m.inspectFinding()...)
 }
 
-// elsewhere reports whether the inspector explains a problem that is selected in
-// the list while the cursor is at another place.
-func (m *Model) elsewhere() bool {
-	p := m.problem()
-	return m.focus == PaneProblems && p != nil && p.finding != nil && !p.is(m.cursor)
+// elsewhere says what the inspector explains that is selected in a list while the
+// cursor is at another place: a problem or an edit; "" where it explains what is at
+// the cursor.
+func (m *Model) elsewhere() string {
+	switch m.focus {
+	case PaneProblems:
+		if p := m.problem(); p != nil && p.finding != nil && !p.is(m.cursor) {
+			return "problem"
+		}
+	case PaneEdits:
+		at, end := m.span()
+		i := m.selectedLine(PaneEdits, len(m.edits))
+		if first, ok := m.editPlace(i); ok && i >= len(m.edits)-len(m.plan.Transactions) && (first < at || first >= end) {
+			return "edit"
+		}
+	}
+	return ""
 }
 
 // explained reports whether what is wrong at the cursor is told by a finding.

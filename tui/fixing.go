@@ -117,16 +117,17 @@ func (m *Model) mend(title string, fixes []check.Mending) tea.Cmd {
 	view, size, area := m.session.View(), m.session.Size(), m.area()
 	j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
 		t, err := mend(result, ctx, view, size, area, fixes, check.MendOptions{Grow: true})
-		return func(m *Model) tea.Cmd { return m.mended(title, result, fixes, t, err) }
+		t.Title = title
+		return func(m *Model) tea.Cmd { return m.mended(result, fixes, t, nil, err) }
 	})
 	m.mending = j
 	m.say("working out: " + header.Harmless(title))
 	return cmd
 }
 
-// mendWithoutGrowth mends as many of the findings of a result as can be mended while
-// the file stays as long as it is, as one edit, and says which are left.
-func (m *Model) mendWithoutGrowth(result *check.Result, fixes []check.Mending) tea.Cmd {
+// mendSome mends as many of the findings of a result as can be mended, as one edit,
+// and says which are left. Without grow the file stays as long as it is.
+func (m *Model) mendSome(result *check.Result, fixes []check.Mending, grow bool) tea.Cmd {
 	c := &m.checks
 	if !m.endEditing() || !m.mayEdit() {
 		return nil
@@ -139,22 +140,24 @@ func (m *Model) mendWithoutGrowth(result *check.Result, fixes []check.Mending) t
 	some := c.some
 	view, size, area := m.session.View(), m.session.Size(), m.area()
 	j, cmd := begin(func(ctx context.Context, _ func(done, total uint64)) func(*Model) tea.Cmd {
-		t, left, err := some(result, ctx, view, size, area, fixes, check.MendOptions{})
-		return func(m *Model) tea.Cmd {
-			cmd := m.mended(t.Title, result, fixes, t, err)
-			if err == nil && len(left) > 0 {
-				m.tellLeft(len(fixes)-len(left), left)
-			}
-			return cmd
-		}
+		t, left, err := some(result, ctx, view, size, area, fixes, check.MendOptions{Grow: grow})
+		return func(m *Model) tea.Cmd { return m.mended(result, fixes, t, left, err) }
 	})
 	m.mending = j
-	m.say("working out what needs no growth")
+	what := "working out: mend " + counted(len(fixes), "finding", "findings")
+	if !grow {
+		what = "working out what needs no growth"
+	}
+	m.say(what)
 	return cmd
 }
 
 // tellLeft says which findings could not be mended, and why.
 func (m *Model) tellLeft(done int, left []check.MendError) {
+	if done == 0 {
+		m.open(&textDialog{title: "not mended", ink: inkWrong, text: counted(len(left), "fix could", "fixes could") + " not be done:" + failures(left)})
+		return
+	}
 	text := fmt.Sprintf("%s mended; %s not be done:", counted(done, "finding is", "findings are"), counted(len(left), "fix could", "fixes could"))
 	m.open(&textDialog{title: "not all mended", ink: inkWarn, text: text + failures(left)})
 }
@@ -171,10 +174,9 @@ func failures(left []check.MendError) string {
 	return text
 }
 
-// mended takes what fixes of a result replace.
-func (m *Model) mended(title string, result *check.Result, fixes []check.Mending, t editor.Transaction, err error) tea.Cmd {
+// mended takes what fixes of a result replace, without those that are left.
+func (m *Model) mended(result *check.Result, fixes []check.Mending, t editor.Transaction, left []check.MendError, err error) tea.Cmd {
 	m.mending = nil
-	t.Title = title
 	switch {
 	case m.saving != nil:
 		m.say("saving; fix it again after that")
@@ -182,14 +184,24 @@ func (m *Model) mended(title string, result *check.Result, fixes []check.Mending
 	case err != nil:
 		m.message = message{}
 		m.failAs("not mended", mendFailure(err))
+	case len(t.Replacements) == 0 && t.Grow == nil && len(left) > 0:
+		m.message = message{}
+		m.tellLeft(0, left)
 	case len(t.Replacements) == 0 && t.Grow == nil:
-		m.say("nothing is to be replaced: " + header.Harmless(title))
+		m.say("nothing is to be replaced: " + header.Harmless(t.Title))
 	case t.Grow != nil && t.Grow.To > t.Grow.From:
-		m.askGrowth(t, result, fixes)
+		m.askGrowth(t, result, fixes, left)
 	default:
-		m.apply(t)
+		m.takeMended(t, len(fixes)-len(left), left)
 	}
 	return nil
+}
+
+// takeMended makes an edit of what mends so many findings, and says which are left.
+func (m *Model) takeMended(t editor.Transaction, done int, left []check.MendError) {
+	if m.apply(t) && len(left) > 0 {
+		m.tellLeft(done, left)
+	}
 }
 
 // mendFailure returns an error as a person reads it: of a fix that cannot be
@@ -207,13 +219,17 @@ func mendFailure(err error) error {
 
 // askGrowth asks whether the file may get longer for an edit that mends findings; of
 // several some may need no growth.
-func (m *Model) askGrowth(t editor.Transaction, result *check.Result, fixes []check.Mending) {
+func (m *Model) askGrowth(t editor.Transaction, result *check.Result, fixes []check.Mending, left []check.MendError) {
 	m.message = message{} // it was being worked out
-	buttons := []button{{[]string{"enter", "y"}, "let it grow", func(m *Model) tea.Cmd { m.closeDialog(); m.apply(t); return nil }}}
+	buttons := []button{{[]string{"enter", "y"}, "let it grow", func(m *Model) tea.Cmd {
+		m.closeDialog()
+		m.takeMended(t, len(fixes)-len(left), left)
+		return nil
+	}}}
 	if len(fixes) > 1 {
 		buttons = append(buttons, button{[]string{"w"}, "mend what needs no growth", func(m *Model) tea.Cmd {
 			m.closeDialog()
-			return m.mendWithoutGrowth(result, fixes)
+			return m.mendSome(result, fixes, false)
 		}})
 	}
 	m.open(&textDialog{
@@ -313,16 +329,13 @@ func (m *Model) askClass(c class) {
 	if more := m.checks.result.More[c.kind.ID]; more > 0 {
 		text += fmt.Sprintf("\n\n%d more were not kept; another check finds them.", more)
 	}
-	what := fmt.Sprintf("mend %s: %s", counted(len(c.fixes), "finding", "findings"), title)
-	if len(c.fixes) == 1 {
-		what = c.fixes[0].Fix.Title
-	}
+	result := m.checks.result
 	m.open(&textDialog{
 		title: "fix all: " + title, ink: inkWarn, text: text,
 		more: []button{
 			{[]string{"enter", "y"}, fmt.Sprintf("mend %d", len(c.fixes)), func(m *Model) tea.Cmd {
 				m.closeDialog()
-				return m.mend(what, c.fixes)
+				return m.mendSome(result, c.fixes, true)
 			}},
 			closing("back", "esc", "ctrl+c", "q"),
 		},
@@ -387,7 +400,7 @@ type fixDialogRow struct {
 func (d *fixDialog) rows(width int) []fixDialogRow {
 	var rows []fixDialogRow
 	text := func(fix, indent int, ink grid.Ink, s string) {
-		for _, l := range wrap(header.Harmless(s), width-indent-2) {
+		for _, l := range grid.Wrap(header.Harmless(s), width-indent-2) {
 			rows = append(rows, fixDialogRow{fix, indent, l, ink})
 		}
 	}

@@ -3,6 +3,7 @@ package tui
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"testing"
 
@@ -63,7 +64,7 @@ func TestFixWaits(t *testing.T) {
 	buf[79] = 3                                                  // dirty and corrupt
 	s := openBytes(t, buf, "damaged", 120, 36)
 	s.keys("f9", ":dirty", "enter", "f").want("cannot clear the dirty flag", "mend those first", "no edits")
-	s.keys(":mend the image", "enter").want("mend the image", "need a choice and stay").keys("esc").want("no edits")
+	s.keys(":mend the image", "enter").want("mend the image", "2 need a choice first: f offers it").keys("esc").want("no edits")
 	s.keys(":mend the image", "enter", "enter").want(" what can be mended", "cannot clear the corrupt flag: there is still").keys("esc")
 	s.keys("g4").want("data cluster past the end of t").reject("counts as free")
 }
@@ -93,23 +94,38 @@ func TestFixGrows(t *testing.T) {
 // those that are left are named.
 func TestFixClassWithoutGrowth(t *testing.T) {
 	s := openChecked(t, "full", damage(), 120, 36)
-	mend := s.checks.mend
-	s.checks.mend = func(r *check.Result, ctx context.Context, view io.ReaderAt, size int64, area *header.Area, fixes []check.Mending, o check.MendOptions) (editor.Transaction, error) {
-		tx, err := mend(r, ctx, view, size, area, fixes, o)
-		tx.Grow = &editor.Growth{From: size, To: size + 8192}
-		return tx, err
-	}
+	some := s.checks.some
 	s.checks.some = func(r *check.Result, ctx context.Context, view io.ReaderAt, size int64, area *header.Area, fixes []check.Mending, o check.MendOptions) (editor.Transaction, []check.MendError, error) {
 		if o.Grow {
-			t.Error("growth is allowed")
+			tx, left, err := some(r, ctx, view, size, area, fixes, o)
+			tx.Grow = &editor.Growth{From: size, To: size + 8192}
+			return tx, left, err
 		}
-		tx, err := mend(r, ctx, view, size, area, fixes[:1], o)
+		tx, _, err := some(r, ctx, view, size, area, fixes[:1], o)
 		return tx, []check.MendError{{Mending: fixes[1], Err: &check.GrowthError{}}}, err
 	}
 	s.keys("f9", "g4", "j", "F", "enter").want("the file grows", "w mend what needs no growth", "no edits").keys("esc").want("no edits")
 	s.keys("F", "enter", "w").want("1 finding is mended; 1 fix could not be done", "cannot raise the refcount", "the file has to grow for", "*1 edit")
 	s.keys("esc").want("mends 1").keys("u").want("no edits")
 	s.keys("F", "enter").click("w mend what needs no growth", 0).want("1 finding is mended")
+}
+
+// Of a kind those are mended that can be, and the others are named.
+func TestFixClassInPart(t *testing.T) {
+	s := openChecked(t, "full", damage(), 80, 24)
+	some, fail := s.checks.some, 1
+	s.checks.some = func(r *check.Result, ctx context.Context, view io.ReaderAt, size int64, area *header.Area, fixes []check.Mending, o check.MendOptions) (editor.Transaction, []check.MendError, error) {
+		var failed []check.MendError
+		for _, f := range fixes[:fail] {
+			failed = append(failed, check.MendError{Mending: f, Err: errors.New("another owner")})
+		}
+		tx, left, err := some(r, ctx, view, size, area, fixes[fail:], o)
+		return tx, append(failed, left...), err
+	}
+	s.keys("f9", "g4", "j", "F", "enter").want("not all mended", "1 finding is mended; 1 fix could not be done", "another owner").keys("esc").want("*1 edit")
+	s.keys("u")
+	fail = 2
+	s.keys("F", "enter").want("not mended", "2 fixes could not be done").reject("working out").keys("esc").want("no edits")
 }
 
 // The list works with the mouse alone.

@@ -68,6 +68,21 @@ func (all rules) mend(_ *check.Result, _ context.Context, r io.ReaderAt, size in
 	return t, nil
 }
 
+// some is mend that leaves out what is refused.
+func (all rules) some(res *check.Result, ctx context.Context, r io.ReaderAt, size int64, area *header.Area, fixes []check.Mending, o check.MendOptions) (editor.Transaction, []check.MendError, error) {
+	var can []check.Mending
+	var left []check.MendError
+	for _, f := range fixes {
+		if _, err := all.mend(res, ctx, r, size, area, []check.Mending{f}, o); err != nil {
+			left = append(left, check.MendError{Mending: f, Err: err})
+		} else {
+			can = append(can, f)
+		}
+	}
+	t, err := all.mend(res, ctx, r, size, area, can, o)
+	return t, left, err
+}
+
 // Kinds of findings of tests.
 var (
 	kindLow = &check.Kind{ID: "refcount-low", Severity: check.Error, Title: "refcount too low",
@@ -123,7 +138,7 @@ func damage() rules {
 func openChecked(t testing.TB, name string, all rules, width, height int) *screen {
 	t.Helper()
 	s := openScreen(t, name, width, height)
-	s.checks.run, s.checks.mend, s.checks.delay = all.run, all.mend, 0
+	s.checks.run, s.checks.mend, s.checks.some, s.checks.delay = all.run, all.mend, all.some, 0
 	return s
 }
 

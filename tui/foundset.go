@@ -102,13 +102,37 @@ func missing(set, other foundSet, atLeast *bool) (n uint64, names []string) {
 				ids = append(ids, set.ids[hash])
 			}
 		}
-		slices.Sort(ids)
+		slices.SortFunc(ids, compareNumbers)
 		for _, id := range ids[:min(len(ids), maxNames-len(names))] {
 			_, where, _ := strings.Cut(id, "@") // nothing of one that is not named
 			names = append(names, strings.TrimSpace(header.Harmless(k.kind.Title+" "+where)))
 		}
 	}
 	return n, names
+}
+
+// compareNumbers orders texts with the numbers in them by what they count: l2[3]
+// comes before l2[10], and 0x9000 before 0x10000.
+func compareNumbers(a, b string) int {
+	digits := func(s string) int {
+		all, start := "0123456789", 0
+		if strings.HasPrefix(s, "0x") {
+			all, start = "0123456789abcdef", 2
+		}
+		return start + len(s[start:]) - len(strings.TrimLeft(s[start:], all))
+	}
+	for a != "" && b != "" {
+		n, m := digits(a), digits(b)
+		if n == 0 || m == 0 {
+			n, m = 1, 1
+		}
+		x, y := strings.TrimLeft(a[:n], "0"), strings.TrimLeft(b[:m], "0")
+		if c := cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y)); c != 0 {
+			return c
+		}
+		a, b = a[n:], b[m:]
+	}
+	return strings.Compare(a, b)
 }
 
 // none reports whether nothing is known to come or go.

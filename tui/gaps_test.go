@@ -1,9 +1,11 @@
 package tui
 
 import (
+	"strings"
 	"testing"
 
 	structures "qedit/image"
+	"qedit/tui/grid"
 )
 
 // The tree lists the clusters that nothing points at; the map of the clusters is
@@ -66,5 +68,27 @@ func TestGapsOf(t *testing.T) {
 	}
 	if want := s.clusters.total.Counts[structures.ClusterUnreferenced]; free != want || want == 0 {
 		t.Errorf("%d clusters, want %d", free, want)
+	}
+}
+
+// Of the value of a row that is too long, where it leads is left.
+func TestRowKeepsOffset(t *testing.T) {
+	frame := &grid.Frame{}
+	frame.Resize(30, 1)
+	for _, c := range []struct {
+		value string
+		arrow bool
+		want  string
+	}{
+		{"L2 table at 0x40000", true, "[1]   L2 table at 0x40000 →"},
+		{"data at 0x40000, copied", true, "[1]       data at 0x40000 →"},
+		{"refcount block at 0x10080080000", true, "[1]         0x10080080000 →"},
+		{"refcount block at 0x10080080000", false, "[1]  refcount block at 0x1…"},
+	} {
+		frame.Clear()
+		(&treeRow{title: "[1]", value: c.value, arrow: c.arrow}).draw(frame.Region())
+		if got := strings.TrimSpace(frame.Text()); got != c.want {
+			t.Errorf("%q, not %q", got, c.want)
+		}
 	}
 }

@@ -98,7 +98,7 @@ func (m *Model) showGuest(snapshot int, name string) {
 	if name := dataFileName(m.area().Header); name != "" && m.others.data == nil {
 		m.say("the guest's clusters are in the data file " + grid.Cut(name, maxTitle) + "; " + m.keyOf("open the data file"))
 	} else {
-		m.say("the byte at " + m.cursor.at.String() + " is none of this disk; " + m.keyOf("back") + " goes back to it")
+		m.say("the byte at " + m.cursor.at.String() + " is not on this disk; " + m.keyOf("back") + " goes back to it")
 	}
 	m.remember(before)
 	m.goGuest(g.at)
@@ -178,7 +178,7 @@ func (m *Model) followGuest() {
 func (m *Model) placeGuest() {
 	h := &m.guest.rows
 	h.perRow, h.width, h.height, h.inText = m.hex.perRow, m.hex.width, m.hex.height, m.hex.inText
-	h.stored, h.wide = true, m.guest.size > 1<<(4*offsetDigits) || m.hex.wide
+	h.stored, h.digits = true, max(digitsOf(m.guest.size), m.hex.digits)
 }
 
 // goGuest moves to a byte of the disk, and the cursor of the file with it where

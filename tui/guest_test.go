@@ -56,7 +56,7 @@ func standard(t *testing.T) []byte {
 // The virtual disk is shown as the guest reads it, with where it is stored.
 func TestGuestView(t *testing.T) {
 	s := openBytes(t, standard(t), "disk", 120, 36)
-	s.keys("gu").want("▸ guest", "is none of this disk", "guest", "host", "41 41 41 41", "AAAAAAAA", "0x0  8/row  guest")
+	s.keys("gu").want("▸ guest", "is not on this disk", "guest", "host", "41 41 41 41", "AAAAAAAA", "0x0  8/row  guest")
 	goTo := func(at uint64) *screen {
 		s.goGuest(structures.GuestOffset(at))
 		s.send(nil)
@@ -90,7 +90,7 @@ func TestGuestView(t *testing.T) {
 // which is told for what it is, and back.
 func TestGuestFromHeader(t *testing.T) {
 	s := openBytes(t, standard(t), "disk", 120, 36)
-	s.keys("gu").want("is none of this disk").keys("j", "k").want("l2[0] › data", "guest 0x0 ").reject("nothing in this file holds it")
+	s.keys("gu").want("is not on this disk").keys("j", "k").want("l2[0] › data", "guest 0x0 ").reject("nothing in this file holds it")
 	s.keys("backspace").want("▸ hex", "header › magic")
 }
 

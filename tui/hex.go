@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 
 	tea "charm.land/bubbletea/v2"
@@ -28,7 +29,7 @@ type hexPane struct {
 
 	editing bool // bytes are typed over
 	typing
-	wide   bool // the image is so long that offsets take more digits
+	digits int  // of offsets: 0 or as many as the last byte takes
 	stored bool // rows say where they are stored
 
 	// What a frame is drawn from, made after each message: the bytes that are
@@ -45,10 +46,9 @@ type hexPane struct {
 
 // Columns of a row of bytes.
 const (
-	offsetDigits     = 10
-	wideOffsetDigits = 12
-	gutterColumns    = 2
-	fewestBytes      = 2 // in a row, however narrow
+	offsetDigits  = 10 // of offsets, at least
+	gutterColumns = 2
+	fewestBytes   = 2 // in a row, however narrow
 )
 
 // bytesPerRow is how many bytes a row has: as chosen, or fewer in narrow panes.
@@ -83,13 +83,11 @@ func (h *hexPane) start() int {
 }
 
 // offsetColumns is how many digits offsets have: as many as the last byte of the
-// image takes.
-func (h *hexPane) offsetColumns() int {
-	if h.wide {
-		return wideOffsetDigits
-	}
-	return offsetDigits
-}
+// image takes. With one more than usual a row of 16 bytes still fits 80 columns.
+func (h *hexPane) offsetColumns() int { return max(offsetDigits, h.digits) }
+
+// digitsOf is how many digits the offsets of so many bytes take.
+func digitsOf(size uint64) int { return (bits.Len64(max(size, 1)-1) + 3) / 4 }
 
 // textColumn is where the text of a row of n bytes starts.
 func (h *hexPane) textColumn(n int) int { return h.digitColumn(n-1) + 4 }

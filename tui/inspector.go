@@ -84,7 +84,7 @@ func (m *Model) inspectCursor() []infoLine {
 		return m.withChange(append(append([]infoLine{selected}, m.comparedLines()...), m.inspectBytes()...))
 	}
 	found := m.inspectFound()
-	if m.elsewhere() {
+	if m.elsewhere() != "" {
 		return found
 	}
 	place := m.withChange(m.inspectPlace())

@@ -130,19 +130,19 @@ func (l *Layout) single(body image.Rectangle) {
 // double is the tree beside the hex pane, or the map; below, the inspector beside problems
 // and edits.
 func (l *Layout) double(body image.Rectangle) {
-	top, bottom := l.divide(body, body.Dy()/3, 8, 18)
+	top, bottom := l.divide(body, body.Dy()*3/8, 8, 20)
 	left, right := l.columns(top, treeColumns)
 	l.Panes[PaneTree], l.Panes[PaneHex] = left, right
 	l.share(right, PaneHex, PaneMap)
 	left, right = l.columns(bottom, l.Width*3/5)
 	l.Panes[PaneInspector] = left
-	l.Panes[PaneProblems], l.Panes[PaneEdits] = l.divide(right, right.Dy()*2/5, 3, 8)
+	l.Panes[PaneProblems], l.Panes[PaneEdits] = l.divide(right, right.Dy()/4, 3, 8)
 }
 
 // wide is tree, hex pane and inspector side by side; below, problems beside
 // edits, or beside the map.
 func (l *Layout) wide(body image.Rectangle) {
-	top, bottom := l.divide(body, body.Dy()/5, 6, 12)
+	top, bottom := l.divide(body, body.Dy()/3, 6, 20)
 	var rest image.Rectangle
 	l.Panes[PaneTree], rest = l.columns(top, wideTreeColumns)
 	hex := hexColumns

@@ -80,3 +80,15 @@ func TestGuestRowOfLargeScreen(t *testing.T) {
 	s := openScreen(t, "full", 200, 60)
 	s.keys("gu").want("16/row  guest", "host   0  1  2  3  4  5  6  7   8  9  A  B  C  D  E  F  text", "aaaaaaaaaaaaaaaa")
 }
+
+// The list of problems has rows enough to be looked through.
+func TestLayoutProblemsAreSeen(t *testing.T) {
+	for _, c := range []struct {
+		size image.Point
+		rows int
+	}{{image.Pt(80, 24), 12}, {image.Pt(120, 36), 9}, {image.Pt(200, 60), 19}} {
+		if got := NewLayout(c.size.X, c.size.Y).Panes[PaneProblems].Dy(); got < c.rows {
+			t.Errorf("%v: the problems have %d rows", c.size, got)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (d *matchesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	width := min(w, matchesWidth)
 	var note []string
 	for _, n := range d.notes(m) {
-		note = append(note, wrap(n, width-4)...)
+		note = append(note, grid.Wrap(n, width-4)...)
 	}
 	switch {
 	case d.busy:

@@ -261,7 +261,7 @@ func (m *Model) takeArea() {
 	m.imageChanged()
 	m.gatherProblems()
 	m.headInks, m.pointers = headInks(m.area())
-	m.hex.wide = m.session.Size() > 1<<(4*offsetDigits)
+	m.hex.digits = digitsOf(uint64(m.session.Size()))
 	for _, visits := range [][]visit{m.back, m.ahead} {
 		for i := range visits {
 			visits[i].place = m.moved(visits[i].place)

@@ -169,7 +169,7 @@ func (d *paletteDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	width, rows := r.Size()
 	cursor := drawInput(r, 0, 0, width, d.input)
 	if len(d.found) == 0 {
-		for i, l := range wrap("No command of that name, and no place. Places are "+structures.Expressions+".", width) {
+		for i, l := range grid.Wrap("No command of that name, and no place. Places are "+structures.Expressions+".", width) {
 			r.Text(0, 1+i, inkDim|grid.Panel, l)
 		}
 		return cursor

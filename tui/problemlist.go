@@ -20,10 +20,13 @@ const (
 	bySeverity order = iota
 	byPlace
 	byKind
+	byCause
 	orderCount
 )
 
-func (o order) String() string { return [...]string{"by severity", "by place", "by kind"}[o] }
+func (o order) String() string {
+	return [...]string{"by severity", "by place", "by kind", "by cause"}[o]
+}
 
 // allSeverities is the filter that lets problems of every severity through.
 const allSeverities = -1
@@ -59,6 +62,8 @@ func (f *problemFilter) compare(a, b *problem) int {
 		return cmp.Compare(a.at, b.at)
 	case byKind:
 		return cmp.Or(worse, cmp.Compare(a.kind(), b.kind()), cmp.Compare(a.at, b.at))
+	case byCause:
+		return cmp.Or(cmp.Compare(b.root.severity, a.root.severity), cmp.Compare(a.root.nth, b.root.nth), cmp.Compare(a.depth, b.depth))
 	}
 	return worse
 }
@@ -122,10 +127,32 @@ func (m *Model) gatherProblems() {
 	m.siftProblems(selected)
 }
 
+// findCauses finds the first causes of what is known.
+func (m *Model) findCauses() {
+	byID := make(map[string]*problem, len(m.known))
+	for i := range m.known {
+		p := &m.known[i]
+		p.root, p.nth, p.depth = p, i, 0
+		byID[p.id()] = p
+	}
+	for i := range m.known {
+		p := &m.known[i]
+		for p.depth < maxDepth && p.root.finding != nil && byID[p.root.finding.Cause] != nil {
+			p.root, p.depth = byID[p.root.finding.Cause], p.depth+1
+		}
+	}
+}
+
+// maxDepth bounds how many causes lie behind each other.
+const maxDepth = 16
+
 // siftProblems filters and sorts what is known. The problem of that id stays
 // selected; where it is gone, the one in its place is.
 func (m *Model) siftProblems(selected string) {
 	f := &m.sifting
+	if f.order == byCause {
+		m.findCauses()
+	}
 	m.problems = m.problems[:0]
 	for i := range m.known {
 		if f.passes(&m.known[i]) {
@@ -150,6 +177,9 @@ func (m *Model) resift(change func(*problemFilter)) {
 	}
 	change(&m.sifting)
 	m.siftProblems(selected)
+	if at := m.selectedLine(PaneProblems, len(m.problems)); len(m.problems) > 0 && m.problems[at].id() != selected {
+		m.selected[PaneProblems] = 0 // what was selected is held back
+	}
 	m.say("problems " + m.sifting.String() + fmt.Sprintf(": %d of %d", len(m.problems), len(m.known)))
 }
 

@@ -30,6 +30,11 @@ type problem struct {
 
 	finding *check.Finding // nil: of the header area alone
 	touched bool           // its bytes were edited since it was found
+
+	// The problem that it follows from in the end, itself where it follows from
+	// none, over how many others, and its number: where problems are sorted by cause.
+	root       *problem
+	depth, nth int
 }
 
 // maxProblems bounds the list of what the header area alone says, whatever an

@@ -157,7 +157,7 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 			hint = choices // of more use than what else there is
 		}
 	}
-	hints := wrap(hint, w-2)
+	hints := grid.Wrap(hint, w-2)
 	rows := min(promptRows, max(1, h-5))
 	if h < 14 {
 		hints = nil
@@ -174,7 +174,7 @@ func (d *promptDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	}
 	r.Text(1, 0, titleInk|grid.Panel, " "+grid.Cut(title, w-4)+" ")
 	cursor := drawInput(r, 1, 1, w-2, d.input)
-	for i, l := range wrap(preview, w-2) {
+	for i, l := range grid.Wrap(preview, w-2) {
 		if i < rows {
 			r.Text(1, 2+i, ink|grid.Panel, l)
 		}

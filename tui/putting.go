@@ -242,7 +242,7 @@ type putRow struct {
 func (d *putDialog) rows(width int) []putRow {
 	var rows []putRow
 	text := func(ink grid.Ink, s string) {
-		for _, l := range wrap(s, width) {
+		for _, l := range grid.Wrap(s, width) {
 			rows = append(rows, putRow{text: l, ink: ink})
 		}
 	}

@@ -58,7 +58,7 @@ func (m *Model) bytesToRead() (from header.HostOffset, buf []byte) {
 func (m *Model) prepareReadings() {
 	d := &m.data
 	d.rows, d.readings = d.rows[:0], nil
-	if !d.on || !m.visible(PaneInspector) || m.elsewhere() {
+	if !d.on || !m.visible(PaneInspector) || m.elsewhere() != "" {
 		return
 	}
 	if d.from, d.bytes = m.bytesToRead(); len(d.bytes) == 0 && m.guest.on {

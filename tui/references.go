@@ -138,7 +138,7 @@ func (d *referencesDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	width := min(w, referencesWidth)
 	var note []string
 	if d.note != "" {
-		note = wrap(d.note, width-4)
+		note = grid.Wrap(d.note, width-4)
 	}
 	rows := len(note) + len(d.rows)
 	if d.busy {

@@ -47,23 +47,18 @@ func (m *Model) askRepair() tea.Cmd {
 		return nil
 	}
 	return m.onceChecked(func(m *Model) tea.Cmd {
-		n, choice := 0, 0
-		for i := range m.checks.result.Findings {
-			switch f := &m.checks.result.Findings[i]; {
-			case f.Default() != nil:
-				n++
-			case len(f.Fixes) > 0:
-				choice++
-			}
-		}
-		if n == 0 {
+		p := m.checks.result.Prospects()
+		if p.Alone == 0 {
 			m.say("nothing is wrong that can be mended without a choice")
 			return nil
 		}
 		text := fmt.Sprintf("%s a fix that needs no choice. They are mended kind by kind, each as one edit, and the image is checked after each. "+
-			"Nothing is written before you save.", counted(n, "finding has", "findings have"))
-		if choice > 0 {
-			text += fmt.Sprintf("\n\n%s a choice and stay: %s offers it.", counted(choice, "finding needs", "findings need"), m.keyOf("fix"))
+			"Nothing is written before you save.", counted(p.Alone, "finding has", "findings have"))
+		if p.Asked > 0 {
+			text += fmt.Sprintf("\n\n%s a choice first: %s offers it.", counted(p.Asked, "needs", "need"), m.keyOf("fix"))
+		}
+		if p.None > 0 {
+			text += fmt.Sprintf("\n\n%s no fix.", counted(p.None, "has", "have"))
 		}
 		m.open(&textDialog{
 			title: "mend the image", ink: inkWarn, text: text,

@@ -67,7 +67,7 @@ func (m *Model) ruleTexts() [paneCount]ruleText {
 	if m.session.Size() == 0 || m.astray() || m.look().gaps {
 		span = ""
 	}
-	if m.elsewhere() {
+	if m.elsewhere() != "" {
 		span = ""
 	}
 	texts := [paneCount]ruleText{
@@ -100,8 +100,8 @@ func (m *Model) inspected() string {
 	if m.hex.selecting {
 		return "selection"
 	}
-	if m.elsewhere() {
-		return "problem"
+	if what := m.elsewhere(); what != "" {
+		return what
 	}
 	if n := m.node(); n != nil {
 		return grid.Cut(n.Title, maxTitle)

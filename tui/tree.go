@@ -247,10 +247,18 @@ func (row *treeRow) draw(r grid.Region) {
 	if row.arrow {
 		end = r.TextRight(end, 0, row.valueInk, "→") - 1
 	}
-	value := grid.Width(row.value)
+	text := row.value
+	value := grid.Width(text)
 	room := min(max(end-x-grid.Width(row.title)-2, min(valueColumns, value)), end-x)
+	if row.arrow && value > room { // where it leads says more than how, and than to what
+		text, _, _ = strings.Cut(text, ", ")
+		if _, at, ok := strings.Cut(text, " at "); ok && grid.Width(text) > room {
+			text = at
+		}
+		value = grid.Width(text)
+	}
 	start := end - min(value, max(room, 0))
-	r.Fit(start, 0, end-start, row.valueInk, row.value)
+	r.Fit(start, 0, end-start, row.valueInk, text)
 	r.Fit(x, 0, start-x-1, row.ink, row.title)
 }
 

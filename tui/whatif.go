@@ -333,23 +333,24 @@ func (m *Model) reviewFindings(text func(ink grid.Ink, s string)) {
 	switch {
 	case !m.checks.asked:
 		text(inkDim, "Not checked: "+m.keyOf("check the image")+" finds out what this would mend and bring.")
-		return
 	case !known && (m.checks.job != nil && !m.checks.paused || m.whatIf.job != nil):
 		text(inkDim, "Checking what this would mend and bring.")
-		return
 	case !known:
 		text(inkDim, "Not known what this mends and brings: the check was given up. "+m.keyOf("check the image")+" checks again.")
-		return
 	case c.none() && !c.atLeast:
 		text(inkDim, "Findings: the same after the save as before it.")
-		m.reviewEdits(text)
-		return
-	}
-	if c.none() {
+	case c.none():
 		text(inkDim, "Findings: as many after the save as before it, too many to compare.")
-	} else {
+	default:
 		text(c.ink()|grid.Bold, "Findings: this save "+c.String()+".")
 	}
-	c.names(text)
-	m.reviewEdits(text)
+}
+
+// reviewFound names in the review what the save mends and brings, and says it of
+// each edit.
+func (m *Model) reviewFound(text func(ink grid.Ink, s string)) {
+	if c, known := m.saveChange(); known {
+		c.names(text)
+		m.reviewEdits(text)
+	}
 }

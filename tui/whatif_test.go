@@ -87,3 +87,33 @@ func TestWhatIfOfTooMany(t *testing.T) {
 		}
 	}
 }
+
+// Places are named in their order, by what the numbers in them count.
+func TestPlacesInOrder(t *testing.T) {
+	for _, c := range [][2]string{
+		{"l1[0].l2[3]", "l1[0].l2[10]"}, {"l1[9].l2[3]", "l1[10].l2[0]"}, {"leak@0x9000", "leak@0x10000"}, {"leak@0xa0000", "leak@0x140000"},
+		{"0x9f", "0xa0"}, {"a", "b"}, {"a", "a1"}, {"", "a"}, {"l1[3]", "l1[3].l2[0]"}, {"x1", "x02"},
+	} {
+		if compareNumbers(c[0], c[1]) >= 0 || compareNumbers(c[1], c[0]) <= 0 || compareNumbers(c[0], c[0]) != 0 {
+			t.Errorf("%q does not come before %q", c[0], c[1])
+		}
+	}
+}
+
+// However many bytes change, the review says first what the save does; the end of a
+// name that is too long says which one it is.
+func TestReviewSaysFirst(t *testing.T) {
+	s := openChecked(t, "full", damage(), 80, 24).keys("f9")
+	for i := range 40 {
+		s.overwriteAt(header.HostOffset(0x4010+2*i), []byte{1})
+	}
+	s.keys("ctrl+s").want("40 bytes change, in place", "Findings: ", "…able[0].block[8].refcount").keys("end").reject("40 bytes change")
+}
+
+// An edit that is selected while the cursor is elsewhere is explained alone.
+func TestEditElsewhere(t *testing.T) {
+	s := openChecked(t, "full", damage(), 80, 24).keys("f9")
+	s.overwriteAt(0x4010, []byte{1})
+	s.keys(":cluster_bits", "enter", "g5").want("─ edit ─", "findings", "header › cluster_bits").reject("meaning")
+	s.keys("k").want("refcount_table[0] › block[8]", "─ refcount ─")
+}

@@ -1,6 +1,7 @@
 package grid
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -168,4 +169,35 @@ func Split(s string, columns int) (head, rest string) {
 		i += n
 	}
 	return s, ""
+}
+
+// Wrap breaks a text into lines of so many columns, at line ends and spaces. What
+// is longer than a line is broken where the line ends.
+func Wrap(text string, columns int) []string {
+	columns = max(columns, 1)
+	var lines []string
+	for _, rest := range strings.Split(text, "\n") {
+		for {
+			line, more := Split(rest, columns)
+			if more == "" {
+				lines = append(lines, rest)
+				break
+			}
+			if line == "" { // not even one character fits
+				n, _ := step(rest)
+				line, more = rest[:n], rest[n:]
+			}
+			if space := strings.LastIndexByte(line, ' '); more == "" || more[0] == ' ' {
+				more = strings.TrimLeft(more, " ")
+			} else if strings.TrimLeft(line[:space+1], " ") != "" {
+				line, more = line[:space], rest[space+1:]
+			}
+			lines = append(lines, strings.TrimRight(line, " "))
+			if more == "" {
+				break
+			}
+			rest = more
+		}
+	}
+	return lines
 }
