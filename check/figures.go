@@ -105,7 +105,7 @@ func (p *pass) highest() uint64 {
 				continue
 			}
 		}
-		if v, ok := p.stored.exact(c - 1); ok && v > 0 || ok && p.refs.get(c-1) > 0 {
+		if v, ok := p.stored.least(c - 1); ok && v > 0 || ok && p.refs.get(c-1) > 0 {
 			return c - 1
 		}
 	}

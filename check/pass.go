@@ -47,10 +47,11 @@ type pass struct {
 	claims []claim // in the order in which they are believed
 	sorted []claim // those that are followed, by cluster
 
-	past       []span   // clusters past the end of the file that structures reach to
-	sortedFrom int      // number of claims that sorted was made from
-	l2s        []uint32 // clusters that are L2 tables, each once
-	bitmapData pairs    // 1 for clusters that hold data of bitmaps, of which there may be many
+	treeAt     map[[2]uint64]int32 // number of the tree, by host offset and number of entries, while they are gathered
+	past       []span              // clusters past the end of the file that structures reach to
+	sortedFrom int                 // number of claims that sorted was made from
+	l2s        []uint32            // clusters that are L2 tables, each once
+	bitmapData pairs               // 1 for clusters that hold data of bitmaps, of which there may be many
 }
 
 // newPass prepares a pass over what is loaded.
@@ -125,6 +126,8 @@ func (p *pass) claim(kind image.ClusterKind, n, m uint32, at, length uint64) boo
 // directory and the refcount table say.
 func (p *pass) structures() {
 	h := p.im.Area().Header
+	p.treeAt = map[[2]uint64]int32{}
+	defer func() { p.treeAt = nil }()
 	p.claim(image.ClusterHeader, 0, 0, 0, p.cs)
 	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
 	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, header.MaxRefcountTable))
@@ -167,19 +170,18 @@ func (p *pass) structures() {
 func (p *pass) l1Table(kind image.ClusterKind, snapshot int, at, entries uint64) {
 	length := min(entries, image.MaxL1Entries) * entrySize
 	ok := p.claim(kind, uint32(max(snapshot, 0)), 0, at, length)
-	if at >= p.size || entries == 0 || !p.strict && (!ok || !p.aligned(at) || slices.Contains(p.nonsenseL1, at)) {
+	if at >= p.size || entries == 0 || !p.strict && (!ok || !p.aligned(at) || p.nonsenseL1[at]) {
 		return
 	}
 	t := tree{at: at, entries: min(length, p.size-at+entrySize-1) / entrySize, snapshot: snapshot, weight: 1}
 	if snapshot == image.Active {
 		t.active = 1
 	}
-	for i := range p.trees {
-		if o := &p.trees[i]; o.at == t.at && o.entries == t.entries {
-			o.weight++
-			return
-		}
+	if i, same := p.treeAt[[2]uint64{t.at, t.entries}]; same {
+		p.trees[i].weight++
+		return
 	}
+	p.treeAt[[2]uint64{t.at, t.entries}] = int32(len(p.trees))
 	p.trees = append(p.trees, t)
 }
 
@@ -290,7 +292,7 @@ func (p *pass) counted() uint64 {
 // l1s counts the references of L1 entries, and finds the L2 tables that are
 // special.
 func (p *pass) l1s() {
-	var all []l2Table
+	found := gatherer{walker: p.walker}
 	need := p.im.Area().Header.L2TablesRequired()
 	p.eachL1(func(l1 uint64, refs []l1Ref) {
 		for _, r := range refs {
@@ -302,8 +304,7 @@ func (p *pass) l1s() {
 				}
 			}
 		}
-		all = p.tables(refs, all[:0])
-		for _, t := range all {
+		for _, t := range found.tables(refs) {
 			p.l2Place(t)
 		}
 	})
