@@ -91,7 +91,7 @@ func (p *pairs) word(i, w int) uint64 {
 	if words := p.pages[i].words; words != nil {
 		return words[w]
 	}
-	return p.pages[i].value * lowBits
+	return min(p.pages[i].value, 3) * lowBits
 }
 
 // highest returns the last cluster that has a refcount or a reference.

@@ -77,7 +77,7 @@ type l2Group struct {
 // tables so much of each.
 const (
 	l1Slice   = 256 << 10
-	leastL1   = 16      // entries
+	leastL1   = 8       // entries
 	entryRoom = 4 << 20 // bytes of L2 entries of one index in memory, of many tables
 	leastStep = 64      // bytes of each of them
 )
