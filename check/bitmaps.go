@@ -55,7 +55,9 @@ func (c *run) goodBitmaps() bool {
 // finds.
 type bitmapCheck struct {
 	*run
-	add func(Finding)
+	add   func(Finding)
+	names map[digest]int // the first entry that has it; -1 for one that is given by a fix
+	buf   []byte         // of a table
 }
 
 // directory looks at the bitmap directory. It returns false where none can be
@@ -74,26 +76,31 @@ func (c *bitmapCheck) directory() bool {
 	if uint64(ext.BitmapDirectoryOffset) >= uint64(max(c.size, 0)) {
 		return false
 	}
-	all, err := c.im.Bitmaps()
-	names := make(map[string]int, len(all))
 	left := uint64(bitmapTableRead)
-	for i := range all {
-		if c.ctx.Err() != nil {
+	c.names = map[digest]int{}
+	var last span // of the bitmap before
+	n, none := 0, false
+	err := c.im.EachBitmap(func(b *image.Bitmap) bool {
+		if none = !c.isBitmap(b); none {
+			c.none(ext, n, last, b)
 			return false
 		}
-		b := &all[i]
-		if !c.isBitmap(b) {
-			c.none(ext, all[:i], b)
-			return true
-		}
-		c.bitmap(i, b, names)
-		c.bitmapTable(i, b, &left)
+		c.bitmap(n, b)
+		c.bitmapTable(n, b, &left)
+		n, last = n+1, span{uint64(b.Offset), uint64(b.Offset) + b.Length}
+		return c.ctx.Err() == nil
+	})
+	switch {
+	case c.ctx.Err() != nil:
+		return false
+	case none:
+		return true
 	}
 	if left == 0 {
 		f := c.fieldFinding(kindBitmapTableUnread, path, fmt.Sprintf("more than %d bytes of tables", bitmapTableRead), "")
 		c.add(f)
 	}
-	c.unread(path, ext, len(all), err)
+	c.unread(path, ext, n, last, err)
 	return true
 }
 
@@ -104,23 +111,23 @@ func (c *bitmapCheck) isBitmap(b *image.Bitmap) bool {
 		b.GranularityBits >= minGranularity && b.GranularityBits <= maxGranularity && c.clusterInFile(uint64(b.TableOffset)) && b.Name != "" && utf8.ValidString(b.Name)
 }
 
-// none reports an entry that is no bitmap, behind some that are, and says
-// nothing of those behind it.
-func (c *bitmapCheck) none(ext header.Bitmaps, before []image.Bitmap, b *image.Bitmap) {
-	n := len(before)
+// none reports the n-th entry, which is no bitmap, behind some that are, of which
+// it has where the last one lies, and says nothing of those behind it.
+func (c *bitmapCheck) none(ext header.Bitmaps, n int, last span, b *image.Bitmap) {
 	f := Finding{
 		Kind: kindNoBitmap, Path: fmt.Sprintf("bitmap[%d]", n), At: b.Offset, Length: b.Length, Count: uint64(ext.NbBitmaps) - uint64(n), Snapshot: image.Active,
 		Found: fmt.Sprintf("type %d, granularity_bits %d, a table at %v; the header says that there are %d bitmaps", b.Type, b.GranularityBits, b.TableOffset, ext.NbBitmaps),
 		Fixes: []Fix{removeBitmaps("remove")},
 	}
 	if n > 0 {
-		f.Fixes = append([]Fix{keepBitmaps(ext, before)}, f.Fixes...)
+		f.Fixes = append([]Fix{keepBitmaps(ext, n, last)}, f.Fixes...)
 	}
 	c.add(f)
 }
 
-// unread reports what ended the reading of the directory.
-func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, err error) {
+// unread reports what ended the reading of the directory, behind so many bitmaps, of
+// which it has where the last one lies.
+func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, last span, err error) {
 	var e *image.EntryError
 	if !errors.As(err, &e) {
 		return
@@ -128,7 +135,7 @@ func (c *bitmapCheck) unread(path string, ext header.Bitmaps, read int, err erro
 	if read < int(ext.NbBitmaps) {
 		f := Finding{
 			Kind: kindBitmapDirectory, Path: fmt.Sprintf("bitmap[%d]", e.Entry), At: e.At, Count: uint64(ext.NbBitmaps) - uint64(read), Snapshot: image.Active,
-			Found: e.Reason, Host: ext.BitmapDirectoryOffset, HostLength: ext.BitmapDirectorySize, Fixes: c.shortDirectoryFixes(ext, read),
+			Found: e.Reason, Host: ext.BitmapDirectoryOffset, HostLength: ext.BitmapDirectorySize, Fixes: c.shortDirectoryFixes(ext, read, last),
 		}
 		if uint64(ext.BitmapDirectoryOffset)+ext.BitmapDirectorySize > uint64(c.size) {
 			f.Cause = kindTableCut.ID + "@" + path + ".bitmap_directory_offset"
@@ -165,7 +172,7 @@ func shorten(s string) string {
 }
 
 // bitmap looks at an entry of the directory.
-func (c *bitmapCheck) bitmap(i int, b *image.Bitmap, names map[string]int) {
+func (c *bitmapCheck) bitmap(i int, b *image.Bitmap) {
 	remove := removeBitmap(b)
 	add := func(f Finding, fixes ...Fix) {
 		f.Fixes = append(fixes, remove)
@@ -196,16 +203,16 @@ func (c *bitmapCheck) bitmap(i int, b *image.Bitmap, names map[string]int) {
 	case !utf8.ValidString(b.Name):
 		c.add(bitmapFinding(kindBitmapText, i, b, "name", name, nameSize, "no UTF-8", ""))
 	}
-	if first, twice := names[b.Name]; twice {
+	if first, twice := c.names[digestOf(b.Name)]; twice {
 		f := bitmapFinding(kindBitmapNameTwice, i, b, "name", name, nameSize, fmt.Sprintf("the name of bitmap[%d] too", first), "another name")
-		rename, ok := renameBitmap(b, names)
+		rename, ok := c.renameBitmap(b)
 		if ok {
 			add(f, rename)
 		} else {
 			add(f)
 		}
 	} else {
-		names[b.Name] = i
+		c.names[digestOf(b.Name)] = i
 	}
 	if anySet(b.Padding) {
 		f := bitmapFinding(kindBitmapPadding, i, b, "padding", name+nameSize, uint64(len(b.Padding)), fmt.Sprintf("% x", b.Padding), "zeros")
@@ -304,7 +311,10 @@ type entryFault struct {
 func (c *bitmapCheck) bitmapEntries(i int, b *image.Bitmap) {
 	cs, size := c.im.ClusterSize(), uint64(max(c.size, 0))
 	faults := []entryFault{{kind: kindBitmapEntryReserved}, {kind: kindBitmapEntryUnaligned}, {kind: kindBitmapEntryOutside}}
-	buf := make([]byte, min(uint64(b.TableSize)*8, 64<<10))
+	if c.buf == nil {
+		c.buf = make([]byte, 64<<10)
+	}
+	buf := c.buf[:min(uint64(b.TableSize)*8, uint64(len(c.buf)))]
 	for entry := uint64(0); entry < uint64(b.TableSize); entry += uint64(len(buf) / 8) {
 		if c.ctx.Err() != nil {
 			return

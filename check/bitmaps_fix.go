@@ -35,36 +35,50 @@ func dropBitmaps(d *header.Draft) error {
 
 var errNoBitmap = errors.New("the bitmap is not in the directory any more")
 
+// bitmapMark is what a bitmap is found by, without its name, which may be long.
+type bitmapMark struct {
+	image.Bitmap // without texts
+	name         digest
+	nameSize     int
+}
+
+func markBitmap(b *image.Bitmap) *bitmapMark {
+	m := &bitmapMark{*b, digestOf(b.Name), len(b.Name)}
+	m.Name, m.Extra, m.Padding = "", nil, nil
+	return m
+}
+
 // findBitmap returns a bitmap as the fixes before have left it: these change
 // flags, type, name and padding, and may have removed others.
-func findBitmap(m *mender, b *image.Bitmap) (image.Bitmap, error) {
+func findBitmap(m *mender, b *bitmapMark) (image.Bitmap, error) {
 	im := m.image()
 	if im == nil {
 		return image.Bitmap{}, errNoBitmap
 	}
-	all, _ := im.Bitmaps() // what can be read is enough
-	found := -1
-	for i := range all {
-		x := &all[i]
-		if x.TableOffset == b.TableOffset && x.TableSize == b.TableSize && x.GranularityBits == b.GranularityBits &&
-			x.ExtraDataSize == b.ExtraDataSize && len(x.Name) == len(b.Name) && (found < 0 || x.Name == b.Name) {
-			found = i
-			if x.Name == b.Name && x.Offset == b.Offset {
-				break
-			}
+	var found image.Bitmap
+	ok := false
+	im.EachBitmap(func(x *image.Bitmap) bool { // what can be read is enough
+		if x.TableOffset != b.TableOffset || x.TableSize != b.TableSize || x.GranularityBits != b.GranularityBits ||
+			x.ExtraDataSize != b.ExtraDataSize || len(x.Name) != b.nameSize {
+			return true
 		}
-	}
-	if found < 0 {
+		same := digestOf(x.Name) == b.name
+		if !ok || same {
+			found, ok = *x, true
+		}
+		return !same || x.Offset != b.Offset
+	})
+	if !ok {
 		return image.Bitmap{}, errNoBitmap
 	}
-	return all[found], nil
+	return found, nil
 }
 
 // patchBitmap returns the fix that puts bytes into the entry of a bitmap.
 func patchBitmap(b *image.Bitmap, name, title string, offset uint64, data []byte) Fix {
-	was := *b
+	was := markBitmap(b)
 	return Fix{Name: name, Title: title + " " + header.Quote(shorten(b.Name)), mend: func(m *mender) error {
-		now, err := findBitmap(m, &was)
+		now, err := findBitmap(m, was)
 		if err != nil {
 			return err
 		}
@@ -74,20 +88,27 @@ func patchBitmap(b *image.Bitmap, name, title string, offset uint64, data []byte
 
 // renameBitmap returns the fix that gives a bitmap a name that no other has, of
 // the same length; false where there is none.
-func renameBitmap(b *image.Bitmap, names map[string]int) (Fix, bool) {
-	name, ok := freeName(b.Name, func(s string) bool { _, taken := names[s]; return taken })
+func (c *bitmapCheck) renameBitmap(b *image.Bitmap) (Fix, bool) {
+	name, ok := freeName(b.Name, func(s string) bool { _, taken := c.names[digestOf(s)]; return taken })
 	if !ok {
 		return Fix{}, false
 	}
-	names[name] = -1 // no other one gets it
+	c.names[digestOf(name)] = -1 // no other one gets it
 	at, _ := bitmapName(b)
 	f := patchBitmap(b, "rename", fmt.Sprintf("rename to %s the second bitmap", header.Quote(shorten(name))), at, []byte(name))
 	return asked("the name, which the first of the two keeps", f), true
 }
 
+// maxRenamed is the length of names that others are looked for, bytes: QEMU takes no
+// longer ones.
+const maxRenamed = 1023
+
 // freeName changes the end of a name so that it is not taken: two characters at
 // most. Ids stay numbers.
 func freeName(name string, taken func(string) bool) (string, bool) {
+	if len(name) > maxRenamed {
+		return "", false
+	}
 	for n := 1; n <= min(2, len(name)); n++ {
 		most := 10
 		if n == 2 {
@@ -105,10 +126,10 @@ func freeName(name string, taken func(string) bool) (string, bool) {
 // removeBitmap returns the fix that takes one bitmap out of the directory. The
 // others move up; the clusters of the bitmap stay as they are, and become leaks.
 func removeBitmap(b *image.Bitmap) Fix {
-	was := *b
+	was := markBitmap(b)
 	title := fmt.Sprintf("remove the bitmap %s", header.Quote(shorten(b.Name)))
 	f := Fix{Name: "remove", Title: title, mend: func(m *mender) error {
-		now, err := findBitmap(m, &was)
+		now, err := findBitmap(m, was)
 		if errors.Is(err, errNoBitmap) {
 			return nil // an earlier fix removed it
 		}
@@ -186,9 +207,9 @@ func onesInBitmap(b *image.Bitmap, k *Kind) Fix {
 
 // mendTable returns a fix that changes entries of the table of a bitmap.
 func mendTable(b *image.Bitmap, name, title string, change func(word, clusterSize, fileSize uint64) uint64) Fix {
-	was := *b
+	was := markBitmap(b)
 	return Fix{Name: name, Title: title + " " + header.Quote(shorten(b.Name)), mend: func(m *mender) error {
-		now, err := findBitmap(m, &was)
+		now, err := findBitmap(m, was)
 		if err != nil {
 			return err
 		}
@@ -300,8 +321,8 @@ func (c *run) countFixes() []Fix {
 }
 
 // shortDirectoryFixes returns the fixes of a directory of which only the first
-// entries can be read.
-func (c *run) shortDirectoryFixes(ext header.Bitmaps, read int) []Fix {
+// entries can be read, the last of them there.
+func (c *run) shortDirectoryFixes(ext header.Bitmaps, read int, last span) []Fix {
 	start := ext.BitmapDirectoryOffset
 	cs := c.im.ClusterSize()
 	n, next := walkDirectory(c.r, start, c.directoryEnd(ext), ext.NbBitmaps, cs)
@@ -313,18 +334,17 @@ func (c *run) shortDirectoryFixes(ext header.Bitmaps, read int) []Fix {
 		return []Fix{setDirectory(ext, n, size, "set", fmt.Sprintf("set nb_bitmaps to the %d that the directory has", n)), removeBitmaps("remove")}
 	}
 	fixes := []Fix{removeBitmaps("remove")}
-	if all, err := c.im.Bitmaps(); read > 0 && err != nil && len(all) == read {
-		fixes = append([]Fix{keepBitmaps(ext, all)}, fixes...)
+	if read > 0 {
+		fixes = append([]Fix{keepBitmaps(ext, read, last)}, fixes...)
 	}
 	return fixes
 }
 
-// keepBitmaps returns the fix that ends the directory behind its first bitmaps.
-func keepBitmaps(ext header.Bitmaps, first []image.Bitmap) Fix {
-	last := &first[len(first)-1]
-	size := uint64(last.Offset-ext.BitmapDirectoryOffset) + last.Length
+// keepBitmaps returns the fix that ends the directory behind its first bitmaps, of
+// which it has where the last one lies.
+func keepBitmaps(ext header.Bitmaps, n int, last span) Fix {
 	return asked("the bitmaps that cannot be read",
-		setDirectory(ext, uint32(len(first)), size, "keep", fmt.Sprintf("keep the first %d bitmaps, which can be read", len(first))))
+		setDirectory(ext, uint32(n), last.end-uint64(ext.BitmapDirectoryOffset), "keep", fmt.Sprintf("keep the first %d bitmaps, which can be read", n)))
 }
 
 // longDirectoryFixes returns the fixes of a directory that goes on behind its

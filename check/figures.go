@@ -91,7 +91,7 @@ func (p *pairs) word(i, w int) uint64 {
 	if words := p.pages[i].words; words != nil {
 		return words[w]
 	}
-	return p.pages[i].value * lowBits
+	return min(p.pages[i].value, 3) * lowBits
 }
 
 // highest returns the last cluster that has a refcount or a reference.
@@ -105,7 +105,7 @@ func (p *pass) highest() uint64 {
 				continue
 			}
 		}
-		if v, ok := p.stored.exact(c - 1); ok && v > 0 || ok && p.refs.get(c-1) > 0 {
+		if v, ok := p.stored.least(c - 1); ok && v > 0 || ok && p.refs.get(c-1) > 0 {
 			return c - 1
 		}
 	}

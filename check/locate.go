@@ -361,8 +361,9 @@ func (l *locator) l1EntryOf(snapshot int, l1, word uint64) *image.Entry {
 // agree with it.
 func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot int, number uint64) {
 	refs := l.refs.get(cluster)
-	stored, ok := l.stored.exact(cluster)
-	high := ok && stored > refs && snapshot == image.Active
+	stored, ok := l.stored.least(cluster)
+	isHigh := func() bool { return ok && stored > refs && snapshot == image.Active }
+	high := isHigh() // of three references and more it makes no difference before the words
 	if copied == (refs == 1 && !high) {
 		return
 	}
@@ -383,6 +384,10 @@ func (l *locator) flag(f Finding, k *Kind, copied bool, cluster uint64, snapshot
 	if l.c.full(f.Kind) {
 		l.grow(f, on, number)
 		return
+	}
+	if stored == 3 {
+		stored, ok = l.stored.exact(cluster)
+		high = isHigh()
 	}
 	switch {
 	case high:

@@ -101,15 +101,28 @@ func (l *locator) lostTables() {
 		return
 	}
 	var pointers []wantedL1
-	all, _ := l.im.Snapshots() // those that can be read
+	of := map[int]*snapshotMark{} // the snapshots that pointers belong to, those that can be read
 	for _, i := range l.c.held {
 		f := &l.c.res.Findings[i]
 		if f.seeksRefcounts() {
 			l.lostRefcountTable(f)
-		} else if p, ok := l.pointerOf(f, all); ok && l.leaks > 0 {
-			pointers = append(pointers, p)
+		} else if n := f.pointerOf(); l.leaks > 0 {
+			pointers = append(pointers, wantedL1{f: f, snapshot: n})
+			of[n] = nil
 		}
 	}
+	n := 0
+	l.im.EachSnapshot(func(s *image.Snapshot) bool {
+		if _, asked := of[n]; asked {
+			of[n] = markSnapshot(s)
+		}
+		n++
+		return l.ctx.Err() == nil
+	})
+	for i := range pointers {
+		l.complete(&pointers[i], of[pointers[i].snapshot])
+	}
+	pointers = slices.DeleteFunc(pointers, func(p wantedL1) bool { return p.size+p.need == 0 })
 	if len(pointers) > 0 {
 		l.lostL1s(pointers)
 	}
@@ -156,27 +169,31 @@ func (l *locator) lostL1s(pointers []wantedL1) {
 type wantedL1 struct {
 	f          *Finding
 	snapshot   int
-	entries    uint64 // that the table is said to have
-	size, need uint64 // the same, and how many the disk needs; 0: that cannot be
-	of         image.Snapshot
+	entries    uint64        // that the table is said to have
+	size, need uint64        // the same, and how many the disk needs; 0: that cannot be
+	of         *snapshotMark // nil: the active disk
 }
 
-func (l *locator) pointerOf(f *Finding, all []image.Snapshot) (p wantedL1, ok bool) {
-	h := l.im.Area().Header
+// pointerOf returns the snapshot whose pointer to its L1 table a finding is about.
+func (f *Finding) pointerOf() (snapshot int) {
 	// Of a finding about two tables the disk is not known, but whose pointer it is.
-	snapshot := image.Active
-	if strings.HasPrefix(f.Path, "snapshot[") {
-		if _, err := fmt.Sscanf(f.Path, "snapshot[%d]", &snapshot); err != nil {
-			return p, false
-		}
+	if _, err := fmt.Sscanf(f.Path, "snapshot[%d]", &snapshot); err != nil {
+		return image.Active
 	}
-	p = wantedL1{f: f, snapshot: snapshot, entries: uint64(h.L1Size), need: h.L2TablesRequired()}
-	if snapshot != image.Active {
-		if snapshot < 0 || snapshot >= len(all) {
-			return p, false
+	return snapshot
+}
+
+// complete completes what is known of a pointer, of a snapshot that can be read or of
+// the active disk.
+func (l *locator) complete(p *wantedL1, of *snapshotMark) {
+	h := l.im.Area().Header
+	p.entries, p.need = uint64(h.L1Size), h.L2TablesRequired()
+	if p.snapshot != image.Active {
+		if of == nil {
+			return
 		}
-		p.of = all[snapshot]
-		p.entries, p.need = uint64(p.of.L1Size), header.L2TablesRequired(h.ClusterBits, h.ExtendedL2(), p.of.DiskSize)
+		p.of = of
+		p.entries, p.need = uint64(of.L1Size), header.L2TablesRequired(h.ClusterBits, h.ExtendedL2(), of.DiskSize)
 	}
 	if p.need > image.MaxL1Entries {
 		p.need = 0
@@ -184,7 +201,6 @@ func (l *locator) pointerOf(f *Finding, all []image.Snapshot) (p wantedL1, ok bo
 	if p.entries >= p.need && p.entries <= image.MaxL1Entries {
 		p.size = p.entries
 	}
-	return p, p.size+p.need > 0
 }
 
 // each calls look with the clusters that nothing points at and that are no holes,
@@ -421,7 +437,7 @@ func (s *seeker) entriesOf(at, entries uint64) (t lostL1, ok bool) {
 			}
 			t.tables++
 			t.data += met.entries - met.broken
-			if v, ok := s.stored.exact(to >> s.bits); ok && (v == 1) != (word&entryCopied != 0) {
+			if v, ok := s.stored.least(to >> s.bits); ok && (v == 1) != (word&entryCopied != 0) {
 				t.strange++
 			}
 		}
@@ -477,7 +493,7 @@ func (s *seeker) offer(p *wantedL1, t lostL1) Fix {
 	name := fmt.Sprintf("link-0x%x", t.at)
 	fix := setFields(name, where, "l1_table_offset", fmt.Sprint(t.at), "l1_size", fmt.Sprint(t.entries))
 	if p.snapshot != image.Active {
-		fix = patchSnapshot(&p.of, name, where+", of", 0, append(be64(t.at), be32(uint32(t.entries))...))
+		fix = p.of.patch(name, where+", of", 0, append(be64(t.at), be32(uint32(t.entries))...))
 	}
 	loses := "what the table maps that is pointed at now, if it is one"
 	if t.broken > 0 {

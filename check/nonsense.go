@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"slices"
 
 	"qedit/header"
 	"qedit/image"
@@ -95,21 +94,26 @@ func (t *tally) judge(g *l2Group) {
 func (p *pass) judgeTrees() {
 	for i := range p.trees {
 		if t := &p.trees[i]; p.aligned(t.at) && (t.met.nonsense() || t.met.broken >= allBrokenL1 && t.met.broken == t.met.entries) {
-			p.nonsenseL1 = append(p.nonsenseL1, t.at)
-			p.astray = true
+			p.noL1Table(t.at)
 		}
 	}
+}
+
+// noL1Table notes that what is at a host offset is no L1 table.
+func (p *pass) noL1Table(at uint64) {
+	if p.nonsenseL1 == nil {
+		p.nonsenseL1 = map[uint64]bool{}
+	}
+	p.nonsenseL1[at], p.astray = true, true
 }
 
 // judgeActive finds out that the active L1 table is none by where it leads: nearly
 // nowhere, or of a few entries nowhere at all, that is an L2 table. It may be an L2
 // table itself.
 func (p *pass) judgeActive() {
-	at, tables := uint64(p.im.Area().Header.L1TableOffset), p.led.entries-p.led.broken
-	none := p.led.broken >= manyBroken && tables*nonsenseShare < p.led.entries || p.led.broken >= allBrokenL2 && tables == 0
-	if none && !slices.Contains(p.nonsenseL1, at) {
-		p.nonsenseL1 = append(p.nonsenseL1, at)
-		p.astray = true
+	tables := p.led.entries - p.led.broken
+	if p.led.broken >= manyBroken && tables*nonsenseShare < p.led.entries || p.led.broken >= allBrokenL2 && tables == 0 {
+		p.noL1Table(uint64(p.im.Area().Header.L1TableOffset))
 	}
 }
 
@@ -118,8 +122,8 @@ func (w *walker) noTable(at uint64) bool { return w.aligned(at) && w.nonsense.ge
 
 // nonsense tells of the pointers to what is no table.
 func (l *locator) tellNonsense() {
-	for _, at := range l.nonsenseL1 {
-		l.nonsenseTrees(at)
+	if len(l.nonsenseL1) > 0 {
+		l.nonsenseTrees()
 	}
 	if l.nonsense.pages == nil {
 		return
@@ -156,23 +160,26 @@ func (l *locator) tellNonsense() {
 }
 
 // nonsenseTrees tells of the pointers to what is no L1 table.
-func (l *locator) nonsenseTrees(at uint64) {
+func (l *locator) nonsenseTrees() {
 	h := l.im.Area().Header
-	tell := func(path string, field header.HostOffset, snapshot int, entries uint64) {
-		f := Finding{Kind: kindL1Nonsense, Path: path, At: field, Length: 8, Host: header.HostOffset(at), HostLength: entries * entrySize, GuestLength: h.Size, Snapshot: snapshot,
-			Found: fmt.Sprintf("what is at 0x%x does not look like an L1 table: most of its entries make no sense, or lead to no L2 tables", at), Want: "an L1 table"}
-		l.lost = append(l.lost, lostPointer{id: f.ID(), at: at})
+	tell := func(path string, field, at header.HostOffset, snapshot int, entries uint64) {
+		if !l.nonsenseL1[uint64(at)] {
+			return
+		}
+		f := Finding{Kind: kindL1Nonsense, Path: path, At: field, Length: 8, Host: at, HostLength: entries * entrySize, GuestLength: h.Size, Snapshot: snapshot,
+			Found: fmt.Sprintf("what is at 0x%x does not look like an L1 table: most of its entries make no sense, or lead to no L2 tables", uint64(at)), Want: "an L1 table"}
+		if len(l.lost) < MaxFindings {
+			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(at)})
+		}
 		l.c.add(f)
 	}
-	if uint64(h.L1TableOffset) == at {
-		tell("header.l1_table_offset", 40, image.Active, uint64(h.L1Size))
-	}
-	all, _ := l.im.Snapshots() // those that can be read
-	for i := range all {
-		if s := &all[i]; uint64(s.L1TableOffset) == at {
-			tell(fmt.Sprintf("snapshot[%d].l1_table_offset", i), s.Offset, i, uint64(s.L1Size))
-		}
-	}
+	tell("header.l1_table_offset", 40, h.L1TableOffset, image.Active, uint64(h.L1Size))
+	i := 0
+	l.im.EachSnapshot(func(s *image.Snapshot) bool { // those that can be read
+		tell(fmt.Sprintf("snapshot[%d].l1_table_offset", i), s.Offset, s.L1TableOffset, i, uint64(s.L1Size))
+		i++
+		return l.ctx.Err() == nil
+	})
 }
 
 // Bounds of the search for L2 tables that nothing points at.
@@ -229,7 +236,7 @@ func (l *locator) orphaned(buf []byte, points *bool) bool {
 		first, end, packed := l.target(word, bitmap)
 		for c := first; c < end; c++ {
 			refs := l.refs.get(c)
-			if v, ok := l.stored.exact(c); !ok || v == 0 || refs > 0 && !packed && (refs > 1 || l.nonsense.get(c) == 0) {
+			if v, ok := l.stored.least(c); !ok || v == 0 || refs > 0 && !packed && (refs > 1 || l.nonsense.get(c) == 0) {
 				return false
 			}
 			*points = true
@@ -283,10 +290,5 @@ func (m *mender) noL1(r *image.Reference) bool {
 	if m.before == nil || m.before.strict == nil {
 		return false
 	}
-	for _, at := range m.before.strict.nonsenseL1 {
-		if uint64(r.At) == at+r.L1*entrySize {
-			return true
-		}
-	}
-	return false
+	return m.before.strict.nonsenseL1[uint64(r.At)-r.L1*entrySize]
 }

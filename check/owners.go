@@ -140,7 +140,7 @@ func (l *locator) overlapping() {
 	for _, cl := range l.claims {
 		for c := cl.first; c < cl.end && len(l.owners) < maxOwned; c++ {
 			if l.places.get(c) == placeConflict {
-				l.own(c, owner{kind: cl.kind, snapshot: image.Active, n: cl.n, m: cl.m, pos: c - cl.first})
+				l.own(c, owner{kind: cl.kind, snapshot: image.Active, n: cl.n, pos: c - cl.first})
 			}
 		}
 		if cl.kind == image.ClusterBitmapTable && (cl.followed || l.strict) {

@@ -219,8 +219,9 @@ func (p *places) compressed(c uint64) {
 	}
 }
 
-// counts holds how often each cluster is referenced. Numbers from 3 on lie
-// outside of the pairs: a few in a map, many of a page in an array of their own.
+// counts holds how often each cluster is referenced. A page that is all alike has any
+// number. In others numbers from 3 on lie outside of the pairs: a few in a map, many
+// of a page in an array of their own.
 type counts struct {
 	pairs
 	over map[uint64]uint64 // by cluster
@@ -239,7 +240,7 @@ func newCounts(clusters uint64) counts {
 // get returns how often a cluster is referenced.
 func (n *counts) get(c uint64) uint64 {
 	v := n.pairs.get(c)
-	if v < 3 {
+	if v < 3 || n.pages[c>>pageBits].words == nil {
 		return v
 	}
 	if w := n.wideOf(c >> pageBits); w != nil {
@@ -256,13 +257,21 @@ func (n *counts) wideOf(page uint64) *widePage {
 	return n.wide[page]
 }
 
+// setWide keeps the large counts of a page; nil: it has none any more.
+func (n *counts) setWide(page uint64, w *widePage) {
+	if n.wide == nil {
+		n.wide = make([]*widePage, len(n.pages))
+	}
+	n.wide[page] = w
+}
+
 // add counts times references to each of the clusters [c, c+count).
 func (n *counts) add(c, count, times uint64) {
 	for count > 0 {
 		i, in := c>>pageBits, c&(pageClusters-1)
 		m := min(count, pageClusters-in)
-		if page := &n.pages[i]; times == 1 && m == pageClusters && page.words == nil && page.value < 2 {
-			page.value++
+		if page := &n.pages[i]; m == pageClusters && page.words == nil {
+			page.value = sum(page.value, times)
 		} else {
 			n.addIn(i, in, m, times)
 		}
@@ -271,7 +280,7 @@ func (n *counts) add(c, count, times uint64) {
 }
 
 func (n *counts) addIn(i, in, m, times uint64) {
-	words := n.dense(i)
+	words := n.open(i)
 	eachWord(in, m, func(w int, mask uint64) {
 		if times == 1 && words[w]&mask&^lowBits == 0 {
 			words[w] += lowBits & mask
@@ -291,7 +300,35 @@ func (n *counts) addIn(i, in, m, times uint64) {
 		}
 	})
 	if in+m == pageClusters {
+		n.close(i)
+	}
+}
+
+// open returns the words of a page, where it was all alike as well.
+func (n *counts) open(i uint64) *[pageWords]uint64 {
+	page := &n.pages[i]
+	if page.words == nil && page.value > 2 {
+		w := &widePage{bits: 4}
+		w.fill(page.value)
+		n.setWide(i, w)
+		page.value = 3
+	}
+	return n.dense(i)
+}
+
+// close gives up the words of a page that is all alike.
+func (n *counts) close(i uint64) {
+	page, w := &n.pages[i], n.wideOf(i)
+	if page.words[0] != 3*lowBits {
 		n.settle(i)
+		return
+	}
+	if w == nil || !w.alike() {
+		return
+	}
+	if n.settle(i); page.words == nil {
+		page.value = w.get(0)
+		n.setWide(i, nil)
 	}
 }
 
@@ -324,10 +361,7 @@ func (n *counts) addLarge(i, in, v, times uint64) {
 	}
 	delete(n.few, i)
 	w.set(in, sum(v, times))
-	if n.wide == nil {
-		n.wide = make([]*widePage, len(n.pages))
-	}
-	n.wide[i] = w
+	n.setWide(i, w)
 }
 
 func sum(a, b uint64) uint64 {
@@ -359,4 +393,32 @@ func (w *widePage) set(in, v uint64) {
 	at := in * w.bits
 	word := &w.words[at>>6]
 	*word = *word&^((1<<w.bits-1)<<(at&63)) | v<<(at&63)
+}
+
+// fill gives all clusters of the page one number.
+func (w *widePage) fill(v uint64) {
+	for w.bits < 64 && v>>w.bits != 0 {
+		w.bits *= 2
+	}
+	w.words = make([]uint64, pageClusters/64*w.bits)
+	for shift := uint64(0); shift < 64; shift += w.bits {
+		w.words[0] |= v << shift
+	}
+	for i := range w.words {
+		w.words[i] = w.words[0]
+	}
+}
+
+// alike reports whether all clusters of the page have one number.
+func (w *widePage) alike() bool {
+	first := w.words[0]
+	if w.bits < 64 && first>>w.bits != first&(1<<(64-w.bits)-1) {
+		return false
+	}
+	for _, word := range w.words {
+		if word != first {
+			return false
+		}
+	}
+	return true
 }

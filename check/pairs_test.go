@@ -27,10 +27,36 @@ func TestCounts(t *testing.T) {
 			count = clusters - c
 		}
 		add(c, count, times)
+		if r.IntN(30) == 0 {
+			add(r.Uint64N(3)*pageClusters, pageClusters, times)
+		}
 	}
 	for c, want := range want {
 		if got := n.get(uint64(c)); got != want {
 			t.Fatalf("cluster %d: %d, want %d", c, got, want)
+		}
+	}
+}
+
+// A page of which all clusters are counted alike takes no memory, however often that
+// is, and however it came to it.
+func TestCountsSettle(t *testing.T) {
+	for _, times := range []uint64{1, 2, 3, 15, 16, 70000, 1 << 40} {
+		n := newCounts(3 * pageClusters)
+		n.add(0, 3*pageClusters, times)
+		for c := uint64(0); c < pageClusters; c += 100 { // in parts
+			n.add(c, min(100, pageClusters-c), times)
+		}
+		n.add(2*pageClusters+7, 1, 1)
+		for c, want := range map[uint64]uint64{0: 2 * times, pageClusters - 1: 2 * times, pageClusters: times, 2*pageClusters + 6: times, 2*pageClusters + 7: times + 1, 3*pageClusters - 1: times} {
+			if got := n.get(c); got != want {
+				t.Errorf("of %d: cluster %d: %d, want %d", times, c, got, want)
+			}
+		}
+		for i := range 2 {
+			if n.pages[i].words != nil || n.wideOf(uint64(i)) != nil {
+				t.Errorf("of %d: page %d takes memory", times, i)
+			}
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 // claim is a structure of fixed place that has clusters of the file.
 type claim struct {
 	first, end uint64 // clusters
+	n          uint32 // number of the snapshot, bitmap or table entry
 	kind       image.ClusterKind
-	n, m       uint32 // number of the snapshot, bitmap or table entry, and of the entry of the bitmap
-	followed   bool   // nothing nearer to the header has them
+	followed   bool // nothing nearer to the header has them
 }
 
 // reaches notes the clusters past the end of the file that a structure of so many
@@ -45,12 +45,13 @@ type pass struct {
 	tally
 	c      *run
 	claims []claim // in the order in which they are believed
-	sorted []claim // those that are followed, by cluster
+	sorted []span  // of those that are followed, by cluster
 
-	past       []span   // clusters past the end of the file that structures reach to
-	sortedFrom int      // number of claims that sorted was made from
-	l2s        []uint32 // clusters that are L2 tables, each once
-	bitmapData pairs    // 1 for clusters that hold data of bitmaps, of which there may be many
+	treeAt     map[[2]uint64]int32 // number of the tree, by host offset and number of entries, while they are gathered
+	past       []span              // clusters past the end of the file that structures reach to
+	sortedFrom int                 // number of claims that sorted was made from
+	l2s        []uint32            // clusters that are L2 tables, each once
+	bitmapData pairs               // 1 for clusters that hold data of bitmaps, of which there may be many
 }
 
 // newPass prepares a pass over what is loaded.
@@ -65,6 +66,7 @@ func (c *run) newPass(strict bool) *pass {
 func (p *pass) run() error {
 	p.structures()
 	p.l1s()
+	p.sorted = nil
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (p *pass) run() error {
 
 // claim marks the clusters of a structure and counts them, as far as the file
 // has them; false where another structure has one of them.
-func (p *pass) claim(kind image.ClusterKind, n, m uint32, at, length uint64) bool {
+func (p *pass) claim(kind image.ClusterKind, n uint32, at, length uint64) bool {
 	if length == 0 {
 		return true
 	}
@@ -103,14 +105,9 @@ func (p *pass) claim(kind image.ClusterKind, n, m uint32, at, length uint64) boo
 		length = min(length, p.clusters<<p.bits-at)
 	}
 	first, end := p.span(at, length)
-	before := p.places.conflicts
+	cl := claim{first, end, n, kind, p.places.all(first, end-first, placeNone)}
 	p.places.one(first, end-first)
-	cl := claim{first, end, kind, n, m, p.places.conflicts == before}
-	if kind != image.ClusterBitmapData {
-		p.claims = append(p.claims, cl)
-	} else if cl.followed {
-		p.bitmapData.fill(first, end-first, 1)
-	}
+	p.claims = append(p.claims, cl)
 	if !cl.followed {
 		p.odd, p.astray = true, true
 		return false
@@ -125,9 +122,11 @@ func (p *pass) claim(kind image.ClusterKind, n, m uint32, at, length uint64) boo
 // directory and the refcount table say.
 func (p *pass) structures() {
 	h := p.im.Area().Header
-	p.claim(image.ClusterHeader, 0, 0, 0, p.cs)
+	p.treeAt = map[[2]uint64]int32{}
+	defer func() { p.treeAt = nil }()
+	p.claim(image.ClusterHeader, 0, 0, p.cs)
 	p.l1Table(image.ClusterL1, image.Active, uint64(h.L1TableOffset), uint64(h.L1Size))
-	p.claim(image.ClusterRefcountTable, 0, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, header.MaxRefcountTable))
+	p.claim(image.ClusterRefcountTable, 0, uint64(h.RefcountTableOffset), min(uint64(h.RefcountTableClusters)<<p.bits, header.MaxRefcountTable))
 	for i := range p.c.snapshotL1s {
 		if p.ctx.Err() != nil {
 			return
@@ -146,7 +145,7 @@ func (p *pass) structures() {
 	if h.ExternalData() && len(p.c.snapshotL1s) > 0 {
 		p.figures.Corruptions++
 	}
-	p.claim(image.ClusterSnapshotTable, 0, 0, uint64(h.SnapshotsOffset), p.c.snapshotBytes)
+	p.claim(image.ClusterSnapshotTable, 0, uint64(h.SnapshotsOffset), p.c.snapshotBytes)
 	for i, e := range h.Extensions {
 		payload, err := e.Payload()
 		l, ok := payload.(header.LUKSPointer)
@@ -157,7 +156,7 @@ func (p *pass) structures() {
 			p.odd, p.astray = true, true
 			continue
 		}
-		p.claim(image.ClusterLUKS, uint32(i), 0, uint64(l.Offset), l.Length)
+		p.claim(image.ClusterLUKS, uint32(i), uint64(l.Offset), l.Length)
 	}
 	p.bitmaps()
 	p.refcountBlocks()
@@ -166,19 +165,21 @@ func (p *pass) structures() {
 // l1Table claims an L1 table, and follows it if it may.
 func (p *pass) l1Table(kind image.ClusterKind, snapshot int, at, entries uint64) {
 	length := min(entries, image.MaxL1Entries) * entrySize
-	ok := p.claim(kind, uint32(max(snapshot, 0)), 0, at, length)
-	if at >= p.size || entries == 0 || !p.strict && (!ok || !p.aligned(at) || slices.Contains(p.nonsenseL1, at)) {
+	ok := p.claim(kind, uint32(max(snapshot, 0)), at, length)
+	if at >= p.size || entries == 0 || !p.strict && (!ok || !p.aligned(at) || p.nonsenseL1[at]) {
 		return
 	}
 	t := tree{at: at, entries: min(length, p.size-at+entrySize-1) / entrySize, snapshot: snapshot, weight: 1}
 	if snapshot == image.Active {
 		t.active = 1
 	}
-	for i := range p.trees {
-		if o := &p.trees[i]; o.at == t.at && o.entries == t.entries {
-			o.weight++
-			return
-		}
+	if i, same := p.treeAt[[2]uint64{t.at, t.entries}]; same {
+		p.trees[i].weight++
+		return
+	}
+	p.treeAt[[2]uint64{t.at, t.entries}] = int32(len(p.trees))
+	if p.trees == nil {
+		p.trees = make([]tree, 0, 1+len(p.c.snapshotL1s))
 	}
 	p.trees = append(p.trees, t)
 }
@@ -190,33 +191,88 @@ func (p *pass) bitmaps() {
 		p.astray = p.astray || d.vouched
 		return
 	}
-	if !p.claim(image.ClusterBitmapDirectory, 0, 0, d.at, min(d.length, header.MaxBitmapDirectory)) && !p.strict {
+	if !p.claim(image.ClusterBitmapDirectory, 0, d.at, min(d.length, header.MaxBitmapDirectory)) && !p.strict {
 		return
 	}
-	for i := range d.bitmaps {
-		b := &d.bitmaps[i]
-		if !p.claim(image.ClusterBitmapTable, uint32(i), 0, b.at, b.entries*entrySize) && !p.strict {
-			continue
+	var tables []bitmapTable
+	for i, b := range d.bitmaps {
+		if p.ctx.Err() != nil {
+			return
 		}
-		p.bitmapTable(uint32(i), b.at, b.entries)
+		if p.claim(image.ClusterBitmapTable, uint32(i), b.at, b.entries*entrySize) || p.strict {
+			tables = append(tables, b)
+		}
+	}
+	p.eachTogether(tables, p.bitmapEntry)
+}
+
+// eachTogether hands on the entries of tables of bitmaps, each once, with how many of
+// the tables have it: they may lie over one another.
+func (p *pass) eachTogether(tables []bitmapTable, yield func(e image.BitmapTableEntry, times uint64)) {
+	// Tables have entries in common where they are as far from a multiple of 8.
+	type edge struct {
+		at    uint64
+		start bool
+	}
+	var edges [entrySize][]edge
+	for _, t := range tables {
+		if t.at < p.size && t.entries > 0 {
+			n := min(t.entries, (p.size-t.at+entrySize-1)/entrySize)
+			edges[t.at%entrySize] = append(edges[t.at%entrySize], edge{t.at, true}, edge{t.at + n*entrySize, false})
+		}
+	}
+	for _, all := range edges {
+		slices.SortFunc(all, func(a, b edge) int { return cmp.Compare(a.at, b.at) })
+		times := uint64(0)
+		for i, e := range all {
+			if times > 0 && e.at > all[i-1].at {
+				p.eachBitmapEntry(all[i-1].at, (e.at-all[i-1].at)/entrySize, func(_ uint64, e image.BitmapTableEntry) { yield(e, times) })
+			}
+			if e.start {
+				times++
+			} else {
+				times--
+			}
+		}
 	}
 }
 
-// bitmapTable claims the clusters of a bitmap.
-func (p *pass) bitmapTable(n uint32, at, entries uint64) {
-	p.eachBitmapEntry(at, entries, func(i uint64, e image.BitmapTableEntry) {
-		to := uint64(e.Offset())
-		if e.Reserved() != 0 || !p.aligned(to) {
-			p.figures.Corruptions++
-			p.odd, p.astray = true, true
-			if p.strict || !p.aligned(to) {
-				return
-			}
+// bitmapEntry claims the cluster of a bitmap that an entry of so many tables points at.
+func (p *pass) bitmapEntry(e image.BitmapTableEntry, times uint64) {
+	to := uint64(e.Offset())
+	if e.Reserved() != 0 || !p.aligned(to) {
+		p.figures.Corruptions += times
+		p.odd, p.astray = true, true
+		if p.strict || !p.aligned(to) {
+			return
 		}
-		if to != 0 {
-			p.claim(image.ClusterBitmapData, n, uint32(i), to, p.cs)
+	}
+	if to == 0 {
+		return
+	}
+	if p.strict {
+		p.region(to, p.cs, times)
+	}
+	if to >= p.size || p.cs > p.size-to {
+		p.reaches(to, p.cs)
+		p.odd = true
+	}
+	if to >= p.size {
+		return
+	}
+	c := to >> p.bits
+	if p.places.get(c) != placeNone || times > 1 {
+		p.odd, p.astray = true, true
+	}
+	if p.places.get(c) == placeNone {
+		p.bitmapData.set(c, 1)
+		if !p.strict {
+			p.refs.add(c, 1, 1)
 		}
-	})
+	}
+	for range min(times, 2) { // the second one is a conflict
+		p.places.one(c, 1)
+	}
 }
 
 // eachBitmapEntry hands on the entries of the table of a bitmap.
@@ -251,7 +307,7 @@ func (p *pass) refcountBlocks() {
 			p.odd = true
 			continue
 		}
-		p.claim(image.ClusterRefcountBlock, uint32(i), 0, at, p.cs)
+		p.claim(image.ClusterRefcountBlock, uint32(i), at, p.cs)
 		if i&0xfff == 0 && p.ctx.Err() != nil {
 			return
 		}
@@ -290,7 +346,7 @@ func (p *pass) counted() uint64 {
 // l1s counts the references of L1 entries, and finds the L2 tables that are
 // special.
 func (p *pass) l1s() {
-	var all []l2Table
+	found := gatherer{walker: p.walker}
 	need := p.im.Area().Header.L2TablesRequired()
 	p.eachL1(func(l1 uint64, refs []l1Ref) {
 		for _, r := range refs {
@@ -302,8 +358,7 @@ func (p *pass) l1s() {
 				}
 			}
 		}
-		all = p.tables(refs, all[:0])
-		for _, t := range all {
+		for _, t := range found.tables(refs) {
 			p.l2Place(t)
 		}
 	})
@@ -387,12 +442,12 @@ func (p *pass) fixed(c uint64) bool {
 		p.sorted, p.sortedFrom = p.sorted[:0], len(p.claims)
 		for _, cl := range p.claims {
 			if cl.followed { // these do not overlap
-				p.sorted = append(p.sorted, cl)
+				p.sorted = append(p.sorted, span{cl.first, cl.end})
 			}
 		}
-		slices.SortFunc(p.sorted, func(a, b claim) int { return cmp.Compare(a.first, b.first) })
+		slices.SortFunc(p.sorted, func(a, b span) int { return cmp.Compare(a.first, b.first) })
 	}
-	i, found := slices.BinarySearchFunc(p.sorted, c, func(cl claim, c uint64) int { return cmp.Compare(cl.first, c) })
+	i, found := slices.BinarySearchFunc(p.sorted, c, func(s span, c uint64) int { return cmp.Compare(s.first, c) })
 	if !found {
 		i--
 	}

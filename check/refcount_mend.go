@@ -55,7 +55,7 @@ func (m *mender) refcountAt(g *geometry, cluster uint64) (at header.HostOffset, 
 // sureOf fails where the check before said that entry i of the refcount table may be
 // none: something else may lie there, and what it leads to may be no block.
 func (m *mender) sureOf(i uint64) error {
-	if m.before == nil || m.before.believed == nil || m.area().Header.RefcountTableOffset != m.before.believed.im.Area().Header.RefcountTableOffset {
+	if m.before == nil || m.before.believed == nil || m.Area().Header.RefcountTableOffset != m.before.believed.im.Area().Header.RefcountTableOffset {
 		return nil // it is a new one
 	}
 	if id := m.before.ofBlocks.cause(i); id != "" {

@@ -72,27 +72,33 @@ func (c *run) readDirectory() {
 		return
 	}
 	d.at, d.length = uint64(ext.BitmapDirectoryOffset), ext.BitmapDirectorySize
-	all, err := c.im.Bitmaps()
+	err := d.read(c, c.im)
 	if end := d.at + d.length; err != nil && d.length <= header.MaxBitmapDirectory && end > uint64(c.size) && end < maxFile {
 		if im, e := image.New(padded{c.r}, int64(end), c.area); e == nil {
-			all, err = im.Bitmaps() // QEMU takes what is past the end of the file for zeros
+			err = d.read(c, im) // QEMU takes what is past the end of the file for zeros
 		}
-	}
-	names := map[string]bool{}
-	for i := range all {
-		b := &all[i]
-		d.bitmaps = append(d.bitmaps, bitmapTable{uint64(b.TableOffset), uint64(b.TableSize)})
-		if d.refusal == "" {
-			d.refusal = c.bitmapBroken(b)
-		}
-		if names[b.Name] && d.refusal == "" {
-			d.refusal = fmt.Sprintf("Bitmap already exists: %s", header.Printable(b.Name))
-		}
-		names[b.Name] = true
 	}
 	if err != nil {
 		d.refusal = "Broken bitmap directory: " + err.Error()
 	}
+}
+
+// read notes the bitmaps of an image, and what QEMU says of the first that is broken.
+func (d *directory) read(c *run, im *image.Image) error {
+	d.bitmaps, d.refusal = nil, ""
+	names := map[digest]struct{}{}
+	return im.EachBitmap(func(b *image.Bitmap) bool {
+		d.bitmaps = append(d.bitmaps, bitmapTable{uint64(b.TableOffset), uint64(b.TableSize)})
+		if d.refusal == "" {
+			d.refusal = c.bitmapBroken(b)
+		}
+		name := digestOf(b.Name)
+		if _, twice := names[name]; twice && d.refusal == "" {
+			d.refusal = fmt.Sprintf("Bitmap already exists: %s", header.Printable(shorten(b.Name)))
+		}
+		names[name] = struct{}{}
+		return c.ctx.Err() == nil
+	})
 }
 
 // bitmapRefusal says why QEMU does not open an image with these bitmaps.

@@ -20,27 +20,29 @@ func (c *run) snapshotTable() {
 	if h.NbSnapshots == 0 || c.brokenField("snapshots_offset") != "" || uint64(h.SnapshotsOffset) >= uint64(max(c.size, 0)) {
 		return // no table, or it is known to be elsewhere
 	}
-	all, err := c.im.Snapshots()
-	t := snapshotCheck{run: c, ids: make(map[string]int), firstID: make(map[string]int), firstName: make(map[string]int), left: maxProbed, end: h.SnapshotsOffset}
-	for i := range all {
-		t.ids[all[i].ID]++
-		t.end = all[i].Offset + header.HostOffset(all[i].Length)
-	}
-	for i := range all {
-		if c.ctx.Err() != nil {
-			return
-		}
-		s := &all[i]
-		if !c.isSnapshot(s) {
+	t := snapshotCheck{run: c, ids: map[digest]bool{}, firstID: map[digest]int{}, firstName: map[digest]int{}, left: maxProbed, end: h.SnapshotsOffset}
+	err := c.im.EachSnapshot(func(s *image.Snapshot) bool {
+		t.ids[digestOf(s.ID)] = true
+		t.end = s.Offset + header.HostOffset(s.Length)
+		t.readable++
+		return c.ctx.Err() == nil
+	})
+	i, none := 0, false
+	c.im.EachSnapshot(func(s *image.Snapshot) bool {
+		if none = !c.isSnapshot(s); none {
 			t.none(i, s)
-			return
+			return false
 		}
 		t.id(i, s)
 		t.name(i, s)
 		t.extra(i, s)
 		t.l1(i, s)
+		i++
+		return c.ctx.Err() == nil
+	})
+	if !none && c.ctx.Err() == nil {
+		t.unread(err)
 	}
-	t.unread(all, err)
 }
 
 // isSnapshot reports whether an entry may be a snapshot, though something of it
@@ -84,8 +86,9 @@ const maxProbed = 256 << 20
 // snapshotCheck looks at the entries of the snapshot table, in order.
 type snapshotCheck struct {
 	*run
-	ids                map[string]int // how often each is there, or given to one
-	firstID, firstName map[string]int // the first entry that has it
+	ids                map[digest]bool // that are there, or given to one
+	firstID, firstName map[digest]int  // the first entry that has it
+	readable           int             // entries
 	end                header.HostOffset
 	left               uint64 // of maxProbed
 }
@@ -100,19 +103,16 @@ func (c *snapshotCheck) tableAt(at header.HostOffset, entries uint64) bool {
 }
 
 // unread reports what ended the reading of the table.
-func (c *snapshotCheck) unread(all []image.Snapshot, err error) {
+func (c *snapshotCheck) unread(err error) {
 	h := c.area.Header
 	var e *image.EntryError
-	if n := min(h.NbSnapshots, image.MaxSnapshots); uint32(len(all)) < n && errors.As(err, &e) {
-		k, i := kindSnapshotUnreadable, len(all)
+	if n := min(h.NbSnapshots, image.MaxSnapshots); uint32(c.readable) < n && errors.As(err, &e) {
+		k, i := kindSnapshotUnreadable, c.readable
 		found := e.Reason
 		if e.Entry != i {
 			found = "the entry reaches past the end of the file, or of the table"
 		}
-		at := h.SnapshotsOffset
-		if i > 0 {
-			at = all[i-1].Offset + header.HostOffset(all[i-1].Length)
-		}
+		at := c.end
 		if uint64(at-h.SnapshotsOffset)+image.SnapshotHead > image.MaxSnapshotTable {
 			k = kindSnapshotTableBig
 		}
@@ -171,14 +171,15 @@ func (c *snapshotCheck) id(i int, s *image.Snapshot) {
 	case !decimal(s.ID):
 		c.add(finding(kindSnapshotIDNumber, "the id is no number", "a decimal number"))
 	}
-	j, twice := c.firstID[s.ID]
+	own := digestOf(s.ID)
+	j, twice := c.firstID[own]
 	if !twice {
-		c.firstID[s.ID] = i
+		c.firstID[own] = i
 		return
 	}
 	f := finding(kindSnapshotIDTwice, fmt.Sprintf("the id of snapshot[%d] too", j), "another id")
-	if id, ok := freeName(s.ID, func(id string) bool { return c.ids[id] > 0 }); ok {
-		c.ids[id]++ // no other one gets it
+	if id, ok := freeName(s.ID, func(id string) bool { return c.ids[digestOf(id)] }); ok {
+		c.ids[digestOf(id)] = true // no other one gets it
 		f.Fixes = []Fix{c.ifSnapshot(s, renumber(s, id))}
 	}
 	c.add(f)
@@ -192,11 +193,12 @@ func (c *snapshotCheck) name(i int, s *image.Snapshot) {
 	if s.Name == "" {
 		return // it is found by its id
 	}
-	if j, twice := c.firstName[s.Name]; twice {
+	own := digestOf(s.Name)
+	if j, twice := c.firstName[own]; twice {
 		c.add(snapshotFinding(kindSnapshotNameTwice, i, s, "name", at, uint64(len(s.Name)), fmt.Sprintf("the name of snapshot[%d] too", j), ""))
 		return
 	}
-	c.firstName[s.Name] = i
+	c.firstName[own] = i
 }
 
 // extra looks at the extra data of an entry, and at what it and other fields say.

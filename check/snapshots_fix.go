@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"qedit/header"
 	"qedit/image"
@@ -12,45 +13,58 @@ import (
 
 var errNoSnapshot = errors.New("the snapshot is not in the table any more")
 
+// snapshotMark is what a snapshot is found by. Its texts may be long.
+type snapshotMark struct {
+	image.Snapshot // with the start of the id and of the name
+	id, name       digest
+	idSize         int
+}
+
+func markSnapshot(s *image.Snapshot) *snapshotMark {
+	m := &snapshotMark{*s, digestOf(s.ID), digestOf(s.Name), len(s.ID)}
+	m.ID, m.Name, m.UnknownExtra = strings.Clone(shorten(s.ID)), strings.Clone(shorten(s.Name)), nil
+	return m
+}
+
 // findSnapshot returns a snapshot as the fixes before have left it, and how many
 // bytes the table has: they may have changed sizes, the id and the pointer, and
 // have removed others. When it was taken, the name and the clock stay.
-func findSnapshot(m *mender, s *image.Snapshot) (now image.Snapshot, end header.HostOffset, err error) {
+func findSnapshot(m *mender, s *snapshotMark) (now image.Snapshot, end header.HostOffset, err error) {
 	im := m.image()
 	if im == nil {
 		return now, 0, errNoSnapshot
 	}
-	all, _ := im.Snapshots() // what can be read is enough
-	found := -1
-	for i := range all {
-		x := &all[i]
-		if x.Name != s.Name || len(x.ID) != len(s.ID) || x.DateSec != s.DateSec || x.DateNsec != s.DateNsec || x.VMClockNsec != s.VMClockNsec {
-			continue
+	best := -1
+	im.EachSnapshot(func(x *image.Snapshot) bool { // what can be read is enough
+		end = x.Offset + header.HostOffset(x.Length)
+		if len(x.ID) != s.idSize || x.DateSec != s.DateSec || x.DateNsec != s.DateNsec || x.VMClockNsec != s.VMClockNsec || digestOf(x.Name) != s.name {
+			return true
 		}
 		// Of several the most alike.
-		if found < 0 || likeness(x, s) > likeness(&all[found], s) {
-			found = i
+		if n := s.likeness(x); n > best {
+			now, best = *x, n
 		}
-	}
-	if found < 0 {
+		return true
+	})
+	if best < 0 {
 		return now, 0, errNoSnapshot
 	}
-	last := &all[len(all)-1]
-	return all[found], last.Offset + header.HostOffset(last.Length), nil
+	return now, end, nil
 }
 
 // wholeSnapshots fails where the end of the snapshot table cannot be read: then
 // no entry can move, as what lies behind it would be lost.
 func (m *mender) wholeSnapshots() error {
-	all, err := m.image().Snapshots()
-	if n := m.Area().Header.NbSnapshots; uint64(len(all)) < uint64(n) {
-		return fmt.Errorf("only %d of %d snapshots can be read, mend that first: %w", len(all), n, err)
+	read := uint64(0)
+	err := m.image().EachSnapshot(func(*image.Snapshot) bool { read++; return true })
+	if n := m.Area().Header.NbSnapshots; read < uint64(n) {
+		return fmt.Errorf("only %d of %d snapshots can be read, mend that first: %w", read, n, err)
 	}
 	return nil
 }
 
-func likeness(x, s *image.Snapshot) (n int) {
-	for _, same := range []bool{x.ID == s.ID, x.L1TableOffset == s.L1TableOffset, x.L1Size == s.L1Size, x.Offset == s.Offset} {
+func (s *snapshotMark) likeness(x *image.Snapshot) (n int) {
+	for _, same := range []bool{digestOf(x.ID) == s.id, x.L1TableOffset == s.L1TableOffset, x.L1Size == s.L1Size, x.Offset == s.Offset} {
 		if same {
 			n++
 		}
@@ -58,15 +72,20 @@ func likeness(x, s *image.Snapshot) (n int) {
 	return n
 }
 
-func snapshotTitle(title string, s *image.Snapshot) string {
-	return fmt.Sprintf("%s the snapshot %s (%s)", title, header.Quote(shorten(s.ID)), header.Printable(shorten(s.Name)))
+// String names the snapshot.
+func (s *snapshotMark) String() string {
+	return fmt.Sprintf("the snapshot %s (%s)", header.Quote(s.ID), header.Printable(s.Name))
 }
 
 // patchSnapshot returns the fix that puts bytes into the entry of a snapshot.
 func patchSnapshot(s *image.Snapshot, name, title string, offset uint64, data []byte) Fix {
-	was := *s
-	return Fix{Name: name, Title: snapshotTitle(title, s), mend: func(m *mender) error {
-		now, _, err := findSnapshot(m, &was)
+	return markSnapshot(s).patch(name, title, offset, data)
+}
+
+// patch is patchSnapshot.
+func (s *snapshotMark) patch(name, title string, offset uint64, data []byte) Fix {
+	return Fix{Name: name, Title: title + " " + s.String(), mend: func(m *mender) error {
+		now, _, err := findSnapshot(m, s)
 		if err != nil {
 			return err
 		}
@@ -76,9 +95,9 @@ func patchSnapshot(s *image.Snapshot, name, title string, offset uint64, data []
 
 // renumber returns the fix that gives a snapshot another id of the same length.
 func renumber(s *image.Snapshot, id string) Fix {
-	was := *s
-	return Fix{Name: "renumber", Title: snapshotTitle("give the id "+header.Quote(shorten(id))+" to", s), mend: func(m *mender) error {
-		now, _, err := findSnapshot(m, &was)
+	was := markSnapshot(s)
+	return Fix{Name: "renumber", Title: fmt.Sprint("give the id "+header.Quote(shorten(id))+" to ", was), mend: func(m *mender) error {
+		now, _, err := findSnapshot(m, was)
 		if err != nil {
 			return err
 		}
@@ -106,9 +125,9 @@ func (c *run) dropSnapshotsFrom(i uint32) Fix {
 // removeSnapshot returns the fix that takes one snapshot out of the table. The
 // others move up; what only it uses stays as it is, and becomes leaks.
 func removeSnapshot(s *image.Snapshot) Fix {
-	was := *s
-	f := Fix{Name: "remove", Title: snapshotTitle("remove", s), mend: func(m *mender) error {
-		now, end, err := findSnapshot(m, &was)
+	was := markSnapshot(s)
+	f := Fix{Name: "remove", Title: fmt.Sprint("remove ", was), mend: func(m *mender) error {
+		now, end, err := findSnapshot(m, was)
 		if errors.Is(err, errNoSnapshot) {
 			return nil // an earlier fix removed it
 		}
@@ -160,9 +179,9 @@ func (m *mender) writeSnapshots(at header.HostOffset, data []byte) error {
 // trimExtra returns the fix that cuts the extra data of a snapshot down to what
 // QEMU takes. The entries behind it move up.
 func trimExtra(s *image.Snapshot) Fix {
-	was := *s
-	f := Fix{Name: "trim", Title: snapshotTitle("trim the extra data of", s), mend: func(m *mender) error {
-		now, end, err := findSnapshot(m, &was)
+	was := markSnapshot(s)
+	f := Fix{Name: "trim", Title: fmt.Sprint("trim the extra data of ", was), mend: func(m *mender) error {
+		now, end, err := findSnapshot(m, was)
 		if err != nil || now.ExtraDataSize <= image.MaxSnapshotExtra {
 			return err
 		}
@@ -204,9 +223,9 @@ func (c *snapshotCheck) roomForExtra() bool {
 // the size of the machine state, and that of the disk as it is now. The entries
 // behind it move down.
 func completeExtra(s *image.Snapshot) Fix {
-	was := *s
-	return Fix{Name: "complete", Title: snapshotTitle("complete the extra data of", s), mend: func(m *mender) error {
-		now, end, err := findSnapshot(m, &was)
+	was := markSnapshot(s)
+	return Fix{Name: "complete", Title: fmt.Sprint("complete the extra data of ", was), mend: func(m *mender) error {
+		now, end, err := findSnapshot(m, was)
 		if err != nil || now.ExtraDataSize >= leastExtra {
 			return err
 		}

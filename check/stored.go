@@ -177,9 +177,23 @@ func refcount(buf []byte, i uint64, shift uint32) uint64 {
 	return uint64(buf[at>>3]) >> (at & 7) & (1<<(1<<shift) - 1)
 }
 
+// least is exact, but 3 stands for three and more: that needs no reading for the
+// clusters of the file.
+func (s *stored) least(c uint64) (v uint64, ok bool) {
+	if c < s.clusters {
+		if len(s.bad) > 0 {
+			if _, bad := s.bad[c>>s.perBlock]; bad {
+				return 0, false
+			}
+		}
+		return s.get(c), true
+	}
+	v, ok = s.exact(c)
+	return min(v, 3), ok
+}
+
 // exact returns the refcount of a cluster; false where there is a block that
 // cannot be read.
-
 func (s *stored) exact(c uint64) (uint64, bool) {
 	if c < s.clusters {
 		if len(s.bad) > 0 {

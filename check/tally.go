@@ -163,7 +163,7 @@ func (t *tally) flagged(p *l2Table) uint64 {
 		return 0
 	}
 	if len(t.stored.bad) > 0 {
-		if _, ok := t.stored.exact(p.at >> t.bits); !ok {
+		if _, ok := t.stored.least(p.at >> t.bits); !ok {
 			return 0
 		}
 	}
@@ -184,7 +184,7 @@ func (t *tally) copied(word, c, times uint64) {
 	if times == 0 {
 		return
 	}
-	if v, ok := t.stored.exact(c); ok && (v == 1) != (word&entryCopied != 0) {
+	if v, ok := t.stored.least(c); ok && (v == 1) != (word&entryCopied != 0) {
 		t.figures.Corruptions += times
 		t.odd = true
 	}

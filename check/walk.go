@@ -49,8 +49,8 @@ type walker struct {
 	lost    []loss
 	cached  *cached
 
-	nonsense   pairs    // 1 for clusters that L1 entries point at and that are no L2 tables
-	nonsenseL1 []uint64 // host offsets of what is no L1 table
+	nonsense   pairs           // 1 for clusters that L1 entries point at and that are no L2 tables
+	nonsenseL1 map[uint64]bool // host offsets of what is no L1 table
 }
 
 // l2Table is a part of an L2 table that is read at one L1 index.
@@ -73,45 +73,58 @@ type l2Group struct {
 	tables    []l2Table
 }
 
-const l1Slice = 256 << 10 // bytes of L1 tables in memory
+// Bounds of what is in memory of L1 tables, and of L2 tables: so many bytes, and of many
+// tables so much of each.
+const (
+	l1Slice   = 256 << 10
+	leastL1   = 8       // entries
+	entryRoom = 4 << 20 // bytes of L2 entries of one index in memory, of many tables
+	leastStep = 64      // bytes of each of them
+)
 
 // eachL1 hands on the L1 entries of all trees that are not zero, by rising
 // index.
 func (w *walker) eachL1(yield func(l1 uint64, refs []l1Ref)) {
-	entries := uint64(0)
-	for _, t := range w.trees {
-		entries = max(entries, t.entries)
+	left := make([]*tree, len(w.trees)) // that have more entries
+	for i := range w.trees {
+		left[i] = &w.trees[i]
 	}
-	if entries == 0 {
-		return
-	}
-	n := min(max(l1Slice/entrySize/uint64(len(w.trees)), 1), entries)
-	buf := make([]byte, n*entrySize*uint64(len(w.trees)))
+	var buf []byte
 	var refs []l1Ref
-	for first := uint64(0); first < entries; first += n {
-		for i := range w.trees {
-			t, part := &w.trees[i], buf[uint64(i)*n*entrySize:][:n*entrySize]
-			have := uint64(0)
-			if t.entries > first {
-				have = min(t.entries-first, n)
-				w.read(part[:have*entrySize], t.at+first*entrySize, image.ClusterL1)
-			}
+	for first := uint64(0); ; {
+		longest := uint64(0)
+		left = slices.DeleteFunc(left, func(t *tree) bool {
+			longest = max(longest, t.entries)
+			return t.entries <= first
+		})
+		if len(left) == 0 {
+			return
+		}
+		n := min(max(l1Slice/entrySize/uint64(len(left)), leastL1), longest-first)
+		if need := n * entrySize * uint64(len(left)); uint64(len(buf)) < need {
+			buf = make([]byte, need)
+		}
+		for i, t := range left {
+			part := buf[uint64(i)*n*entrySize:][:n*entrySize]
+			have := min(t.entries-first, n)
+			w.read(part[:have*entrySize], t.at+first*entrySize, image.ClusterL1)
 			clear(part[have*entrySize:])
 			if w.ctx.Err() != nil {
 				return
 			}
 		}
-		for j := range min(n, entries-first) {
+		for j := range n {
 			refs = refs[:0]
-			for i := range w.trees {
+			for i, t := range left {
 				if word := be.Uint64(buf[(uint64(i)*n+j)*entrySize:]); word != 0 {
-					refs = append(refs, l1Ref{word, &w.trees[i]})
+					refs = append(refs, l1Ref{word, t})
 				}
 			}
 			if len(refs) > 0 {
 				yield(first+j, refs)
 			}
 		}
+		first += n
 	}
 }
 
@@ -131,33 +144,45 @@ func (w *walker) follows(word uint64) (at uint64, ok bool) {
 	return at, s == nil || !s.other
 }
 
-// tables returns the L2 tables that entries of one index point at, each once.
-func (w *walker) tables(refs []l1Ref, all []l2Table) []l2Table {
-	for _, r := range refs {
-		at, ok := w.follows(r.word)
-		if !ok {
+// gatherer finds the L2 tables that entries of one index point at.
+type gatherer struct {
+	*walker
+	order []l1Place
+	all   []l2Table
+}
+
+// l1Place is where an entry points, and which of several it is.
+type l1Place struct {
+	at uint64
+	i  int32
+}
+
+// tables returns the L2 tables that entries of one index point at, each once, until
+// it is called again.
+func (g *gatherer) tables(refs []l1Ref) []l2Table {
+	g.order, g.all = g.order[:0], g.all[:0]
+	for i, r := range refs {
+		if at, ok := g.follows(r.word); ok {
+			g.order = append(g.order, l1Place{at, int32(i)})
+		}
+	}
+	if len(g.order) > 1 {
+		slices.SortFunc(g.order, func(a, b l1Place) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.i, b.i)) })
+	}
+	for _, o := range g.order {
+		t := refs[o.i].tree
+		if n := len(g.all); n == 0 || g.all[n-1].at != o.at {
+			g.all = append(g.all, l2Table{at: o.at, snapshot: t.snapshot, weight: t.weight, active: t.active})
 			continue
 		}
-		all = append(all, l2Table{at: at, snapshot: r.tree.snapshot, weight: r.tree.weight, active: r.tree.active})
-	}
-	if len(all) > 1 {
-		slices.SortStableFunc(all, func(a, b l2Table) int { return cmp.Compare(a.at, b.at) })
-		n := 0
-		for _, t := range all[1:] {
-			if last := &all[n]; t.at == last.at {
-				last.weight += t.weight
-				last.active += t.active
-				if t.snapshot == image.Active {
-					last.snapshot = image.Active
-				}
-			} else {
-				n++
-				all[n] = t
-			}
+		last := &g.all[len(g.all)-1]
+		last.weight += t.weight
+		last.active += t.active
+		if t.snapshot == image.Active {
+			last.snapshot = image.Active
 		}
-		all = all[:n+1]
 	}
-	return all
+	return g.all
 }
 
 // batch is what is read at once.
@@ -181,7 +206,7 @@ func (w *walker) eachL2(visit func(*l2Group)) {
 	}
 	go func() {
 		defer close(full)
-		f := filler{walker: w, free: free, full: full}
+		f := filler{gatherer: gatherer{walker: w}, free: free, full: full}
 		w.eachL1(f.add)
 		f.send()
 	}()
@@ -199,10 +224,10 @@ func (w *walker) eachL2(visit func(*l2Group)) {
 
 // filler puts L2 tables into batches.
 type filler struct {
-	*walker
+	gatherer
 	free, full chan *batch
 	b          *batch
-	all        []l2Table
+	spare      []*batch // taken out of free, so that one large batch is in memory only
 
 	at     uint64 // host offset of what is to be read next into the buffer
 	from   int    // where in the buffer it goes
@@ -210,9 +235,9 @@ type filler struct {
 }
 
 func (f *filler) add(l1 uint64, refs []l1Ref) {
-	f.all = f.tables(refs, f.all[:0])
-	tables := f.all[:0]
-	for _, t := range f.all {
+	all := f.tables(refs)
+	tables := all[:0]
+	for _, t := range all {
 		if !f.strict && f.noTable(t.at) {
 			continue
 		}
@@ -234,7 +259,11 @@ func (f *filler) add(l1 uint64, refs []l1Ref) {
 	for step*uint64(len(tables)) > maxRead && step > sectorSize {
 		step /= 2
 	}
+	for step*uint64(len(tables)) > entryRoom && step > leastStep {
+		step /= 2
+	}
 	step = min(step, f.cs)
+	large := step*uint64(len(tables)) > maxRead
 	for from := uint64(0); from < f.cs; from += step {
 		if f.ctx.Err() != nil {
 			return
@@ -244,7 +273,7 @@ func (f *filler) add(l1 uint64, refs []l1Ref) {
 			f.send()
 		}
 		if f.b == nil {
-			f.b = <-f.free
+			f.b = f.take(large)
 			if cap(f.b.buf) < need {
 				f.b.buf = make([]byte, 0, max(need, int(min(maxRead, f.size*2))))
 			}
@@ -271,6 +300,22 @@ func (f *filler) add(l1 uint64, refs []l1Ref) {
 		}
 		f.b.groups = append(f.b.groups, l2Group{l1, from / f.entry, f.b.tables[start:]})
 	}
+}
+
+// take returns a batch that is free. One that becomes large is the only one.
+func (f *filler) take(large bool) *batch {
+	b := <-f.free
+	for large && len(f.spare) < readAhead-1 {
+		f.spare = append(f.spare, b)
+		b = <-f.free
+	}
+	if !large {
+		for _, s := range f.spare {
+			f.free <- s
+		}
+		f.spare = nil
+	}
+	return b
 }
 
 // fetch reads a part of a table, together with the next one if that follows in

@@ -71,16 +71,16 @@ func (im *Image) bitmapsExtension() (header.Bitmaps, int, bool) {
 // the format for a directory, 64 MiB.
 func (im *Image) Bitmaps() ([]Bitmap, error) {
 	var all []Bitmap
-	err := im.eachBitmap(func(b *Bitmap) bool {
+	err := im.EachBitmap(func(b *Bitmap) bool {
 		all = append(all, *b)
 		return true
 	})
 	return all, err
 }
 
-// eachBitmap hands on the entries of the bitmap directory until it is told to
-// stop.
-func (im *Image) eachBitmap(yield func(*Bitmap) bool) error {
+// EachBitmap is Bitmaps without a list: it hands on the entries until it is told
+// to stop. What is handed on may be kept.
+func (im *Image) EachBitmap(yield func(*Bitmap) bool) error {
 	const table = "bitmap directory"
 	ext, _, ok := im.bitmapsExtension()
 	if !ok || ext.NbBitmaps == 0 {

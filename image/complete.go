@@ -160,7 +160,7 @@ func (s Scope) guestCompletions(text string) []string {
 		return nil
 	}
 	var all []string
-	_ = s.Image.eachSnapshot(func(t *Snapshot) bool {
+	_ = s.Image.EachSnapshot(func(t *Snapshot) bool {
 		for _, name := range []string{t.ID, t.Name} {
 			if name == "" {
 				continue

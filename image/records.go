@@ -36,13 +36,13 @@ func (im *Image) directory() *recordList {
 		return im.records
 	}
 	l := new(recordList)
-	l.snapshotErr = im.eachSnapshot(func(s *Snapshot) bool {
+	l.snapshotErr = im.EachSnapshot(func(s *Snapshot) bool {
 		l.snapshots = append(l.snapshots, record{
 			at: s.Offset, length: uint32(min(s.Length, 1<<31)), table: s.L1TableOffset, entries: uint64(s.L1Size), size: s.DiskSize,
 		})
 		return true
 	})
-	l.bitmapErr = im.eachBitmap(func(b *Bitmap) bool {
+	l.bitmapErr = im.EachBitmap(func(b *Bitmap) bool {
 		l.bitmaps = append(l.bitmaps, record{
 			at: b.Offset, length: uint32(min(b.Length, 1<<31)), table: b.TableOffset, entries: uint64(b.TableSize),
 		})
@@ -112,7 +112,7 @@ func (im *Image) DiskSize(snapshot int) (uint64, error) {
 // name, of which the first counts; that is how qemu-img takes them.
 func (im *Image) FindSnapshot(idOrName string) (int, error) {
 	byID, byName, i := -1, -1, 0
-	err := im.eachSnapshot(func(s *Snapshot) bool {
+	err := im.EachSnapshot(func(s *Snapshot) bool {
 		if s.ID == idOrName && byID < 0 {
 			byID = i
 		}

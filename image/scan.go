@@ -322,7 +322,7 @@ func (s *scan) snapshots() {
 	}
 	var all []entry
 	end := h.SnapshotsOffset
-	err := s.im.eachSnapshot(func(t *Snapshot) bool {
+	err := s.im.EachSnapshot(func(t *Snapshot) bool {
 		all = append(all, entry{t.Offset, t.L1TableOffset, t.L1Size, t.DiskSize})
 		end = t.Offset + header.HostOffset(t.Length)
 		return s.ctx.Err() == nil
@@ -393,7 +393,7 @@ func (s *scan) bitmaps() {
 		return
 	}
 	n := 0
-	err := s.im.eachBitmap(func(b *Bitmap) bool {
+	err := s.im.EachBitmap(func(b *Bitmap) bool {
 		s.read(b.Length)
 		s.bitmap(n, b)
 		n++

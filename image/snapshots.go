@@ -78,16 +78,16 @@ func (e *EntryError) Error() string {
 // memory than MaxSnapshots entries and MaxSnapshotTable bytes of text.
 func (im *Image) Snapshots() ([]Snapshot, error) {
 	var all []Snapshot
-	err := im.eachSnapshot(func(s *Snapshot) bool {
+	err := im.EachSnapshot(func(s *Snapshot) bool {
 		all = append(all, *s)
 		return true
 	})
 	return all, err
 }
 
-// eachSnapshot hands on the entries of the snapshot table until it is told to
-// stop.
-func (im *Image) eachSnapshot(yield func(*Snapshot) bool) error {
+// EachSnapshot is Snapshots without a list: it hands on the entries until it is
+// told to stop. What is handed on may be kept.
+func (im *Image) EachSnapshot(yield func(*Snapshot) bool) error {
 	n := im.h.NbSnapshots
 	if n == 0 {
 		return nil
