@@ -174,7 +174,11 @@ func (c *census) L2(p *image.L2Part) {
 		if word == 0 {
 			continue
 		}
-		first, end, ok := c.has(word)
+		bitmap := uint64(0)
+		if c.entry == 16 {
+			bitmap = be.Uint64(p.Entries[i*c.entry+8:])
+		}
+		first, end, ok := c.has(word, bitmap)
 		if !ok {
 			c.astray++
 		}
@@ -184,18 +188,15 @@ func (c *census) L2(p *image.L2Part) {
 
 // has returns the clusters that an L2 entry has, none of one that leads
 // nowhere; not ok is one that is damaged.
-func (g *geometry) has(word uint64) (first, end uint64, ok bool) {
+func (g *geometry) has(word, bitmap uint64) (first, end uint64, ok bool) {
 	e := image.L2Entry{Word: word}
 	if e.Compressed() {
 		at, length := e.CompressedData(g.bits)
-		if g.dataFile || uint64(at) >= maxHostOffset {
-			return 0, 0, false
+		if g.dataFile || bitmap != 0 || uint64(at) >= maxHostOffset {
+			return 0, 0, false // QEMU counts none of these
 		}
-		if first, end = g.span(uint64(at), length); uint64(at) >= g.size {
-			return first, end, false
-		}
-		// The last sector may reach past the end of the file.
-		return first, min(end, g.clusters), true
+		first, end = g.span(uint64(at), length)
+		return first, end, uint64(at) < g.size
 	}
 	at := uint64(e.Offset())
 	switch {
@@ -245,6 +246,25 @@ func (m *mender) use(cluster, times uint64) error {
 		c.refs.set(cluster, c.refs.get(cluster)+times)
 	}
 	return err
+}
+
+// gain counts more references to a cluster. Its refcount follows, if it was right.
+func (m *mender) gain(cluster, times uint64) error {
+	was, err := m.references(cluster)
+	if err != nil {
+		return err
+	}
+	if err := m.use(cluster, times); err != nil {
+		return err
+	}
+	v, err := m.refcount(cluster)
+	if errors.Is(err, errBadBlock) || err == nil && v != was {
+		return nil // it is computed when its block is mended, or told of
+	}
+	if err != nil {
+		return err
+	}
+	return m.setRefcount(cluster, was+times)
 }
 
 // release takes references from clusters. Where others are left their refcount

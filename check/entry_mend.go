@@ -90,8 +90,8 @@ func (m *mender) setEntry(g *geometry, was, now slot) error {
 		}
 	}
 	m.moved = true
-	oldFirst, oldEnd, oldOK := g.has(was.word)
-	first, end, ok := g.has(now.word)
+	oldFirst, oldEnd, oldOK := g.has(was.word, was.bitmap)
+	first, end, ok := g.has(now.word, now.bitmap)
 	switch {
 	case !oldOK && ok:
 		c.astray--
@@ -102,7 +102,7 @@ func (m *mender) setEntry(g *geometry, was, now slot) error {
 		return nil
 	}
 	for cluster := first; cluster < end; cluster++ {
-		if err := m.use(cluster, weight); err != nil {
+		if err := m.gain(cluster, weight); err != nil {
 			return err
 		}
 	}
@@ -265,7 +265,8 @@ func (m *mender) hasTable(g *geometry, at uint64) (has map[uint64]uint64, ok boo
 		if word == 0 {
 			continue
 		}
-		first, end, good := g.has(word)
+		_, bitmap := entryAt(table[i:], 0, g.entry)
+		first, end, good := g.has(word, bitmap)
 		ok = ok && good
 		for c := first; c < end; c++ {
 			has[c]++

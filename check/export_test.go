@@ -22,5 +22,9 @@ func SameCounts(a, b *Result) bool {
 	return a.verified == b.verified && same(a.strict, b.strict) && same(a.believed, b.believed)
 }
 
+// Misused reports whether QEMU takes the table that has an entry for something else,
+// too, or another pointer does: no flag is changed there unasked.
+func (r *Result) Misused(f *Finding) bool { return r.misused(f.At, f.Length) }
+
 // Kept returns how many parts of L2 tables a cache has.
 func (k *Cache) Kept() int { return len(k.parts) }

@@ -48,7 +48,7 @@ func (c *run) entryFixes(f *Finding) []Fix {
 		return g.unalignedFixes(f, false, c.likely(f))
 	case kindL1Outside:
 		return g.giveUp(f, true, outside)
-	case kindL2Outside, kindCompressedOutside, kindCompressedReserved:
+	case kindL2Outside, kindCompressedOutside, kindCompressedReserved, kindCompressedEnd:
 		return g.giveUp(f, false, outside)
 	case kindCompressedDataFile:
 		return g.giveUp(f, false, packed)

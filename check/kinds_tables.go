@@ -196,7 +196,6 @@ var (
 		ID: "compressed-end", Severity: Error, Title: "compressed data reaches past the end of the file",
 		Means: "Either the length is wrong, and the data can be read; or the file was cut off, and the guest gets an I/O error.",
 		QEMU:  "takes no notice of less than a cluster",
-		NoFix: "How long the data is, is known only when it is decompressed.",
 	}
 	kindCompressedBitmap = &Kind{
 		ID: "compressed-subclusters", Severity: Error, Title: "subclusters of a compressed cluster",

@@ -177,6 +177,31 @@ func TestOverlapsOfNoRefcountTable(t *testing.T) {
 	}
 }
 
+// A refcount table with damaged entries that point where a structure is, too, is none;
+// with a block that an L1 entry points at it is one.
+func TestDamagedRefcountTable(t *testing.T) {
+	for name, c := range map[string]struct {
+		entry uint64
+		l1    bool
+		found bool
+	}{
+		"a structure": {entry: 3 * 4 * k, found: true},
+		"an L1 entry": {entry: 0, l1: true},
+	} {
+		buf := small(t)
+		table := tableOf(buf)
+		put64(buf, table+8*7, c.entry)
+		put64(buf, table+8*202, 0x800)
+		put64(buf, table+8*441, 1<<54)
+		if c.l1 {
+			put64(buf, l1Of(buf), uint64(blockOf(buf, 0)))
+		}
+		if r := findings(t, buf); (count(r, "refcount-table-nonsense") > 0) != c.found {
+			t.Errorf("%s: found:%s", name, full(r.Findings))
+		}
+	}
+}
+
 // A refcount table that is said to be too long goes over what nothing leads to any more,
 // too: its entries there are none.
 func TestRefcountTableTooLong(t *testing.T) {

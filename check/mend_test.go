@@ -172,6 +172,52 @@ func TestRaise(t *testing.T) {
 	}
 }
 
+// Compressed data that goes on past the end of the file means what the file had there:
+// nothing else is put there before a person gives it up.
+func TestTakeBehindCompressed(t *testing.T) {
+	s := newTestImage()
+	s.packed(5, 7, 14*testCluster+4000, 1)
+	p := admit(t, s)
+	m := newMender(t.Context(), p.session, p.session.Size(), p.session.Area())
+	if at, err := m.take(1); err == nil {
+		t.Errorf("taken cluster %d of %d", at, len(s)/testCluster)
+	}
+	f := finding(t, findings(t, s), "compressed-end@l1[1].l2[7]")
+	after := mendedBy(t, s, f, "unallocate")
+	p = admit(t, after)
+	m = newMender(t.Context(), p.session, p.session.Size(), p.session.Area())
+	if _, err := m.take(1); err != nil {
+		t.Error(err)
+	}
+}
+
+// A compressed cluster with a subcluster bitmap has no clusters to QEMU; without it has
+// some, and their refcounts follow.
+func TestCompressedBitmapCleared(t *testing.T) {
+	buf := qemuMade(t, "cluster_size=16k,extended_l2=on", "4M", "write -c -P 1 0 32k")
+	entry := l2Of(buf, 0)
+	put64(buf, entry+8, 1)
+	cluster := int(u64(buf, entry)&entryOffset) / (16 * k)
+	put16(buf, blockOf(buf, 0)+2*cluster, 1)
+	f := finding(t, findings(t, buf), "compressed-subclusters@l1[0].l2[0]")
+	if out := qemuCheck(t, mendedBy(t, buf, f, "clear")); out != "" {
+		t.Error(out)
+	}
+}
+
+// mendedBy returns an image after one fix of a finding.
+func mendedBy(t *testing.T, buf []byte, f *Finding, name string) []byte {
+	t.Helper()
+	fix := f.Fix(name)
+	if fix == nil {
+		t.Fatalf("%s has no fix %s", f.ID(), name)
+	}
+	p := admit(t, buf)
+	tx, err := findings(t, buf).Mend(t.Context(), p.session, p.session.Size(), p.session.Area(), []Mending{{f, fix}}, MendOptions{Grow: true})
+	must(t, err)
+	return p.apply(tx)
+}
+
 // What does not look like a refcount block is written to only when that is asked for, and
 // said to be lost then.
 func TestRaiseInDoubt(t *testing.T) {

@@ -31,15 +31,15 @@ func (s *sanity) nonsense() bool {
 }
 
 // reach returns the number of clusters that the file may once have had: those
-// that it has, and those that there are refcount blocks for. A file that was cut
-// off leaves good pointers past its end.
+// that it has, and those that there are refcount blocks for; where there are none, as
+// many again as it has. A file that was cut off leaves good pointers past its end.
 func (s *stored) reach() uint64 {
 	for i := len(s.table); i > 0; i-- {
 		if s.table[i-1] != 0 {
 			return max(s.clusters, uint64(i)<<s.perBlock)
 		}
 	}
-	return s.clusters
+	return 2 * s.clusters
 }
 
 // senseless reports whether an L2 entry cannot be meant.

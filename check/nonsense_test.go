@@ -15,6 +15,18 @@ func prose(buf []byte) {
 	}
 }
 
+// Where a file was cut off and no refcount table tells how long it was, an L2 table with
+// entries past its end is one all the same.
+func TestCutWithoutRefcounts(t *testing.T) {
+	for _, clusters := range []uint32{0, 1} {
+		buf := small(t)
+		be.PutUint32(buf[56:], clusters)
+		if r := findings(t, buf[:len(buf)-10*4*k]); count(r, "l2-nonsense") > 0 || count(r, "l2-outside") == 0 {
+			t.Errorf("%d clusters of refcount table:%s", clusters, full(r.Findings))
+		}
+	}
+}
+
 // An L1 entry that leads to guest data is one finding, nothing is mended in that
 // data, and the table that nothing points at any more is offered.
 func TestNonsenseL2(t *testing.T) {

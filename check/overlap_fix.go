@@ -162,7 +162,7 @@ func (m *mender) pointer(g *geometry, o *owner, i, cluster uint64) (slot, error)
 	if err != nil {
 		return e, err
 	}
-	first, end, _ := g.has(e.word)
+	first, end, _ := g.has(e.word, e.bitmap)
 	if e.l1 {
 		first = e.word & entryOffset >> g.bits
 		end = first + 1

@@ -182,15 +182,23 @@ func (l *locator) doubtfulBlocks() map[uint64]bool {
 
 // doubtfulTable reports whether the refcount table does not look like one: most
 // of its entries, and three or more, have reserved bits, or an offset that is
-// that of no cluster, or of one that is something else.
+// that of no cluster, or of one that another structure has.
 func (l *locator) doubtfulTable() bool {
 	entries, odd := 0, 0
+	wrong := func(word uint64) bool {
+		e := image.RefcountTableEntry(word)
+		return e.Reserved() != 0 || !l.aligned(uint64(e.Offset())) || uint64(e.Offset()) >= l.size
+	}
 	for _, word := range l.stored.table {
-		if word == 0 {
-			continue
+		if word != 0 {
+			entries++
 		}
-		entries++
-		if e := image.RefcountTableEntry(word); e.Reserved() != 0 || !l.aligned(uint64(e.Offset())) || uint64(e.Offset()) >= l.size || l.places.get(uint64(e.Offset())>>l.bits) == placeConflict {
+		if wrong(word) {
+			odd++
+		}
+	}
+	for i := range l.claims {
+		if cl := &l.claims[i]; cl.kind == image.ClusterRefcountBlock && !cl.followed && !wrong(l.stored.table[cl.n]) {
 			odd++
 		}
 	}
