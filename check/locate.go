@@ -111,7 +111,7 @@ func (l *locator) known() {
 			l.doubted, l.doubtedBy = n, f.ID()
 		}
 		switch {
-		case f.Kind == kindBitmapsNotValid: // QEMU takes what belongs to bitmaps for leaks
+		case f.Kind.ID == "bitmaps-not-valid": // QEMU takes what belongs to bitmaps for leaks
 			l.lost = append(l.lost, lostPointer{id: f.ID(), at: uint64(f.Host) &^ (l.cs - 1)})
 		case f.Kind.Severity != Error:
 		case strings.HasPrefix(f.Path, "header.l1_"), strings.HasPrefix(f.Path, "snapshot[") && strings.Contains(f.Path, "l1_"),
