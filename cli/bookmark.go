@@ -336,3 +336,8 @@ func (l *lazyBookmarks) Names() []string {
 	}
 	return tui.BookmarkPlaces(l.all.All(), l.im).Names()
 }
+
+// markdownText escapes what Markdown would take for more than text.
+func markdownText(text string) string {
+	return strings.NewReplacer("*", `\*`, "<", "&lt;", "_", `\_`, "[", `\[`).Replace(text)
+}

@@ -129,17 +129,6 @@ func settingsText(w io.Writer) {
 	fmt.Fprint(w, "\n"+settingsExample)
 }
 
-// SettingsReference writes the reference of the settings file for the
-// documentation, in Markdown.
-func SettingsReference(w io.Writer) {
-	fmt.Fprintf(w, "# Settings\n\nMade from the table of settings; do not edit. The same as `qedit help settings`.\n\nSettings %s\n\n", markdownText(settingsWords))
-	fmt.Fprint(w, "| setting | values, the default first | what it does |\n| --- | --- | --- |\n")
-	for _, s := range tui.AllSettings() {
-		fmt.Fprintf(w, "| `%s` | %s | %s |\n", s.Name, strings.Join(s.Values, ", "), s.Meaning)
-	}
-	fmt.Fprintf(w, "| `key` | KEYS COMMAND | a key of your own |\n\n%s\n\n```\n%s```\n", markdownText(keyWords), settingsExample)
-}
-
 const (
 	settingsWords = "of the editor, one a line, in the file qedit/settings of the folder for settings: ~/.config on Linux, ~/Library/Application Support on macOS, %AppData% on Windows. " +
 		"Flags come before them. Lines that begin with # are comments. A line that is wrong is told at the start and left out; in a file given with --config it is refused."

@@ -18,10 +18,10 @@ var update = flag.Bool("update", false, "write the documentation that is made fr
 // The documentation is what the code makes.
 func TestDocuments(t *testing.T) {
 	for path, write := range map[string]func(io.Writer){
-		"../docs/commands.md": CommandReference,
-		"../docs/findings.md": FindingReference,
-		"../docs/format.md":   FormatReference,
-		"../docs/settings.md": SettingsReference,
+		"../docs/commands.md": commandReference,
+		"../docs/findings.md": findingReference,
+		"../docs/format.md":   formatMarkdown,
+		"../docs/settings.md": settingsReference,
 	} {
 		var want bytes.Buffer
 		write(&want)

@@ -194,22 +194,6 @@ func fieldsText(w io.Writer) {
 	}
 }
 
-// fieldsMarkdown writes the format reference for the documentation.
-func fieldsMarkdown(w io.Writer) {
-	fmt.Fprint(w, "# The format, field by field\n\nMade from the field tables; do not edit. The same as `qedit help fields`.\n")
-	escape := strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`)
-	for _, s := range formatReference() {
-		fmt.Fprintf(w, "\n## %s\n\n%s\n", s.title, escape.Replace(s.intro))
-		if len(s.fields) == 0 {
-			continue
-		}
-		fmt.Fprint(w, "\n| where | field | |\n| --- | --- | --- |\n")
-		for _, f := range s.fields {
-			fmt.Fprintf(w, "| %s | `%s` | %s |\n", f.where, f.name, escape.Replace(strings.Join(f.notes, " ")))
-		}
-	}
-}
-
 // wrap writes text in lines of textColumns, indented.
 func wrap(w io.Writer, text string, indent int) {
 	pad := strings.Repeat(" ", indent)

@@ -33,15 +33,3 @@ func findingsText(w io.Writer) {
 		wrap(w, noFixText(k), textIndent)
 	}
 }
-
-// FindingReference writes the kinds of findings for the documentation, in
-// Markdown.
-func FindingReference(w io.Writer) {
-	fmt.Fprintf(w, "# What `qedit check` finds\n\nMade from the table of kinds; do not edit. The same as `qedit help findings`.\n\n%s\n", markdownText(findingsIntro))
-	for _, k := range check.Kinds() {
-		fmt.Fprintf(w, "\n## %s\n\n%s: %s. %s\n\nQEMU %s.\n", k.ID, capital(k.Severity.String()), markdownText(k.Title), markdownText(k.Means), markdownText(k.QEMU))
-		if text := noFixText(k); text != "" {
-			fmt.Fprintf(w, "\n%s\n", markdownText(text))
-		}
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -89,8 +90,8 @@ func copyFile(to, from string) error {
 	return os.WriteFile(to, data, 0o600)
 }
 
-// updating is asked for by the environment: -update belongs to the goldens.
-func updating() bool { return os.Getenv("UPDATE_SCRIPTS") != "" }
+// updating reports whether transcripts are to be written, as the documents are.
+func updating() bool { return flag.Lookup("update").Value.String() == "true" }
 
 func TestExitCodes(t *testing.T) {
 	const images = "../testdata/images/"

@@ -81,7 +81,7 @@ func TestImages(t *testing.T) {
 
 // Parts of a saved header are put over what is read; those that overlap or reach
 // past the end of the file are cut.
-func TestSavedParts(t *testing.T) {
+func TestSavedPieces(t *testing.T) {
 	b := &editor.Backup{Parts: []editor.BackupPart{
 		{Name: "l1", Offset: 90, Bytes: bytes.Repeat([]byte{3}, 20)},
 		{Name: "header", Offset: 0, Bytes: bytes.Repeat([]byte{1}, 10)},
@@ -89,7 +89,7 @@ func TestSavedParts(t *testing.T) {
 		{Name: "snapshots", Offset: 7, Bytes: []byte{9}},
 		{Name: "bitmaps", Offset: 1 << 62, Bytes: []byte{9}},
 	}}
-	parts, area := SavedParts(b, 100)
+	parts, area := SavedPieces(b, 100)
 	if area == nil || len(area.Bytes) != 10 {
 		t.Error("no header area")
 	}
@@ -109,7 +109,7 @@ func TestSavedParts(t *testing.T) {
 			}
 		}
 	}
-	if parts, area := SavedParts(&editor.Backup{}, 100); len(parts) > 0 || area != nil {
+	if parts, area := SavedPieces(&editor.Backup{}, 100); len(parts) > 0 || area != nil {
 		t.Error(parts, area)
 	}
 }

@@ -24,6 +24,9 @@ type Piece struct {
 	Bytes  []byte
 }
 
+// End returns the host offset behind it.
+func (p Piece) End() header.HostOffset { return p.Offset + header.HostOffset(len(p.Bytes)) }
+
 // TooMuchError says that bytes are too many, or change in too many places, for one
 // edit.
 type TooMuchError struct {

@@ -9,13 +9,11 @@ import (
 // BitmapFlags are the flags of an entry of the bitmap directory.
 type BitmapFlags uint32
 
-// Flags of bitmaps. InUse: the bitmap was not saved as it should, and must be
-// taken for inconsistent. Auto: it is kept up to date. ExtraDataCompatible:
-// who does not know the extra data may still use the bitmap.
+// Flags of bitmaps.
 const (
-	BitmapInUse               BitmapFlags = 1 << 0
-	BitmapAuto                BitmapFlags = 1 << 1
-	BitmapExtraDataCompatible BitmapFlags = 1 << 2
+	BitmapInUse               BitmapFlags = 1 << 0 // was not saved as it should, and must be taken for inconsistent
+	BitmapAuto                BitmapFlags = 1 << 1 // is kept up to date
+	BitmapExtraDataCompatible BitmapFlags = 1 << 2 // who does not know the extra data may use it
 )
 
 // Unknown returns the flags that have no name and must be zero.

@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"slices"
 
 	"qedit/header"
 )
@@ -18,17 +19,8 @@ type entryRule struct {
 }
 
 var entryRules = [...][]entryRule{
-	EntryL2: {
-		{"l2.data_file", "cluster_offset", "be the guest offset, as there is an external data file",
-			`fails to read: "External data file host cluster offset … does not match guest cluster offset: …"`,
-			func(im *Image, e *Entry) bool { return im.wrongDataFileOffset(e) }},
-		{"l2.header", "cluster_offset", "not be the header", "reads and writes the header as guest data, or refuses to write", overHeader},
-	},
-	EntryL2Extended: {
-		{"l2.data_file", "cluster_offset", "be the guest offset, as there is an external data file",
-			`fails to read: "External data file host cluster offset … does not match guest cluster offset: …"`,
-			func(im *Image, e *Entry) bool { return im.wrongDataFileOffset(e) }},
-		{"l2.header", "cluster_offset", "not be the header", "reads and writes the header as guest data, or refuses to write", overHeader},
+	EntryL2: standardRules,
+	EntryL2Extended: append(slices.Clip(standardRules), []entryRule{
 		{"l2.subclusters", "zeros", "not have a bit that allocated has too",
 			`fails to read the subcluster, and calls it an error in check: "Allocated cluster has corrupted subcluster allocation bitmap"`,
 			func(_ *Image, e *Entry) bool { return uint32(e.Bitmap)&uint32(e.Bitmap>>32) != 0 }},
@@ -37,7 +29,7 @@ var entryRules = [...][]entryRule{
 			func(im *Image, e *Entry) bool {
 				return uint32(e.Bitmap) != 0 && e.L2().Offset() == 0 && !(im.externalData() && e.L2().Copied())
 			}},
-	},
+	}...),
 	EntryL2Compressed:         compressedRules,
 	EntryL2ExtendedCompressed: compressedRules,
 	EntryBitmapTable: {
@@ -45,6 +37,13 @@ var entryRules = [...][]entryRule{
 			func(_ *Image, e *Entry) bool { return BitmapTableEntry(e.Word).Offset() != 0 && e.Word&bitmapOnes != 0 }},
 	},
 	entryKinds - 1: nil,
+}
+
+var standardRules = []entryRule{
+	{"l2.data_file", "cluster_offset", "be the guest offset, as there is an external data file",
+		`fails to read: "External data file host cluster offset … does not match guest cluster offset: …"`,
+		func(im *Image, e *Entry) bool { return im.wrongDataFileOffset(e) }},
+	{"l2.header", "cluster_offset", "not be the header", "reads and writes the header as guest data, or refuses to write", overHeader},
 }
 
 var compressedRules = []entryRule{

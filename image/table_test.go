@@ -87,6 +87,44 @@ func TestFieldsCover(t *testing.T) {
 	}
 }
 
+// The bits that loops look at are those of the fields.
+func TestBits(t *testing.T) {
+	const all = ^uint64(0)
+	im := kindImage(t, header.Three, 16, 4, 0)
+	field := func(k image.EntryKind, name string) uint64 {
+		f := im.Layout(k).Field(name)
+		bits, _ := f.Into(0, f.Max())
+		return bits
+	}
+	reserved := func(k image.EntryKind) (bits uint64) {
+		for _, f := range im.Layout(k).Fields {
+			if f.Reserved && f.Offset == 0 {
+				bits |= field(k, f.Name)
+			}
+		}
+		return bits
+	}
+	for name, c := range map[string][2]uint64{
+		"L1 offset":               {image.EntryOffset, field(image.EntryL1, "l2_table_offset")},
+		"L1 copied":               {image.EntryCopied, field(image.EntryL1, "copied")},
+		"L1 reserved":             {image.L1Entry(all).Reserved(), reserved(image.EntryL1)},
+		"L2 offset":               {image.EntryOffset, field(image.EntryL2, "cluster_offset")},
+		"L2 copied":               {image.EntryCopied, field(image.EntryL2, "copied")},
+		"L2 compressed":           {image.L2Compressed, field(image.EntryL2, "compressed")},
+		"L2 zero":                 {image.L2Zero, field(image.EntryL2, "zero")},
+		"L2 reserved":             {image.L2Reserved, reserved(image.EntryL2)},
+		"extended L2 reserved":    {image.L2Entry{Word: all &^ image.L2Compressed}.Reserved(true), reserved(image.EntryL2Extended)},
+		"refcount table offset":   {uint64(image.RefcountTableEntry(all).Offset()), field(image.EntryRefcountTable, "refcount_block_offset")},
+		"refcount table reserved": {image.RefcountTableEntry(all).Reserved(), reserved(image.EntryRefcountTable)},
+		"bitmap table offset":     {image.EntryOffset, field(image.EntryBitmapTable, "cluster_offset")},
+		"bitmap table reserved":   {image.BitmapTableEntry(all &^ image.EntryOffset).Reserved(), reserved(image.EntryBitmapTable)},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s: %#x, the fields say %#x", name, c[0], c[1])
+		}
+	}
+}
+
 // What a field takes in it gives back, and leaves the rest alone.
 func TestFieldInto(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

@@ -124,7 +124,7 @@ func (m *Model) askCompareSaved() tea.Cmd {
 			var c *comparison
 			if err == nil {
 				c = &comparison{kind: withSaved, name: header.Printable(filepath.Base(path)), backup: b}
-				c.parts, c.saved = compare.SavedParts(b, size)
+				c.pieces, c.saved = compare.SavedPieces(b, size)
 			}
 			return func(m *Model) tea.Cmd {
 				m.comparing.job = nil

@@ -51,7 +51,7 @@ type comparison struct {
 	pages   *pages          // of another image, or of the disk
 
 	backup *editor.Backup // a saved header
-	parts  []compare.Part // what it has
+	pieces []editor.Piece // what it has
 	saved  *header.Area   // nil: it has no header
 
 	buf  []byte // bytes of the other side, of one call
@@ -159,9 +159,9 @@ func (m *Model) theirs(at header.HostOffset, n int) (data []byte, have []bool) {
 		c.cache(m).read(data, have, at)
 		return data, have
 	}
-	for _, p := range c.parts {
-		for o := max(int64(at), p.At); o < min(int64(at)+int64(n), p.At+int64(len(p.Bytes))); o++ {
-			data[o-int64(at)], have[o-int64(at)] = p.Bytes[o-p.At], true
+	for _, p := range c.pieces {
+		for o := max(at, p.Offset); o < min(at+header.HostOffset(n), p.End()); o++ {
+			data[o-at], have[o-at] = p.Bytes[o-p.Offset], true
 		}
 	}
 	return data, have
@@ -234,14 +234,14 @@ func (c *comparison) pair(m *Model) compare.Pair {
 	case withImage:
 		p.A.ReaderAt = c.session.Base()
 	case withSaved:
-		p.A.ReaderAt, p.Ranges = compare.Patched{Base: ours, Parts: c.parts}, compare.Ranges(c.parts)
+		p.A.ReaderAt, p.Ranges = compare.Patched{Base: ours, Pieces: c.pieces}, compare.Ranges(c.pieces)
 	case withDisk:
 		// What another program changed is known where it was read before: in the
 		// header, and below edits.
-		head := compare.Part{Bytes: m.area().Bytes}
+		head := []editor.Piece{{Bytes: m.area().Bytes}}
 		p.A.ReaderAt = m.session.Base()
-		p.B.ReaderAt = compare.Patched{Base: ours.ReaderAt, Parts: []compare.Part{head}}
-		p.Ranges = compare.Union(append(edits, compare.Ranges([]compare.Part{head})...)...)
+		p.B.ReaderAt = compare.Patched{Base: ours.ReaderAt, Pieces: head}
+		p.Ranges = compare.Union(append(edits, compare.Ranges(head)...)...)
 	}
 	return p
 }

@@ -1,9 +1,6 @@
 package tui
 
 import (
-	"fmt"
-	"strings"
-
 	tea "charm.land/bubbletea/v2"
 
 	"qedit/tui/grid"
@@ -152,27 +149,6 @@ func (h helpRow) draw(r grid.Region) {
 		r.Text(0, 0, inkBright|grid.Panel, grid.Cut(h.keys, column-1))
 		r.Text(column, 0, inkText|grid.Panel, grid.Cut(h.text, width-column))
 	}
-}
-
-// KeyReference returns the key reference of the documentation, in Markdown.
-func KeyReference() string {
-	var b strings.Builder
-	b.WriteString("# Keys\n\nMade from the table of actions; do not edit. ^S is Ctrl-S, S-F6 is Shift-F6, M- is Alt.\n")
-	scope := ""
-	for _, k := range KeyTable() {
-		if k.Scope != scope {
-			scope = k.Scope
-			fmt.Fprintf(&b, "\n## %s\n\n| keys | command | what it does |\n| --- | --- | --- |\n", scope)
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.ReplaceAll(k.Keys, "|", `\|`), k.Name, k.Help)
-	}
-	b.WriteString("\n## what can be looked for\n\n| as | what it is |\n| --- | --- |\n")
-	for _, f := range searchForms() {
-		if f.keys != "" {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", f.keys, f.text)
-		}
-	}
-	return b.String()
 }
 
 // KeyRow is an action in the key reference.

@@ -207,3 +207,19 @@ type lightGround struct{}
 func (lightGround) RGBA() (r, g, b, a uint32) { return 0xffff, 0xffff, 0xffff, 0xffff }
 
 func gridInk(i int) grid.Ink { return grid.Ink(i%inkCount) | grid.Ink(i/inkCount)<<8 }
+
+// inkNames are the letters for inks in the ink maps of tests.
+const inkNames = "tbdfFHXBTRSMLWAGach"
+
+// inkName is the letter of an ink, a capital for those on a background and
+// selected ones.
+func inkName(i grid.Ink) rune {
+	switch c := rune(inkNames[i.Color()]); {
+	case i&grid.Selected != 0 && i&grid.Bold != 0:
+		return '@'
+	case i&grid.Selected != 0:
+		return '#'
+	default:
+		return c
+	}
+}

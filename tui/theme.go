@@ -35,22 +35,6 @@ const (
 	inkCount = int(iota)
 )
 
-// inkNames are the letters for inks in the ink maps of tests.
-const inkNames = "tbdfFHXBTRSMLWAGach"
-
-// inkName is the letter of an ink, a capital for those on a background and
-// selected ones.
-func inkName(i grid.Ink) rune {
-	switch c := rune(inkNames[i.Color()]); {
-	case i&grid.Selected != 0 && i&grid.Bold != 0:
-		return '@'
-	case i&grid.Selected != 0:
-		return '#'
-	default:
-		return c
-	}
-}
-
 // roleInk is the colour of a kind of structure.
 func roleInk(r header.Role) grid.Ink {
 	switch r {

@@ -228,6 +228,11 @@ func (d *osDir) Read(name string, limit int64) ([]byte, error) {
 }
 
 func (d *osDir) Create(name string) (DirFile, error) {
+	return d.creating(name, func(root *os.Root) (DirFile, error) { return d.create(root, name) })
+}
+
+// creating makes the folder, and a file in it.
+func (d *osDir) creating(name string, create func(root *os.Root) (DirFile, error)) (DirFile, error) {
 	if err := checkName("create", name); err != nil {
 		return nil, err
 	}
@@ -236,9 +241,9 @@ func (d *osDir) Create(name string) (DirFile, error) {
 		return nil, err
 	}
 	defer root.Close() // the file stays open
-	f, err := d.create(root, name)
+	f, err := create(root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.Create(name) // the folder was tidied away just now
+		return d.creating(name, create) // the folder was tidied away just now
 	}
 	return f, err
 }
@@ -268,25 +273,15 @@ func (d *osDir) create(root *os.Root, name string) (DirFile, error) {
 // names it then. What a process leaves that ends in between is empty, and the
 // next to come here removes it.
 func (d *osDir) CreateLocked(name string) (DirFile, error) {
-	if err := checkName("create", name); err != nil {
-		return nil, err
-	}
-	root, err := d.make()
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close() // the file stays open
-	d.sweep(root)
-	for range lockTries {
-		f, ok, err := d.tryCreateLocked(root, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return d.CreateLocked(name) // the folder was tidied away just now
+	return d.creating(name, func(root *os.Root) (DirFile, error) {
+		d.sweep(root)
+		for range lockTries {
+			if f, ok, err := d.tryCreateLocked(root, name); ok || err != nil {
+				return f, err
+			}
 		}
-		if ok || err != nil {
-			return f, err
-		}
-	}
-	return nil, &fs.PathError{Op: "lock", Path: d.inside(name), Err: ErrReplaced}
+		return nil, &fs.PathError{Op: "lock", Path: d.inside(name), Err: ErrReplaced}
+	})
 }
 
 // tryCreateLocked reports false where a sweeper was faster than the lock.
