@@ -125,6 +125,22 @@ func TestSortByCause(t *testing.T) {
 	}
 }
 
+// The mark that a list goes on is clear of its lines, and so is that of the inspector.
+func TestMoreIsClear(t *testing.T) {
+	s := openChecked(t, "full", manyFindings(30), 80, 24).keys("f9", "g4")
+	s.want("0x24000 ↓\n")
+	for i := range 30 {
+		s.overwriteAt(0x4010, []byte{byte(i + 1)})
+	}
+	s.keys("g5").want("1 B ↑\n")
+	s.keys(":l1[0].l2[8]", "enter", "g3")
+	for _, row := range strings.Split(s.text(), "\n") {
+		if before, ok := strings.CutSuffix(row, "↓"); ok && !strings.HasSuffix(before, " ") {
+			t.Error(row)
+		}
+	}
+}
+
 // While findings come in, the first one is selected, unless another was chosen.
 func TestFirstFindingIsSelected(t *testing.T) {
 	all := damage()
