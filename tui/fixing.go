@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -306,6 +307,18 @@ func (m *Model) fixClass() tea.Cmd {
 	return m.onceChecked(func(m *Model) tea.Cmd {
 		m.askClass(classOf(m.checks.result, kind))
 		return nil
+	})
+}
+
+// fixableClass reports whether the problem that is selected in the list has others
+// of its kind, and a fix that needs no choice.
+func (m *Model) fixableClass() bool {
+	p := m.problem()
+	if m.focus != PaneProblems || p == nil || p.finding == nil || p.finding.Default() == nil {
+		return false
+	}
+	return slices.ContainsFunc(m.problems, func(q *problem) bool {
+		return q != p && q.finding != nil && q.finding.Kind == p.finding.Kind
 	})
 }
 
