@@ -155,6 +155,7 @@ func (m *Model) mendSome(result *check.Result, fixes []check.Mending, grow bool)
 
 // tellLeft says which findings could not be mended, and why.
 func (m *Model) tellLeft(done int, left []check.MendError) {
+	m.message = message{} // the dialog says it
 	if done == 0 {
 		m.open(&textDialog{title: "not mended", ink: inkWrong, text: counted(len(left), "fix could", "fixes could") + " not be done:" + failures(left)})
 		return
@@ -186,7 +187,6 @@ func (m *Model) mended(result *check.Result, fixes []check.Mending, t editor.Tra
 		m.message = message{}
 		m.failAs("not mended", mendFailure(err))
 	case len(t.Replacements) == 0 && t.Grow == nil && len(left) > 0:
-		m.message = message{}
 		m.tellLeft(0, left)
 	case len(t.Replacements) == 0 && t.Grow == nil:
 		m.say("nothing is to be replaced: " + header.Harmless(t.Title))
@@ -329,7 +329,7 @@ func (m *Model) askClass(c class) {
 		m.say("each of these needs a choice: " + m.keyOf("fix") + " offers it")
 		return
 	}
-	text := fmt.Sprintf("%s of this kind will be mended as one edit, which %s takes back.", counted(len(c.fixes), "finding", "findings"), m.keyOf("undo"))
+	text := fmt.Sprintf("%s of this kind, mended as one edit, which %s takes back. What cannot be mended stays, and is told.", counted(len(c.fixes), "finding", "findings"), m.keyOf("undo"))
 	if loses := losses(c.fixes); loses != "" {
 		text += "\n\nLoses: " + loses
 	}

@@ -123,7 +123,7 @@ func TestFixClassInPart(t *testing.T) {
 		tx, left, err := some(r, ctx, view, size, area, fixes[fail:], o)
 		return tx, append(failed, left...), err
 	}
-	s.keys("f9", "g4", "j", "F", "enter").want("not all mended", "1 finding is mended; 1 fix could not be done", "another owner").keys("esc").want("*1 edit")
+	s.keys("f9", "g4", "j", "F", "enter").want("not all mended", "1 finding is mended; 1 fix could not be done", "another owner").reject("^S save").keys("esc").want("*1 edit")
 	s.keys("u")
 	fail = 2
 	s.keys("F", "enter").want("not mended", "2 fixes could not be done").reject("working out").keys("esc").want("no edits")
