@@ -66,7 +66,7 @@ func (m *Model) prepareProblems() {
 		}
 		l.found, l.ink = m.progressWords(w - 4 - grid.Width(l.how))
 	}
-	if c.result != nil && (h >= figuresHeight || max(n, 1) < l.height) && l.height > 1 {
+	if c.result != nil && !c.partial && (h >= figuresHeight || max(n, 1) < l.height) && l.height > 1 {
 		l.figures = figureWords(&c.result.QEMU, w-2)
 		l.height--
 	}

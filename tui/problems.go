@@ -282,6 +282,8 @@ func (m *Model) sayNoProblem() {
 	switch {
 	case len(m.known) > 0:
 		m.say("no problem passes the filter; Esc in the problems pane shows all")
+	case m.checks.job != nil && !m.checks.paused:
+		m.say("no problem is found yet; the image is being checked")
 	case m.checks.whole():
 		m.say("no problem was found")
 	default:
