@@ -99,11 +99,21 @@ func Main(args []string, env Env) int {
 		fmt.Fprintln(env.Stderr, "qedit: interrupted")
 		return ExitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(env.Stderr, "qedit: %s\n\n%s", header.Harmless(err.Error()), cmd.UsageString())
+		fmt.Fprintf(env.Stderr, "qedit: %s\n\n%s", header.Harmless(err.Error()), shortUsage(cmd))
 		return ExitUsage
 	}
 	fmt.Fprintf(env.Stderr, "qedit: %s\n", header.Harmless(err.Error()))
 	return ExitFailed
+}
+
+// shortUsage is what the words of a command may be, in so few lines that what was
+// wrong with them stays on the screen.
+func shortUsage(cmd *cobra.Command) string {
+	uses := cmd.UseLine()
+	if !cmd.HasParent() {
+		uses += "\n  qedit [command]"
+	}
+	return fmt.Sprintf("Usage:\n  %s\n\n%s --help says more\n", uses, cmd.CommandPath())
 }
 
 // checkedWriter remembers that writing failed, and then writes no more.

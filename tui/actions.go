@@ -102,7 +102,7 @@ func init() {
 		{Name: "check the image", Group: groupFile, Keys: bind("look for all that is wrong; it follows the edits from then on", "f9"), Short: "check", Rank: 9, run: (*Model).askCheck, hint: func(m *Model) bool { return m.focus == PaneProblems && m.checks.job == nil }},
 		{Name: "fix", Group: groupEdit, Keys: bind("mend the problem, as an edit; asks where there is a choice", "f"), Short: "fix", Rank: 3, run: (*Model).fixProblem, hint: (*Model).fixable},
 		{Name: "mend the image", Group: groupEdit, Keys: bind("all problems whose fix needs no choice, kind by kind; asks first"), run: (*Model).askRepair},
-		{Name: "fix all of this kind", Group: groupEdit, Keys: bind("mend all problems of this kind, as one edit; asks first", "F"), run: (*Model).fixClass},
+		{Name: "fix all of this kind", Group: groupEdit, Keys: bind("mend all problems of this kind, as one edit; asks first", "F"), Short: "fix all alike", Rank: 5, run: (*Model).fixClass, hint: (*Model).fixableClass},
 		{Name: "toggle", Group: groupEdit, Keys: bind("toggle the selected flag", "space", "~"), Short: "toggle", Rank: 3, run: (*Model).toggleBit, hint: onFlag},
 		{Name: "go to", Group: groupMove, Keys: bind("go to an offset, field or table", "ctrl+g"), Short: "go to", Rank: 10, run: (*Model).askGoto},
 		{Name: "find", Group: groupMove, Keys: bind("look for bytes, text, a number, or entries by what they mean", "ctrl+f"), Short: "find", Rank: 10, run: (*Model).askFind},

@@ -126,7 +126,7 @@ func (m *Model) prepareBookmarks() {
 		if at := m.shownCursor(); at >= start && at-start < uint64(b.Length) {
 			s.here = append(s.here, *b)
 		}
-		if start >= end || start+uint64(b.Length) <= top {
+		if start >= end || start+uint64(b.Length) <= top || end <= top { // of no row
 			continue
 		}
 		last := min(start+uint64(b.Length), end) - 1

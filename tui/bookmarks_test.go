@@ -274,6 +274,22 @@ func TestBookmarkMouse(t *testing.T) {
 	s.want("why").click("d remove", 3).wantNamed("b@0x6000+8").click("u take back", 3).click("Esc close", 2).wantNamed(`a@0x0+4 "why", b@0x6000+8`)
 }
 
+// A bookmark that begins above the first row is on none where there is room for none.
+func TestBookmarkWithoutRows(t *testing.T) {
+	s := openScreen(t, "full", 80, 24)
+	if _, err := s.session.Bookmarks().Put(editor.Bookmark{Name: "x", Offset: 0x20, Length: 0x4000, Expr: "0x20"}); err != nil {
+		t.Fatal(err)
+	}
+	s.keys(":0x2000", "enter")
+	for w := range 60 {
+		for h := range 12 {
+			s.send(tea.WindowSizeMsg{Width: w, Height: h})
+		}
+	}
+	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	s.want("0000002000")
+}
+
 // A mark before a row is none of the digits of its offset, in any theme.
 func TestMarkIsNoDigit(t *testing.T) {
 	s := openScreen(t, "full", 80, 24)

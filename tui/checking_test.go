@@ -125,6 +125,22 @@ func TestSortByCause(t *testing.T) {
 	}
 }
 
+// The mark that a list goes on is clear of its lines, and so is that of the inspector.
+func TestMoreIsClear(t *testing.T) {
+	s := openChecked(t, "full", manyFindings(30), 80, 24).keys("f9", "g4")
+	s.want("0x24000 ↓\n")
+	for i := range 30 {
+		s.overwriteAt(0x4010, []byte{byte(i + 1)})
+	}
+	s.keys("g5").want("1 B ↑\n")
+	s.keys(":l1[0].l2[8]", "enter", "g3")
+	for _, row := range strings.Split(s.text(), "\n") {
+		if before, ok := strings.CutSuffix(row, "↓"); ok && !strings.HasSuffix(before, " ") {
+			t.Error(row)
+		}
+	}
+}
+
 // While findings come in, the first one is selected, unless another was chosen.
 func TestFirstFindingIsSelected(t *testing.T) {
 	all := damage()
@@ -222,7 +238,7 @@ func TestCheckGivenUp(t *testing.T) {
 	s.want("given up")
 	<-j.finished
 	s.send(jobMsg{j})
-	s.want("2 errors  so far: not all was checked", "l1[0].l2[8]")
+	s.want("2 errors  so far: not all was checked", "l1[0].l2[8]").reject("qemu-img:")
 	s.overwriteAt(0x4006, []byte{1})
 	if s.checks.job != nil {
 		t.Error("a check that was given up goes on with the next edit")
@@ -230,6 +246,24 @@ func TestCheckGivenUp(t *testing.T) {
 	s.checks.run = all.run
 	s.keys("f").want("▸ unallocate").keys("enter").want("*2 edits", "edits   VIEW").keys("u")
 	s.keys("f9").want("3 errors").reject("so far")
+}
+
+// While nothing is found yet, what there is to do is not another check.
+func TestNothingFoundYet(t *testing.T) {
+	s := openScreen(t, "full", 80, 24)
+	s.checks.run = func(ctx context.Context, r io.ReaderAt, size int64, area *header.Area, o check.Options) (*check.Result, error) {
+		<-ctx.Done()
+		return &check.Result{}, ctx.Err()
+	}
+	s.keys("g4")
+	s.Update(tea.KeyPressMsg{Code: tea.KeyF9})
+	j := s.checks.job
+	s.Update(tea.KeyPressMsg{Code: 'f', Text: "f"})
+	s.want("no problem is found yet; the image is being checked")
+	s.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
+	<-j.finished
+	s.send(jobMsg{j})
+	s.want("nothing found  so far").reject("qemu-img:").keys("f").want("no problem is known; F9")
 }
 
 // A check that follows an edit is given up without a loss: what was known before

@@ -65,7 +65,7 @@ func (m *Model) loadHistory() {
 
 // drawEdits draws the list of edits.
 func (m *Model) drawEdits(r grid.Region) {
-	w, _ := r.Size()
+	w, h := r.Size()
 	if len(m.edits) == 0 {
 		r.Fit(1, 0, w-2, inkDim, "nothing is changed")
 		if m.session.CanUndo() && !m.listing {
@@ -74,6 +74,7 @@ func (m *Model) drawEdits(r grid.Region) {
 		}
 		return
 	}
+	right := listEnd(w, h, len(m.edits))
 	m.drawList(r, PaneEdits, len(m.edits), func(r grid.Region, i int) {
 		row := &m.edits[i]
 		ink := inkText
@@ -86,7 +87,7 @@ func (m *Model) drawEdits(r grid.Region) {
 		default:
 			r.Set(1, 0, '*', inkWarn|grid.Bold)
 		}
-		end := r.TextRight(w-1, 0, inkDim, row.right)
+		end := r.TextRight(right, 0, inkDim, row.right)
 		if row.change != "" {
 			end = r.TextRight(end-2, 0, row.changeInk, row.change)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -154,6 +155,7 @@ func (m *Model) mendSome(result *check.Result, fixes []check.Mending, grow bool)
 
 // tellLeft says which findings could not be mended, and why.
 func (m *Model) tellLeft(done int, left []check.MendError) {
+	m.message = message{} // the dialog says it
 	if done == 0 {
 		m.open(&textDialog{title: "not mended", ink: inkWrong, text: counted(len(left), "fix could", "fixes could") + " not be done:" + failures(left)})
 		return
@@ -185,7 +187,6 @@ func (m *Model) mended(result *check.Result, fixes []check.Mending, t editor.Tra
 		m.message = message{}
 		m.failAs("not mended", mendFailure(err))
 	case len(t.Replacements) == 0 && t.Grow == nil && len(left) > 0:
-		m.message = message{}
 		m.tellLeft(0, left)
 	case len(t.Replacements) == 0 && t.Grow == nil:
 		m.say("nothing is to be replaced: " + header.Harmless(t.Title))
@@ -309,6 +310,18 @@ func (m *Model) fixClass() tea.Cmd {
 	})
 }
 
+// fixableClass reports whether the problem that is selected in the list has others
+// of its kind, and a fix that needs no choice.
+func (m *Model) fixableClass() bool {
+	p := m.problem()
+	if m.focus != PaneProblems || p == nil || p.finding == nil || p.finding.Default() == nil {
+		return false
+	}
+	return slices.ContainsFunc(m.problems, func(q *problem) bool {
+		return q != p && q.finding != nil && q.finding.Kind == p.finding.Kind
+	})
+}
+
 // askClass asks whether all of a class are to be mended.
 func (m *Model) askClass(c class) {
 	title := header.Harmless(c.kind.Title)
@@ -316,7 +329,7 @@ func (m *Model) askClass(c class) {
 		m.say("each of these needs a choice: " + m.keyOf("fix") + " offers it")
 		return
 	}
-	text := fmt.Sprintf("%s of this kind will be mended as one edit, which %s takes back.", counted(len(c.fixes), "finding", "findings"), m.keyOf("undo"))
+	text := fmt.Sprintf("%s of this kind, mended as one edit, which %s takes back. What cannot be mended stays, and is told.", counted(len(c.fixes), "finding", "findings"), m.keyOf("undo"))
 	if loses := losses(c.fixes); loses != "" {
 		text += "\n\nLoses: " + loses
 	}

@@ -75,7 +75,8 @@ func TestFixClass(t *testing.T) {
 	s := openChecked(t, "full", damage(), 120, 36).keys("f9", "g4", "j", "F")
 	s.want("fix all: refcount too low", "2 findings of this kind", "Enter mend 2").keys("esc").want("no edits")
 	s.keys("F", "enter").want("*1 edit", "1 error ", "mends 2").keys("u").want("3 errors", "no edits")
-	s.keys("gg", "F").want("each of these needs a choice")
+	s.keys("gg", "F").want("each of these needs a choice").reject("F fix all alike")
+	s.keys("esc", "j").click("F fix all alike", 0).want("fix all: refcount too low").click("Enter mend 2", 0).want("*1 edit").reject("F fix all alike")
 }
 
 // A fix that makes the file longer asks, and says by how much.
@@ -122,7 +123,7 @@ func TestFixClassInPart(t *testing.T) {
 		tx, left, err := some(r, ctx, view, size, area, fixes[fail:], o)
 		return tx, append(failed, left...), err
 	}
-	s.keys("f9", "g4", "j", "F", "enter").want("not all mended", "1 finding is mended; 1 fix could not be done", "another owner").keys("esc").want("*1 edit")
+	s.keys("f9", "g4", "j", "F", "enter").want("not all mended", "1 finding is mended; 1 fix could not be done", "another owner").reject("^S save").keys("esc").want("*1 edit")
 	s.keys("u")
 	fail = 2
 	s.keys("F", "enter").want("not mended", "2 fixes could not be done").reject("working out").keys("esc").want("no edits")

@@ -50,8 +50,8 @@ func TestClearCorruptByMouse(t *testing.T) {
 
 // A dirty flag is explained with what clearing it risks.
 func TestDirtyIsExplained(t *testing.T) {
-	s := openScreen(t, "dirty", 120, 36)
-	s.want("dirty   no edits", "overwrites guest data").keys("g3", "G").want("whenever they").keys("gg").want("bit 0 of")
+	s := openScreen(t, "dirty", 120, 30)
+	s.want("dirty   no edits", "overwrites guest data").keys("g3", "G").want("have the image open").reject("bit 0 of").keys("gg").want("bit 0 of")
 }
 
 // The problems pane clears a flag, as an edit.

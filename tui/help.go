@@ -20,9 +20,31 @@ type helpDialog struct {
 // laid out as in the inspector.
 type helpRow struct {
 	keys, text string
+	more       bool // the text goes on from the row before
 	legend     []run
 	spans      []span
 }
+
+// wrapped puts what keys do on as many rows as it takes, of so many columns.
+func wrapped(rows []helpRow, width int) []helpRow {
+	var all []helpRow
+	for _, row := range rows {
+		if row.keys == "" {
+			all = append(all, row)
+			continue
+		}
+		for i, l := range grid.Wrap(row.text, width-keysColumn(width)) {
+			if row.text = l; i > 0 {
+				row.keys, row.more = "", true
+			}
+			all = append(all, row)
+		}
+	}
+	return all
+}
+
+// keysColumn is what keys take of a row.
+func keysColumn(width int) int { return min(helpKeys, width/2) }
 
 func (m *Model) help() tea.Cmd {
 	d := &helpDialog{pane: paneScopes[m.focus]}
@@ -95,7 +117,7 @@ func (m *Model) helpRows(pane Scope, cursor []infoLine, width int) []helpRow {
 	if pane != InMap {
 		rows = append(append(rows, mapLetters()...), helpRow{})
 	}
-	return append(rows, legend()...)
+	return wrapped(append(rows, legend()...), width)
 }
 
 func (d *helpDialog) update(m *Model, msg tea.Msg) tea.Cmd {
@@ -112,7 +134,7 @@ func (d *helpDialog) buttons() []button {
 
 // Widths of the help, columns.
 const (
-	helpColumn = 78 // one column of it
+	helpColumn = 96 // one column of it, at most
 	helpLeast  = 66 // one column, where there are two
 	helpKeys   = 27 // the keys, at most
 )
@@ -123,7 +145,7 @@ func (d *helpDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	r := drawBox(m, screen, "help", inkBright, min(w, columns*helpColumn+4), h, d.buttons())
 	if width, _ := r.Size(); d.width != width/columns {
 		d.width = width / columns
-		d.rows = m.helpRows(d.pane, d.cursor, d.width-1)
+		d.rows = m.helpRows(d.pane, d.cursor, d.width-columns) // clear of the next one
 	}
 	d.drawColumns(r, len(d.rows), columns, func(r grid.Region, i int) { d.rows[i].draw(r) })
 	return nil
@@ -142,12 +164,12 @@ func (h helpRow) draw(r grid.Region) {
 		for _, word := range h.legend {
 			x = r.Fit(x, 0, width-x, word.ink|grid.Panel, word.text) + 1
 		}
-	case h.keys == "":
+	case h.keys == "" && !h.more:
 		r.Text(0, 0, inkHeader|grid.Bold|grid.Panel, grid.Cut(h.text, width))
 	default:
-		column := min(helpKeys, width/2)
+		column := keysColumn(width)
 		r.Text(0, 0, inkBright|grid.Panel, grid.Cut(h.keys, column-1))
-		r.Text(column, 0, inkText|grid.Panel, grid.Cut(h.text, width-column))
+		r.Text(column, 0, inkText|grid.Panel, h.text)
 	}
 }
 

@@ -456,9 +456,9 @@ const narrowInspector = 30
 
 // layOut wraps lines to a width and returns where everything comes to lie.
 func layOut(lines []infoLine, width int) []span {
-	w := wrapper{left: 1 + labelColumns, right: width - 1}
+	w := wrapper{left: 1 + labelColumns, right: width - 2} // behind it is the mark that there is more
 	if width < narrowInspector {
-		w.left = 2
+		w.left, w.right = 2, width-1
 	}
 	for _, l := range lines {
 		w.spans = append(w.spans, span{1, w.y, run{inkDim, grid.Cut(l.label, labelColumns-1)}})

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"qedit/tui/grid"
 )
 
 // Texts that tell a person which key to press: keys by themselves where a line is
@@ -79,4 +81,22 @@ func called(call *ast.CallExpr) string {
 		return f.Sel.Name
 	}
 	return ""
+}
+
+// What keys do is told whole, on any screen.
+func TestHelpIsWhole(t *testing.T) {
+	for _, size := range [][2]int{{40, 24}, {80, 24}, {200, 60}} {
+		s := openScreen(t, "full", size[0], size[1]).keys("?")
+		width := s.dialogs[0].(*helpDialog).width - max(1, size[0]/100)
+		for _, row := range s.dialogs[0].(*helpDialog).rows {
+			if row.keys != "" || row.more {
+				if keysColumn(width)+grid.Width(row.text) > width {
+					t.Errorf("%v: %q is cut", size, row.text)
+				}
+			}
+		}
+		if found := strings.Count(s.text(), "…"); size[0] >= 80 && found > 0 {
+			t.Errorf("%v: %d texts are cut:\n%s", size, found, s.text())
+		}
+	}
 }

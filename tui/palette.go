@@ -163,9 +163,16 @@ func (d *paletteDialog) accept(m *Model) tea.Cmd {
 	return nil
 }
 
+// Columns of the palette.
+const (
+	paletteWidth = 110
+	paletteHelp  = 26 // of what a command does
+	paletteWide  = 33 // the same, where all names fit before it
+)
+
 func (d *paletteDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 	w, h := screen.Size()
-	r := drawBox(m, screen, "commands", inkBright, min(w, 90), min(h-4, paletteRows), d.buttons())
+	r := drawBox(m, screen, "commands", inkBright, min(w, paletteWidth), min(h-4, paletteRows), d.buttons())
 	width, rows := r.Size()
 	cursor := drawInput(r, 0, 0, width, d.input)
 	if len(d.found) == 0 {
@@ -173,6 +180,10 @@ func (d *paletteDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 			r.Text(0, 1+i, inkDim|grid.Panel, l)
 		}
 		return cursor
+	}
+	help := paletteHelp
+	if width > 3*paletteWide {
+		help = paletteWide
 	}
 	d.top = max(d.at-rows+2, min(d.top, d.at))
 	d.lines.draw(r.Sub(0, 1, width, rows-1), len(d.found), func(r grid.Region, i int) {
@@ -183,7 +194,7 @@ func (d *paletteDialog) draw(m *Model, screen grid.Region) *tea.Cursor {
 		}
 		end := r.TextRight(width-2, 0, inkBright|grid.Panel, grid.Cut(c.keys, width/4))
 		x := r.Fit(0, 0, width-2, ink|grid.Panel, c.name)
-		x = max(x+2, 26)
+		x = max(x+2, help)
 		r.Fit(x, 0, end-x-1, inkDim|grid.Panel, c.help)
 		if i == d.at {
 			r.Paint(0, 0, width-2, grid.Selected)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"qedit/tui/grid"
 )
 
 func TestMatchName(t *testing.T) {
@@ -94,4 +96,25 @@ func TestHelpBegins(t *testing.T) {
 	s.keys("esc", ":l1[0]", "enter", "g1", "?").want("at the cursor", "moving, structure").keys("G").want("what is on the screen", "Ctrl-S")
 	s.send(tea.WindowSizeMsg{Width: 200, Height: 60})
 	s.want("at the cursor", "what is on the screen")
+}
+
+// Where there is room all names fit before what the commands do.
+func TestPaletteColumn(t *testing.T) {
+	for _, a := range actions {
+		if n := grid.Width(a.Name) + 2; n > paletteWide {
+			t.Errorf("%s takes %d columns", a.Name, n)
+		}
+	}
+	s := openScreen(t, "full", 200, 60).keys(":", "compare with")
+	var columns []int
+	for _, row := range strings.Split(s.text(), "\n") {
+		for _, help := range []string{"mark what differs from it", "mark what differs from what", "mark what differs from the file"} {
+			if before, _, ok := strings.Cut(row, help); ok {
+				columns = append(columns, grid.Width(before))
+			}
+		}
+	}
+	if len(columns) != 3 || columns[0] != columns[1] || columns[1] != columns[2] {
+		t.Errorf("in the columns %d:\n%s", columns, s.text())
+	}
 }

@@ -66,7 +66,7 @@ func (m *Model) prepareProblems() {
 		}
 		l.found, l.ink = m.progressWords(w - 4 - grid.Width(l.how))
 	}
-	if c.result != nil && (h >= figuresHeight || max(n, 1) < l.height) && l.height > 1 {
+	if c.result != nil && !c.partial && (h >= figuresHeight || max(n, 1) < l.height) && l.height > 1 {
 		l.figures = figureWords(&c.result.QEMU, w-2)
 		l.height--
 	}
@@ -253,9 +253,10 @@ func (m *Model) selectedProblem() *problem {
 func (m *Model) drawProblems(r grid.Region) {
 	w, h := r.Size()
 	l, c := &m.list, &m.checks
+	right := listEnd(w, l.height, len(m.problems))
 	if l.top > 0 {
-		end := r.TextRight(w-1, 0, inkDim, l.how)
-		m.hot(r, end, 0, w-1-end, func(m *Model) tea.Cmd { m.nextOrder(); return nil })
+		end := r.TextRight(right, 0, inkDim, l.how)
+		m.hot(r, end, 0, right-end, func(m *Model) tea.Cmd { m.nextOrder(); return nil })
 		x := r.Fit(1, 0, end-2, l.ink, l.found)
 		if c.job != nil && c.result == nil && end-x > 12 {
 			drawShare(r.Sub(x+2, 0, min(20, end-x-4), 1), c.job)
@@ -275,7 +276,7 @@ func (m *Model) drawProblems(r grid.Region) {
 		}
 		row := &l.rows[i]
 		r.Set(1, 0, row.mark, row.markInk)
-		end := r.TextRight(w-1, 0, inkDim, row.where)
+		end := r.TextRight(right, 0, inkDim, row.where)
 		r.Fit(3, 0, end-4, row.ink, row.text)
 	})
 	y := len(m.problems) + 1

@@ -182,6 +182,15 @@ func (m *Model) drawList(r grid.Region, p Pane, n int, draw func(r grid.Region, 
 	}
 }
 
+// listEnd is where the lines of a list of n end, in a pane of so many columns and
+// rows: clear of the marks that there are more.
+func listEnd(w, h, n int) int {
+	if n > h {
+		return w - 2
+	}
+	return w - 1
+}
+
 // selectedLine is the selected line of a list of n.
 func (m *Model) selectedLine(p Pane, n int) int { return max(0, min(m.selected[p], n-1)) }
 
@@ -273,6 +282,8 @@ func (m *Model) sayNoProblem() {
 	switch {
 	case len(m.known) > 0:
 		m.say("no problem passes the filter; Esc in the problems pane shows all")
+	case m.checks.job != nil && !m.checks.paused:
+		m.say("no problem is found yet; the image is being checked")
 	case m.checks.whole():
 		m.say("no problem was found")
 	default:
