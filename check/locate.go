@@ -14,6 +14,7 @@ import (
 type locator struct {
 	*pass
 	owners    map[uint64][]owner // of clusters in conflict
+	twins     int                // of the owners
 	overlaps  map[uint64]string  // ID of the finding, by cluster
 	wrong     []mismatch         // refcounts, by cluster
 	leaks     uint64             // clusters
