@@ -14,6 +14,7 @@ import (
 type locator struct {
 	*pass
 	owners    map[uint64][]owner // of clusters in conflict
+	twins     int                // of the owners
 	overlaps  map[uint64]string  // ID of the finding, by cluster
 	wrong     []mismatch         // refcounts, by cluster
 	leaks     uint64             // clusters
@@ -217,10 +218,13 @@ func (l *locator) grow(f Finding, must string, number uint64) {
 		g.more(f.Count, f.Length, f.HostLength, f.GuestLength)
 		return
 	}
-	if g != nil {
+	if g == nil {
+		g = &growing{}
+		l.growing[f.Kind] = g
+	} else {
 		l.grown(&g.f)
 	}
-	l.growing[f.Kind] = &growing{f, must, f.Snapshot, number + f.Count, uint64(f.Host) + f.HostLength}
+	*g = growing{f, must, f.Snapshot, number + f.Count, uint64(f.Host) + f.HostLength}
 }
 
 // grown hands on a finding that nothing can be added to any more.

@@ -60,11 +60,12 @@ func (o *owner) run(entry uint64) string {
 }
 
 // maxOwned is the number of clusters in conflict whose owners are found, maxOwners how
-// many of each, and maxTwins how many twins of one of them.
+// many of each, maxTwins how many twins of one of them, and maxAllTwins of all.
 const (
-	maxOwned  = 1 << 13
-	maxOwners = 8
-	maxTwins  = 64
+	maxOwned    = 1 << 13
+	maxOwners   = 8
+	maxTwins    = 64
+	maxAllTwins = 1 << 16
 )
 
 // path returns what expressions call the pointer.
@@ -122,7 +123,9 @@ func (l *locator) own(c uint64, o owner) {
 	for i := range all {
 		have := &all[i]
 		if (o.from == image.FromL2 || o.from == image.FromL1) && have.from == o.from && have.l1 == o.l1 && have.index == o.index && have.packed == o.packed {
-			have.twin(&o)
+			if l.twins < maxAllTwins && have.twin(&o) {
+				l.twins++
+			}
 			return // what trees share at one place
 		}
 		if *have == o {
@@ -181,10 +184,10 @@ func (l *locator) bitmapOwners(n uint32) {
 	})
 }
 
-// twin notes a pointer at the same place.
-func (o *owner) twin(t *owner) {
+// twin notes a pointer at the same place; false where it is known, or there are many.
+func (o *owner) twin(t *owner) bool {
 	if o.at == t.at || o.also != nil && (slices.Contains(o.also.at, t.at) || len(o.also.at) >= maxTwins) {
-		return
+		return false
 	}
 	if o.also == nil {
 		o.also = &twins{}
@@ -193,6 +196,7 @@ func (o *owner) twin(t *owner) {
 		o.at, o.snapshot, t.at, t.snapshot = t.at, t.snapshot, o.at, o.snapshot
 	}
 	o.also.at, o.also.snapshot = append(o.also.at, t.at), append(o.also.snapshot, t.snapshot)
+	return true
 }
 
 // dataOwners notes the entries of a part of an L2 table that point at clusters

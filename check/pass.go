@@ -66,7 +66,7 @@ func (c *run) newPass(strict bool) *pass {
 func (p *pass) run() error {
 	p.structures()
 	p.l1s()
-	p.sorted = nil
+	p.sorted, p.bitmapData = nil, pairs{} // only places of L2 tables are looked up there
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type directory struct {
 	at, length uint64
 	bitmaps    []bitmapTable
 	refusal    string // what QEMU says of it when it does not open the image
+	good       goodTables
 }
 
 type bitmapTable struct {
@@ -72,6 +73,7 @@ func (c *run) readDirectory() {
 		return
 	}
 	d.at, d.length = uint64(ext.BitmapDirectoryOffset), ext.BitmapDirectorySize
+	defer func() { d.good = goodTables{} }()
 	err := d.read(c, c.im)
 	if end := d.at + d.length; err != nil && d.length <= header.MaxBitmapDirectory && end > uint64(c.size) && end < maxFile {
 		if im, e := image.New(padded{c.r}, int64(end), c.area); e == nil {
@@ -141,23 +143,45 @@ func (c *run) bitmapBroken(b *image.Bitmap) string {
 	return ""
 }
 
-// bitmapTableBroken reports whether an entry of a bitmap's table has bits that it
-// may not have, or an offset that is not that of a cluster, or lies where no file
-// reaches.
+// goodTables are the clusters of bitmap tables in which QEMU finds nothing wrong: tables
+// may lie over one another, and each cluster is read once.
+type goodTables struct {
+	whole pairs             // 1 for clusters all of which is good
+	start map[uint64]uint64 // bytes from the start of others that are
+	buf   []byte
+}
+
+// bitmapTableBroken reports whether an entry of a bitmap's table, which starts with a
+// cluster, has bits that it may not have, or an offset that is not that of a cluster,
+// or lies where no file reaches.
 func (c *run) bitmapTableBroken(at, entries uint64) bool {
 	if at > maxFile-entries*entrySize {
 		return true
 	}
-	z := zeroed{c, at}
-	buf := make([]byte, min(entries*entrySize, maxRead))
-	for entries > 0 && z.at < c.geometry.size && c.ctx.Err() == nil {
-		part := buf[:min(entries*entrySize, maxRead)]
-		z.Read(part)
-		entries -= uint64(len(part)) / entrySize
-		for ; len(part) > 0; part = part[entrySize:] {
-			if e := image.BitmapTableEntry(be.Uint64(part)); e.Reserved() != 0 || !c.geometry.aligned(uint64(e.Offset())) {
-				return true
+	g, good := &c.geometry, &c.directory.good
+	if good.start == nil {
+		*good = goodTables{newPairs(g.clusters), map[uint64]uint64{}, make([]byte, min(g.cs, maxRead))}
+	}
+	for end := min(at+entries*entrySize, g.size); at < end && c.ctx.Err() == nil; at += g.cs {
+		cluster, length := at>>g.bits, min(end-at, g.cs)
+		if good.whole.get(cluster) > 0 || good.start[cluster] >= length {
+			continue
+		}
+		z := zeroed{c, at}
+		for left := (length + entrySize - 1) &^ (entrySize - 1); left > 0; {
+			part := good.buf[:min(left, uint64(len(good.buf)))]
+			left -= uint64(len(part))
+			z.Read(part)
+			for ; len(part) > 0; part = part[entrySize:] {
+				if e := image.BitmapTableEntry(be.Uint64(part)); e.Reserved() != 0 || !g.aligned(uint64(e.Offset())) {
+					return true
+				}
 			}
+		}
+		if length == g.cs {
+			good.whole.set(cluster, 1)
+		} else {
+			good.start[cluster] = length
 		}
 	}
 	return false

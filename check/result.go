@@ -54,6 +54,13 @@ type Result struct {
 	read []span // of metadata, for Unaffected
 }
 
+// Summary returns the result without what was counted, which takes memory with the
+// size of the image: its findings and figures, to look at while the image is checked
+// anew. Unaffected says no, and what is mended with it is taken for doubtful.
+func (r *Result) Summary() *Result {
+	return &Result{Findings: r.Findings, More: r.More, QEMU: r.QEMU, left: r.left}
+}
+
 // Count returns the number of findings of a severity, those left out included.
 func (r *Result) Count(s Severity) uint64 {
 	n := r.left[s]

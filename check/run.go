@@ -201,7 +201,7 @@ func (c *run) count() error {
 	if strict.astray {
 		believed = c.newPass(false)
 		believed.nonsense, believed.nonsenseL1 = strict.nonsense, strict.nonsenseL1
-		strict.trees = nil // nobody walks over them again
+		strict.trees, strict.places.pairs = nil, pairs{} // nobody asks for them again
 		if err := believed.run(); err != nil {
 			return err
 		}

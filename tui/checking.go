@@ -159,6 +159,9 @@ func (m *Model) loadCheck() tea.Cmd {
 		delay = 0
 	}
 	c.begun, c.stream, c.hurry = c.wanted, found, false
+	if c.result != nil {
+		c.result = c.result.Summary() // of a state that is not seen any more: nothing is mended with it
+	}
 	begun, o := c.begun, m.checkOptions(edits)
 	o.Found = found.add
 	j, cmd := begin(func(ctx context.Context, progress func(done, total uint64)) func(*Model) tea.Cmd {
