@@ -226,3 +226,16 @@ func TestRefcountsReadOnce(t *testing.T) {
 		t.Errorf("%d reads", reads)
 	}
 }
+
+// Of all that have a cluster the first is believed, and no other, however many there are.
+func TestFirstOwnerIsBelieved(t *testing.T) {
+	for n := 1; n <= 4; n++ {
+		image := manySnapshots(n, 4, func(i, l1 int) uint64 { return uint64(i) })
+		for i := range n {
+			put64(image, 16*512+64*i, 0) // the L1 table is the header
+		}
+		if r := runOn(t, image); len(r.believed.trees) != 1 {
+			t.Errorf("%d snapshots: %d L1 tables are believed, and there is one", n, len(r.believed.trees))
+		}
+	}
+}
