@@ -190,6 +190,7 @@ func (l *locator) complete(p *wantedL1, of *snapshotMark) {
 	p.entries, p.need = uint64(h.L1Size), h.L2TablesRequired()
 	if p.snapshot != image.Active {
 		if of == nil {
+			p.need = 0 // nothing is known that a table would have to fit
 			return
 		}
 		p.of = of
