@@ -74,11 +74,11 @@ func (c *run) useCache() cached {
 	if k.geometry != c.geometry {
 		return cached{}
 	}
-	return cached{k, extentsOf(c.opts.Edits)}
+	return cached{k, spansOf(c.opts.Edits)}
 }
 
-// extentsOf returns what edits replace.
-func extentsOf(edits []editor.Replacement) []span {
+// spansOf returns what edits replace.
+func spansOf(edits []editor.Replacement) []span {
 	all := make([]span, len(edits))
 	for i, e := range edits {
 		all[i] = span{uint64(e.Offset), uint64(e.End())}

@@ -29,11 +29,9 @@ func TestAnyInputChecked(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(r, "steps") {
 			switch rapid.IntRange(0, 9).Draw(r, "kind") {
 			case 0:
-				s.send(tea.WindowSizeMsg{Width: rapid.IntRange(0, 210).Draw(r, "width"), Height: rapid.IntRange(0, 65).Draw(r, "height")})
+				s.send(anySize(r))
 			case 1:
-				m := tea.Mouse{X: rapid.IntRange(-1, 130).Draw(r, "x"), Y: rapid.IntRange(-1, 45).Draw(r, "y"), Button: tea.MouseLeft}
-				if rapid.Bool().Draw(r, "wheel") {
-					m.Button = tea.MouseWheelUp
+				if m := anyMouse(r); m.Button != tea.MouseLeft {
 					s.send(tea.MouseWheelMsg(m))
 				} else if !s.reviewing() {
 					s.send(tea.MouseClickMsg(m))
@@ -49,7 +47,7 @@ func TestAnyInputChecked(t *testing.T) {
 				s.keys(k)
 			}
 			if !bytes.Equal(buf, s.image.Bytes()) {
-				t.Fatal("written without a save")
+				r.Fatal("written without a save")
 			}
 		}
 		for range 8 {
@@ -57,11 +55,11 @@ func TestAnyInputChecked(t *testing.T) {
 		}
 		for s.session.CanUndo() {
 			if _, _, err := s.session.Undo(); err != nil {
-				t.Fatal(err)
+				r.Fatal(err)
 			}
 		}
 		if s.session.Modified() {
-			t.Fatal("all edits are taken back, and something differs")
+			r.Fatal("all edits are taken back, and something differs")
 		}
 	})
 }

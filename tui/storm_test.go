@@ -18,6 +18,17 @@ import (
 	"qedit/editor/store"
 )
 
+// anySize is a screen of any size.
+func anySize(r *rapid.T) tea.WindowSizeMsg {
+	return tea.WindowSizeMsg{Width: rapid.IntRange(0, 210).Draw(r, "width"), Height: rapid.IntRange(0, 65).Draw(r, "height")}
+}
+
+// anyMouse is a click or a turn of the wheel, anywhere and beside the screen.
+func anyMouse(r *rapid.T) tea.Mouse {
+	buttons := []tea.MouseButton{tea.MouseLeft, tea.MouseWheelUp, tea.MouseWheelDown}
+	return tea.Mouse{X: rapid.IntRange(-1, 130).Draw(r, "x"), Y: rapid.IntRange(-1, 45).Draw(r, "y"), Button: rapid.SampledFrom(buttons).Draw(r, "button")}
+}
+
 // Whatever keys, clicks and sizes come: no panic, the frame fits the screen,
 // the cursor is in the image, and the image changes in a save only.
 func TestAnyInput(t *testing.T) {
@@ -38,11 +49,9 @@ func TestAnyInput(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(r, "steps") {
 			switch rapid.IntRange(0, 9).Draw(r, "kind") {
 			case 0:
-				s.send(tea.WindowSizeMsg{Width: rapid.IntRange(0, 210).Draw(r, "width"), Height: rapid.IntRange(0, 65).Draw(r, "height")})
+				s.send(anySize(r))
 			case 1:
-				m := tea.Mouse{X: rapid.IntRange(-1, 130).Draw(r, "x"), Y: rapid.IntRange(-1, 45).Draw(r, "y"), Button: tea.MouseLeft}
-				if rapid.Bool().Draw(r, "wheel") {
-					m.Button = tea.MouseWheelDown
+				if m := anyMouse(r); m.Button != tea.MouseLeft {
 					s.send(tea.MouseWheelMsg(m))
 				} else {
 					s.send(tea.MouseClickMsg(m))
@@ -56,10 +65,8 @@ func TestAnyInput(t *testing.T) {
 				s.keys(rapid.SampledFrom([]string{"0x40", "cluster 1", "ff", "save", "9", "l1[0]", "-1", "\\x", "漢字"}).Draw(r, "text"))
 			default:
 				k := rapid.SampledFrom(names).Draw(r, "key")
-				if saves := len(s.dialogs) > 0 && (k == "enter" || k == "ctrl+s"); saves {
-					if _, review := s.dialogs[len(s.dialogs)-1].(*reviewDialog); review {
-						k = "esc"
-					}
+				if s.reviewing() && (k == "enter" || k == "ctrl+s") {
+					k = "esc"
 				}
 				s.keys(k)
 			}
